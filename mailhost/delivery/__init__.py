@@ -1,0 +1,1 @@
+"""How mail is received, routed, filed and handed on."""

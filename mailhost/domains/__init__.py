@@ -1,0 +1,1 @@
+"""The domains we are responsible for."""

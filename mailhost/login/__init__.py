@@ -1,0 +1,1 @@
+"""The one door-keeper: authenticate, throttle, keep the sign-in diary."""

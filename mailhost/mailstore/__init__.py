@@ -1,0 +1,1 @@
+"""The mail model: mailboxes, messages, placements, changes, usage, sweep."""

@@ -1,0 +1,1 @@
+"""What a message is: headers, MIME tree with byte offsets, addresses, envelope, dates. Pure."""

@@ -1,0 +1,1 @@
+"""Sockets: streams with deadlines and TLS, listeners, certificates."""

@@ -1,0 +1,1 @@
+"""Mail waiting to leave: attempts and back-off."""

@@ -1,0 +1,1 @@
+"""The doors: IMAP, POP3, SMTP. They translate and decide nothing."""

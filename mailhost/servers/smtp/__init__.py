@@ -1,0 +1,1 @@
+"""The SMTP doors: MX, LMTP and submission."""

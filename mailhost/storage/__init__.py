@@ -1,0 +1,1 @@
+"""Rows and blobs: SQLite or PostgreSQL, migrations, content-addressed bytes."""

@@ -1,0 +1,1 @@
+"""The schema as numbered files, applied in order by `storage.migrate`."""
