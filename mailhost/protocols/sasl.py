@@ -1,0 +1,115 @@
+"""SASL sign-in exchanges (RFC 4422) as the server sees them, shared by IMAP, POP3 and SMTP.
+
+A mechanism is a generator that yields challenges, is sent the client's responses, and returns what the client claims
+to be. All of them stand in one table, MECHANISMS; a further mechanism is one more function and one more line.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Final
+
+MAX_RESPONSE: Final = 12288
+"""Octets of a base64 response line that must be accepted (RFC 4954 §4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The server's turn: `text` is base64, ready to follow `+ ` or `334 `; empty for a client-first mechanism."""
+
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The end of an exchange: who the client says it is, and its proof. Nothing has been checked yet."""
+
+    mechanism: str
+    user: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The client ended the exchange with `*`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """The client sent what the mechanism does not allow; `problem` is a sentence for the client."""
+
+    problem: str
+
+
+Step = Challenge | Credentials | Cancelled | Malformed
+Mechanism = Callable[[], Generator[bytes, bytes, Credentials]]
+
+
+class _Broken(Exception):
+    """A response that does not fit; becomes Malformed."""
+
+
+def _text(octets: bytes) -> str:
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError:
+        raise _Broken("User names and passwords must be UTF-8.") from None
+    if "\0" in text:
+        raise _Broken("A NUL is not allowed here.")
+    return text
+
+
+def _plain() -> Generator[bytes, bytes, Credentials]:
+    """RFC 4616. Acting for somebody else is not offered, so an authorization identity may only repeat the user name."""
+    fields = (yield b"").split(b"\0")
+    if len(fields) != 3:
+        raise _Broken("PLAIN needs a user name and a password, separated by NUL.")
+    acting_as, user, secret = (_text(octets) for octets in fields)
+    if acting_as and acting_as.casefold() != user.casefold():
+        raise _Broken("Signing in on behalf of another user is not possible.")
+    return Credentials("PLAIN", user, secret)
+
+
+def _login() -> Generator[bytes, bytes, Credentials]:
+    """LOGIN, never standardised; these two prompts are what clients look for (draft-murchison-sasl-login)."""
+    user = _text((yield b"Username:"))
+    return Credentials("LOGIN", user, _text((yield b"Password:")))
+
+
+MECHANISMS: Final[dict[str, Mechanism]] = {"PLAIN": _plain, "LOGIN": _login}
+
+
+class Exchange:
+    """One run of a mechanism: `begin` once, then `respond` until the step is no Challenge."""
+
+    __slots__ = ("_mechanism",)
+
+    def __init__(self, mechanism: str) -> None:
+        """`mechanism` is a key of MECHANISMS."""
+        self._mechanism = MECHANISMS[mechanism]()
+
+    def begin(self, initial: bytes | None = None) -> Step:
+        """Start, with the initial response as the command line has it: base64, or `=` for an empty one (RFC 4954)."""
+        challenge = next(self._mechanism)
+        if initial is None:
+            return Challenge(b64encode(challenge))
+        return self.respond(b"" if initial == b"=" else initial)
+
+    def respond(self, line: bytes) -> Step:
+        """The client's next line, base64 without its line end."""
+        if line == b"*":
+            self._mechanism.close()
+            return Cancelled()
+        try:
+            return Challenge(b64encode(self._mechanism.send(b64decode(line, validate=True))))
+        except StopIteration as end:
+            credentials: Credentials = end.value
+            return credentials
+        except binascii.Error:
+            self._mechanism.close()
+            return Malformed("That is not valid base64.")
+        except _Broken as problem:
+            return Malformed(str(problem))
