@@ -1,0 +1,28 @@
+"""Flags and keywords as they stand on the wire (RFC 9051 §2.3.2)."""
+
+import re
+from typing import Final
+
+SYSTEM_FLAGS: Final = ("\\Answered", "\\Flagged", "\\Draft", "\\Deleted", "\\Seen")
+"""The flags a client may set, in the order they are told; everything else without a backslash is a keyword."""
+
+MAX_KEYWORD: Final = 255
+
+_CANONICAL: Final = {flag.lower(): flag for flag in SYSTEM_FLAGS}
+_KEYWORD: Final = re.compile(r'[^\x00-\x20(){%*"\\\]\x7f-\uffff]+')
+
+
+class InvalidFlag(ValueError):
+    """No system flag and no keyword."""
+
+
+def parse_flag(atom: str) -> str:
+    """The flag in its canonical case, a keyword as written. Raises InvalidFlag."""
+    if atom.startswith("\\"):
+        try:
+            return _CANONICAL[atom.lower()]
+        except KeyError as error:
+            raise InvalidFlag from error
+    if len(atom) > MAX_KEYWORD or _KEYWORD.fullmatch(atom) is None:
+        raise InvalidFlag
+    return atom

@@ -1,0 +1,173 @@
+"""What SEARCH asks: a tree of keys that the mail store evaluates (RFC 9051 §6.4.4)."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum, auto
+
+from mailhost.protocols.imap.sets import SequenceSet
+
+
+class Relation(Enum):
+    """How a message's day lies to the day asked for; times and zones are disregarded."""
+
+    BEFORE = auto()
+    ON = auto()
+    SINCE = auto()
+
+
+class ReturnOption(Enum):
+    """What an extended SEARCH wants to hear (RFC 4731)."""
+
+    MIN = "MIN"
+    MAX = "MAX"
+    ALL = "ALL"
+    COUNT = "COUNT"
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every message. `Not(All())` is what RECENT and NEW ask, for no message is ever recent here."""
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """Messages for which every key holds; at least one key."""
+
+    keys: tuple["SearchKey", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Messages for which one of two keys holds."""
+
+    left: "SearchKey"
+    right: "SearchKey"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Messages for which the key does not hold."""
+
+    key: "SearchKey"
+
+
+@dataclass(frozen=True, slots=True)
+class HasFlag:
+    """A system flag in its canonical case, such as `\\Seen`."""
+
+    flag: str
+
+
+@dataclass(frozen=True, slots=True)
+class HasKeyword:
+    """A keyword, compared without regard to case."""
+
+    keyword: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderContains:
+    """A header field holds the text, once decoded; empty text asks whether the field is there. FROM, SUBJECT … too."""
+
+    name: str  # lower case
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BodyContains:
+    """The body, decoded, holds the text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextContains:
+    """The header or the body holds the text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalDay:
+    """The day of INTERNALDATE."""
+
+    relation: Relation
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class SentDay:
+    """The day of the Date: header."""
+
+    relation: Relation
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Larger:
+    """RFC822.SIZE is more than `size`."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Smaller:
+    """RFC822.SIZE is less than `size`."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class NumberIn:
+    """The message's sequence number is in the set."""
+
+    numbers: SequenceSet
+
+
+@dataclass(frozen=True, slots=True)
+class UidIn:
+    """The message's UID is in the set."""
+
+    uids: SequenceSet
+
+
+@dataclass(frozen=True, slots=True)
+class ModseqSince:
+    """MODSEQ is at least `modseq` (RFC 7162 §3.1.5)."""
+
+    modseq: int
+
+
+SearchKey = (
+    All
+    | And
+    | Or
+    | Not
+    | HasFlag
+    | HasKeyword
+    | HeaderContains
+    | BodyContains
+    | TextContains
+    | ArrivalDay
+    | SentDay
+    | Larger
+    | Smaller
+    | NumberIn
+    | UidIn
+    | ModseqSince
+)
+
+
+def asks_modseq(key: SearchKey) -> bool:
+    """Whether MODSEQ stands anywhere in the tree: the answer then names the highest one (RFC 7162 §3.1.5)."""
+    match key:
+        case ModseqSince():
+            return True
+        case And(keys):
+            return any(asks_modseq(inner) for inner in keys)
+        case Or(left, right):
+            return asks_modseq(left) or asks_modseq(right)
+        case Not(inner):
+            return asks_modseq(inner)
+        case _:
+            return False

@@ -1,0 +1,104 @@
+"""Sequence sets: message numbers or UIDs as ranges that are never expanded (RFC 9051 §9 sequence-set)."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+STAR: Final = 0
+"""Stands for `*`, the largest number in use, inside SequenceSet.ranges."""
+
+MAX_NUMBER: Final = 4294967295
+
+Ranges = tuple[tuple[int, int], ...]
+"""Ascending, disjoint, inclusive ranges of numbers that may exist."""
+
+_SET: Final = re.compile(rb"(?:[1-9][0-9]{0,9}|\*)(?:[:,](?:[1-9][0-9]{0,9}|\*))*")
+
+
+class InvalidSequenceSet(ValueError):
+    """The text is not a sequence set."""
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceSet:
+    """What a client asked for: pairs as written, `*` as STAR; a lone number is a pair of equals."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+    def resolve(self, largest: int) -> Ranges:
+        """The set over the numbers 1 to `largest`, sorted, merged and clipped.
+
+        `*` becomes `largest`, so `559:*` always holds the last UID (RFC 9051 §6.4.9); what lies above is left out.
+        """
+        if largest < 1:
+            return ()
+        found: list[tuple[int, int]] = []
+        for first, last in self.ranges:
+            low, high = first or largest, last or largest
+            if low > high:
+                low, high = high, low
+            if low <= largest:
+                found.append((low, min(high, largest)))
+        if len(found) < 2:
+            return tuple(found)
+        return merge(found)
+
+    def highest(self) -> int:
+        """The largest number written out, 0 when there is only `*`."""
+        return max(max(pair) for pair in self.ranges)
+
+
+def parse_set(text: bytes) -> SequenceSet:
+    """`1,3:5,7:*` as a SequenceSet. Raises InvalidSequenceSet."""
+    if _SET.fullmatch(text) is None:
+        raise InvalidSequenceSet
+    pairs: list[tuple[int, int]] = []
+    for piece in text.split(b","):
+        first, colon, last = piece.partition(b":")
+        low = STAR if first == b"*" else int(first)
+        if not colon:
+            high = low
+        elif b":" in last:
+            raise InvalidSequenceSet
+        else:
+            high = STAR if last == b"*" else int(last)
+        if low > MAX_NUMBER or high > MAX_NUMBER:
+            raise InvalidSequenceSet
+        pairs.append((low, high))
+    return SequenceSet(tuple(pairs))
+
+
+def merge(pairs: Iterable[tuple[int, int]]) -> Ranges:
+    """Ascending disjoint ranges from pairs (low, high) in any order; neighbours are joined."""
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(pairs):
+        if merged and low <= merged[-1][1] + 1:
+            if high > merged[-1][1]:
+                merged[-1] = (merged[-1][0], high)
+        else:
+            merged.append((low, high))
+    return tuple(merged)
+
+
+def contains(ranges: Ranges, number: int) -> bool:
+    """Whether resolved ranges hold the number."""
+    place = bisect_right(ranges, (number, MAX_NUMBER + 1)) - 1
+    return place >= 0 and ranges[place][0] <= number <= ranges[place][1]
+
+
+def format_numbers(numbers: Iterable[int]) -> bytes:
+    """Numbers as a set in the order given, ascending runs joined; order matters to COPYUID. Empty for no number."""
+    pieces: list[str] = []
+    first = last = -1
+    for number in numbers:
+        if number == last + 1 and first > 0:
+            last = number
+            continue
+        if first > 0:
+            pieces.append(str(first) if first == last else f"{first}:{last}")
+        first = last = number
+    if first > 0:
+        pieces.append(str(first) if first == last else f"{first}:{last}")
+    return ",".join(pieces).encode()
