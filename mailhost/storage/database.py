@@ -1,0 +1,22 @@
+"""The door of the store: the shapes everybody writes against, and `open_database`."""
+
+from pathlib import Path
+
+from mailhost.storage.errors import BadDatabaseUrl
+from mailhost.storage.sqlite import SqliteOptions, open_sqlite
+from mailhost.storage.transaction import Database, Engine, Row, Tx, Value, Watch
+
+__all__ = ["Database", "Engine", "Row", "Tx", "Value", "Watch", "open_database"]
+
+_SQLITE = "sqlite:///"
+
+
+async def open_database(url: str, *, serving: bool = False, sqlite: SqliteOptions | None = None) -> Database:
+    """Open `sqlite:///path` (four slashes for an absolute path) and bring its schema up to date.
+
+    `serving` is for the one long-running server: it keeps the mark that tells the next start of an unclean stop.
+    Raises NewerStore, ChangedMigration, StorageUnavailable, BadDatabaseUrl.
+    """
+    if url.startswith(_SQLITE):
+        return await open_sqlite(Path(url.removeprefix(_SQLITE)), sqlite, serving=serving)
+    raise BadDatabaseUrl("the database URL must look like sqlite:///path or postgresql://host/name")
