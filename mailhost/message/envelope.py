@@ -1,0 +1,55 @@
+"""IMAP's ENVELOPE of a header block (RFC 9051 §7.5.2), rendered once at delivery."""
+
+from typing import Final
+
+from mailhost.message.addresses import Address, parse_addresses
+from mailhost.message.headers import first_values
+from mailhost.message.render import nstring
+
+_NAMES: Final = frozenset(
+    (
+        b"date",
+        b"subject",
+        b"from",
+        b"sender",
+        b"reply-to",
+        b"to",
+        b"cc",
+        b"bcc",
+        b"in-reply-to",
+        b"message-id",
+    )
+)
+
+
+def render_envelope(header: bytes) -> bytes:
+    """The ENVELOPE of this raw header block, with its parentheses, ready to be sent."""
+    values = first_values(header, _NAMES)
+    sender = _addresses(values.get(b"from"))
+    return b"(%b %b %b %b %b %b %b %b %b %b)" % (
+        nstring(values.get(b"date")),
+        nstring(values.get(b"subject")),
+        sender,
+        _addresses(values.get(b"sender"), sender),
+        _addresses(values.get(b"reply-to"), sender),
+        _addresses(values.get(b"to")),
+        _addresses(values.get(b"cc")),
+        _addresses(values.get(b"bcc")),
+        nstring(values.get(b"in-reply-to")),
+        nstring(values.get(b"message-id")),
+    )
+
+
+def _addresses(value: bytes | None, instead: bytes = b"NIL") -> bytes:
+    """The address list; where there is none, what stands `instead` (From for Sender and Reply-To)."""
+    addresses = parse_addresses(value) if value else []
+    return b"(%b)" % b"".join(map(_address, addresses)) if addresses else instead
+
+
+def _address(address: Address) -> bytes:
+    return b"(%b %b %b %b)" % (
+        nstring(address.name),
+        nstring(address.route),
+        nstring(address.mailbox),
+        nstring(address.host),
+    )

@@ -1,0 +1,113 @@
+"""IMAP's BODYSTRUCTURE of a part tree, and BODY, its short form (RFC 9051 §7.5.2, §9 body)."""
+
+import re
+from typing import Final
+
+from mailhost.message.envelope import render_envelope
+from mailhost.message.mime import Params
+from mailhost.message.render import nstring, string
+from mailhost.message.scan import Part
+
+_ATOM_OR_STRING: Final = re.compile(rb'[ ]*(?:(\()|(\))|"(?:[^"\\]|\\.)*+"|\{([0-9]+)\}\r\n|[^\s()"{]++)')
+
+
+def render_structure(part: Part) -> bytes:
+    """The BODYSTRUCTURE of this part with all extension data, ready to be sent."""
+    extension = b"%b %b %b" % (_disposition(part), _language(part.language), nstring(part.location))
+    if part.is_multipart:
+        children = b"".join(map(render_structure, part.children))
+        return b"(%b %b %b %b)" % (children, string(part.subtype), _params(part.params), extension)
+    kind = b"%b %b %b %b %b %b %d" % (
+        string(part.type),
+        string(part.subtype),
+        _params(part.params),
+        nstring(part.content_id),
+        nstring(part.description),
+        string(part.encoding),
+        part.body_end - part.body_start,
+    )
+    if part.holds_message:
+        [message] = part.children
+        inner = b" %b %b %d" % (render_envelope(message.header), render_structure(message), part.lines)
+    elif part.type == b"text":
+        inner = b" %d" % part.lines
+    else:
+        inner = b""
+    return b"(%b%b %b %b)" % (kind, inner, nstring(part.md5), extension)
+
+
+def body_of(bodystructure: bytes) -> bytes:
+    """The BODY form of a rendered BODYSTRUCTURE: the same without extension data."""
+    short, _ = _shorten(bodystructure, 0)
+    return short
+
+
+def _shorten(text: bytes, start: int) -> tuple[bytes, int]:
+    """The short form of the body whose "(" is at `start`, and the place behind its ")"."""
+    place = start + 1
+    if text[place : place + 1] == b"(":
+        pieces = []
+        while text[place : place + 1] == b"(":
+            piece, place = _shorten(text, place)
+            pieces.append(piece)
+        subtype_end = _skip(text, place)
+        short = b"(%b%b)" % (b"".join(pieces), text[place:subtype_end])
+        return short, _skip_to_end(text, subtype_end)
+    kind_end = _skip(text, _skip(text, place))
+    kind = text[place:kind_end].lower()
+    place = kind_end
+    for _ in range(5):  # parameters id description encoding octets
+        place = _skip(text, place)
+    if kind == b'"message" "rfc822"':
+        envelope_end = _skip(text, place)
+        body, body_end = _shorten(text, envelope_end + 1)
+        lines_end = _skip(text, body_end)
+        short = b"%b %b%b)" % (text[start:envelope_end], body, text[body_end:lines_end])
+        return short, _skip_to_end(text, lines_end)
+    if kind.startswith(b'"text" '):
+        place = _skip(text, place)
+    return text[start:place] + b")", _skip_to_end(text, place)
+
+
+def _skip(text: bytes, place: int) -> int:
+    """The place behind the next item, a list or a string, and the blank before it."""
+    depth = 0
+    while found := _ATOM_OR_STRING.match(text, place):
+        place = found.end()
+        if found[1]:
+            depth += 1
+        elif found[2]:
+            depth -= 1
+        elif found[3]:
+            place += int(found[3])
+        if depth <= 0:
+            break
+    return place
+
+
+def _skip_to_end(text: bytes, place: int) -> int:
+    """The place behind the ")" of the list `place` is in."""
+    while text[place : place + 1] != b")":
+        place = _skip(text, place)
+    return place + 1
+
+
+def _params(params: Params) -> bytes:
+    if not params:
+        return b"NIL"
+    return b"(%b)" % b" ".join(b"%b %b" % (string(name), string(value)) for name, value in params)
+
+
+def _disposition(part: Part) -> bytes:
+    if part.disposition is None:
+        return b"NIL"
+    kind, params = part.disposition
+    return b"(%b %b)" % (string(kind), _params(params))
+
+
+def _language(languages: tuple[bytes, ...]) -> bytes:
+    if not languages:
+        return b"NIL"
+    if len(languages) == 1:
+        return string(languages[0])
+    return b"(%b)" % b" ".join(map(string, languages))
