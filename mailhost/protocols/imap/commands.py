@@ -1,7 +1,6 @@
 """What a client asks, one type per command; `tag` is what the answer begins with (RFC 9051 §6)."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum
 
 from mailhost.protocols.imap.fetch import FetchItem
@@ -61,7 +60,7 @@ class Id:
 
 @dataclass(frozen=True, slots=True)
 class StartTls:
-    """STARTTLS. The connection waits for `tls_started` or `tls_refused`."""
+    """STARTTLS. Nothing more is parsed until `tls_started` or `tls_refused`."""
 
     tag: bytes
 
@@ -77,7 +76,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Authenticate:
-    """AUTHENTICATE: the mechanism in upper case, the initial response decoded or None (RFC 4959)."""
+    """AUTHENTICATE: the mechanism in upper case; the initial response as base64, `=` when empty (RFC 4959)."""
 
     tag: bytes
     mechanism: str
@@ -195,7 +194,7 @@ class GetQuotaRoot:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """IDLE. The connection answers it with `idle_started`; then comes IdleDone."""
+    """IDLE. The next event is IdleDone or a Mistake."""
 
     tag: bytes
 
@@ -266,35 +265,6 @@ class Copy:
     by_uid: bool
     mailbox: str
     moves: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AppendMessage:
-    """One message of an APPEND is announced: answer with `accept_literal` or `refuse_literal`.
-
-    Its octets follow as LiteralChunk; then comes the next AppendMessage (RFC 3502) or AppendFinished.
-    """
-
-    tag: bytes
-    mailbox: str  # the same for each message of one command
-    flags: tuple[str, ...]
-    internal_date: datetime | None
-    size: int
-    utf8: bool  # RFC 6855: the header may hold raw UTF-8
-
-
-@dataclass(frozen=True, slots=True)
-class LiteralChunk:
-    """Octets of the announced message; together they are as long as announced."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class AppendFinished:
-    """The APPEND's line ended: every message announced has arrived whole."""
-
-    tag: bytes
 
 
 Command = (

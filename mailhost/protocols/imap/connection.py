@@ -1,0 +1,387 @@
+"""One IMAP conversation as the server sees it: bytes in, events out (RFC 3501, RFC 9051, RFC 7888)."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from mailhost.protocols.imap.commands import Command, Idle, Logout, StartTls
+from mailhost.protocols.imap.events import (
+    AppendFinished,
+    AppendMessage,
+    ContinuationNeeded,
+    Event,
+    Hangup,
+    IdleDone,
+    LiteralChunk,
+    Mistake,
+    SaslResponse,
+)
+from mailhost.protocols.imap.parsing.appending import parse_append, parse_next_message
+from mailhost.protocols.imap.parsing.cursor import Cursor, Refusal
+from mailhost.protocols.imap.parsing.table import APPEND_STATES, COMMANDS, State
+from mailhost.protocols.lines import LineBuffer, LineTooLong
+
+_LITERAL: Final = re.compile(rb"~?\{([0-9]{1,20})(\+?)\}\Z")
+_APPEND: Final = re.compile(rb"[^ ]+ APPEND(?= )", re.IGNORECASE)
+_TAG: Final = re.compile(rb'[^\x00-\x20(){%*"\\+\x7f-\xff]{1,256}(?= )')
+
+# What other protocols and their users say first, and what to tell them.
+_STRANGERS: Final = {
+    b"EHLO": "SMTP",
+    b"HELO": "SMTP",
+    b"LHLO": "LMTP",
+    b"MAIL": "SMTP",
+    b"USER": "POP3",
+    b"CAPA": "POP3",
+    b"STLS": "POP3",
+    b"GET": "HTTP",
+    b"POST": "HTTP",
+    b"HEAD": "HTTP",
+    b"PUT": "HTTP",
+    b"OPTIONS": "HTTP",
+    b"CONNECT": "HTTP",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of a conversation is held or forgiven; octets unless said otherwise."""
+
+    line: int = 65536
+    line_before_sign_in: int = 16384  # a SASL response of 12 KiB must fit (RFC 4954 §4)
+    command: int = 196608  # all lines and literals of one command, APPEND's messages apart
+    command_before_sign_in: int = 24576
+    skipped: int = 67108864  # of a literal that is refused although the client is already sending it
+    skipped_before_sign_in: int = 65536
+    mistakes: int = 50  # malformed commands in one conversation
+    mistakes_before_sign_in: int = 10
+
+
+class _Mode(Enum):
+    """What the next octets are."""
+
+    COMMAND = auto()  # a line of a command
+    ARGUMENT = auto()  # a literal inside a command
+    ANNOUNCED = auto()  # nothing: the owner has still to accept or abandon a message
+    MESSAGE = auto()  # a message of APPEND
+    BEHIND_MESSAGE = auto()  # the line behind it
+    SKIPPING = auto()  # a literal nobody wants
+    BEHIND_SKIPPED = auto()  # the line behind it
+    SASL = auto()  # a line of a SASL exchange
+    IDLE = auto()  # DONE
+    TLS = auto()  # nothing: the owner has still to start TLS or refuse it
+    OVER = auto()  # nothing any more
+
+
+class ImapConnection:
+    """Call `receive_data`, then `next_event` until it gives None. It never raises, whatever the client sends.
+
+    A command is parsed only after the answer to the one before it: its meaning may depend on it.
+    """
+
+    __slots__ = (
+        "_append",
+        "_command",
+        "_idle_tag",
+        "_limits",
+        "_lines",
+        "_mistakes",
+        "_mode",
+        "_synchronising",
+        "_wanted",
+        "state",
+        "utf8",
+    )
+
+    def __init__(self, limits: Limits) -> None:
+        """A fresh conversation, before the greeting."""
+        self.state = State.NOT_AUTHENTICATED
+        self.utf8 = False  # ENABLE UTF8=ACCEPT was given: names are UTF-8
+        self._limits = limits
+        self._lines = LineBuffer(limits.line_before_sign_in)
+        self._mode = _Mode.COMMAND
+        self._command: bytearray | None = None  # lines and literals of the command so far
+        self._wanted = 0  # octets of a literal still to come
+        self._synchronising = False  # the client waits before it sends the literal
+        self._append: AppendMessage | None = None  # the message announced last
+        self._idle_tag = b""
+        self._mistakes = 0
+
+    def receive_data(self, data: bytes) -> None:
+        """Take octets from the client; nothing is parsed yet."""
+        self._lines.feed(data)
+
+    def next_event(self) -> Event | None:
+        """The next event; None when more octets, or a decision about the last event, are needed."""
+        while True:
+            match self._mode:
+                case _Mode.ANNOUNCED | _Mode.TLS | _Mode.OVER:
+                    return None
+                case _Mode.ARGUMENT | _Mode.MESSAGE | _Mode.SKIPPING:
+                    data = self._lines.take(self._wanted)
+                    self._wanted -= len(data)
+                    if self._wanted and not data:
+                        return None
+                    event = self._take_literal(data)
+                case _:
+                    try:
+                        line = self._lines.next_line()
+                    except LineTooLong:
+                        return self._hang_up(f"A line is longer than {self._lines.max_line} octets.")
+                    if line is None:
+                        return None
+                    event = self._take_line(line)
+            if event is not None:
+                return event
+
+    def _take_literal(self, data: bytes) -> Event | None:
+        match self._mode:
+            case _Mode.ARGUMENT:
+                if self._command is not None:
+                    self._command += data
+                if not self._wanted:
+                    self._mode = _Mode.COMMAND
+                return None
+            case _Mode.MESSAGE:
+                if not self._wanted:
+                    self._mode = _Mode.BEHIND_MESSAGE
+                return LiteralChunk(data) if data else None
+            case _:
+                if not self._wanted:
+                    self._mode = _Mode.BEHIND_SKIPPED
+                return None
+
+    def _take_line(self, line: bytes) -> Event | None:
+        match self._mode:
+            case _Mode.SASL:
+                self._mode = _Mode.COMMAND
+                return SaslResponse(line)
+            case _Mode.IDLE:
+                self._mode = _Mode.COMMAND
+                if line.strip().upper() == b"DONE":
+                    return IdleDone(self._idle_tag)
+                return self._mistake(self._idle_tag, Refusal("Only DONE ends IDLE."))
+            case _Mode.BEHIND_SKIPPED:
+                self._mode = _Mode.COMMAND
+                return self._skip_behind(line)
+            case _Mode.BEHIND_MESSAGE:
+                return self._continue_append(line)
+            case _:
+                return self._continue_command(line)
+
+    # Commands
+
+    def _continue_command(self, line: bytes) -> Event | None:
+        """One more line of a command, which ends here unless a literal follows."""
+        if b"\0" in line:
+            return self._refuse(line, Refusal("A NUL is not allowed in a command."))
+        literal = _LITERAL.search(line) if line.endswith(b"}") else None
+        if literal is None:
+            text = bytes(self._command + line) if self._command else line
+            self._forget_command()
+            return self._parse(text)
+        size = int(literal[1])
+        self._synchronising = not literal[2]
+        append = _APPEND.match(self._command or line)
+        if append is not None and (self._command or append.end() + 1 < literal.start()):
+            return self._announce_append(bytes((self._command or b"") + line[: literal.start()]), size, line)
+        if len(self._command or b"") + len(line) + size > self._max_command():
+            return self._refuse(line, Refusal("The literal is too large.", code="TOOBIG"))
+        self._command = self._command or bytearray()
+        self._command += line + b"\r\n"
+        self._wanted = size
+        self._mode = _Mode.ARGUMENT
+        return ContinuationNeeded() if self._synchronising else None
+
+    def _parse(self, text: bytes) -> Event:
+        """A command that has arrived whole."""
+        cursor = Cursor(text, utf8=self.utf8)
+        tag = b"*"
+        try:
+            tag = cursor.tag()
+            cursor.space()
+            command = self._read_command(cursor, tag)
+        except Refusal as refusal:
+            if self.state is State.NOT_AUTHENTICATED and (protocol := _STRANGERS.get(text[:16].split(b" ")[0].upper())):
+                return self._hang_up(f"This is an IMAP port, but you speak {protocol}. Check the port number.")
+            return self._mistake(tag, refusal)
+        return self._begin(command)
+
+    def _read_command(self, cursor: Cursor, tag: bytes) -> Command:
+        name = cursor.word()
+        if name == b"UID":
+            cursor.space()
+            name += b" " + cursor.word()
+        rule = COMMANDS.get(name)
+        if rule is None:
+            if name == b"APPEND":
+                raise Refusal("APPEND needs a mailbox and a literal.")
+            raise Refusal(f"There is no command {name[:40].decode()}.")
+        if self.state not in rule.states:
+            raise Refusal(f"{name.decode()} is not possible {self.state.value}.")
+        return rule.parse(cursor, tag)
+
+    def _begin(self, command: Command) -> Command:
+        """What a command means for the octets behind it."""
+        match command:
+            case StartTls():
+                self._mode = _Mode.TLS
+            case Idle(tag):
+                self._mode = _Mode.IDLE
+                self._idle_tag = tag
+            case Logout():
+                self.state = State.LOGOUT
+                self._mode = _Mode.OVER
+            case _:
+                pass
+        return command
+
+    def _forget_command(self) -> None:
+        self._command = None
+        self._append = None
+
+    # APPEND
+
+    def _announce_append(self, text: bytes, size: int, line: bytes) -> Event:
+        cursor = Cursor(text, utf8=self.utf8)
+        try:
+            message = self._read_append(cursor, size)
+        except Refusal as refusal:
+            return self._refuse(line, refusal)
+        self._forget_command()
+        return self._announce(message)
+
+    def _read_append(self, cursor: Cursor, size: int) -> AppendMessage:
+        tag = cursor.tag()
+        cursor.space()
+        cursor.word()
+        if self.state not in APPEND_STATES:
+            raise Refusal(f"APPEND is not possible {self.state.value}.")
+        return parse_append(cursor, tag, size)
+
+    def _continue_append(self, line: bytes) -> Event:
+        """The line behind a message of APPEND: its end, or one more message."""
+        last = self._append
+        if last is None:
+            raise AssertionError("no APPEND under way")
+        self._mode = _Mode.COMMAND
+        literal = _LITERAL.search(line)
+        if last.utf8:
+            if not line.startswith(b")"):
+                return self._refuse(line, Refusal("Expected ) behind the UTF8 literal."), last.tag)
+            line = line[1:]
+        if not line.strip(b" "):
+            self._append = None
+            return AppendFinished(last.tag)
+        if literal is None:
+            self._append = None
+            return self._mistake(last.tag, Refusal("Expected a further message or the end of the line."))
+        self._synchronising = not literal[2]
+        cursor = Cursor(line[: line.rindex(literal[0])], utf8=self.utf8)
+        try:
+            message = parse_next_message(cursor, last.tag, last.mailbox, int(literal[1]))
+        except Refusal as refusal:
+            return self._refuse(line, refusal, last.tag)
+        return self._announce(message)
+
+    def _announce(self, message: AppendMessage) -> AppendMessage:
+        self._append = message
+        self._wanted = message.size
+        self._mode = _Mode.ANNOUNCED
+        return message
+
+    def accept_literal(self) -> bytes:
+        """Take the message announced. What to send now, which is nothing when the client does not wait (RFC 7888)."""
+        self._mode = _Mode.MESSAGE
+        return b"+ Go ahead\r\n" if self._synchronising else b""
+
+    def abandon_append(self) -> bool:
+        """Give up the APPEND under way: nothing more is told of it. False when the client must be hung up on.
+
+        A client that waits for `+` reads the tagged answer instead; one that does not is sending all the same, and
+        what it sends is thrown away, within bounds.
+        """
+        if self._append is None:
+            return True
+        self._append = None
+        if self._mode is _Mode.ANNOUNCED and self._synchronising:
+            self._mode = _Mode.COMMAND
+            return True
+        if self._mode is _Mode.ANNOUNCED and self._wanted > self._max_skipped():
+            self._mode = _Mode.OVER
+            return False
+        self._mode = _Mode.SKIPPING if self._mode is not _Mode.BEHIND_MESSAGE else _Mode.BEHIND_SKIPPED
+        return True
+
+    # Mistakes
+
+    def _refuse(self, line: bytes, refusal: Refusal, tag: bytes | None = None) -> Mistake | Hangup:
+        """Refuse the command under way, of which `line` came last; a literal it announces is skipped."""
+        if tag is None:
+            found = _TAG.match(self._command or line)
+            tag = b"*" if found is None else found[0]
+        self._forget_command()
+        self._mode = _Mode.COMMAND
+        return self._skip_behind(line) or self._mistake(tag, refusal)
+
+    def _skip_behind(self, line: bytes) -> Hangup | None:
+        """Skip the literal that a refused line announces without waiting."""
+        literal = _LITERAL.search(line)
+        if literal is None or not literal[2]:
+            return None
+        self._wanted = int(literal[1])
+        if self._wanted > self._max_skipped():
+            return self._hang_up("The literal is too large.")
+        self._mode = _Mode.SKIPPING
+        return None
+
+    def _mistake(self, tag: bytes, refusal: Refusal) -> Mistake | Hangup:
+        if refusal.status == "BAD":
+            self._mistakes += 1
+        before = self.state is State.NOT_AUTHENTICATED
+        if self._mistakes > (self._limits.mistakes_before_sign_in if before else self._limits.mistakes):
+            return self._hang_up("Too many commands were malformed.")
+        return Mistake(tag, refusal.status, refusal.code, refusal.text)
+
+    def _hang_up(self, text: str) -> Hangup:
+        self._mode = _Mode.OVER
+        self._lines.clear()
+        return Hangup(text)
+
+    def _max_command(self) -> int:
+        before = self.state is State.NOT_AUTHENTICATED
+        return self._limits.command_before_sign_in if before else self._limits.command
+
+    def _max_skipped(self) -> int:
+        before = self.state is State.NOT_AUTHENTICATED
+        return self._limits.skipped_before_sign_in if before else self._limits.skipped
+
+    # What the owner decides
+
+    def expect_response(self) -> None:
+        """A SASL challenge goes out: the next line is the client's response."""
+        self._mode = _Mode.SASL
+
+    def login_succeeded(self) -> None:
+        """The client is signed in."""
+        self.state = State.AUTHENTICATED
+        self._lines.max_line = self._limits.line
+        self._mistakes = 0
+
+    def mailbox_selected(self) -> None:
+        """SELECT or EXAMINE succeeded."""
+        self.state = State.SELECTED
+
+    def mailbox_closed(self) -> None:
+        """No mailbox is selected any more."""
+        self.state = State.AUTHENTICATED
+
+    def tls_started(self) -> None:
+        """TLS is on: whatever the client sent before it is forgotten (RFC 9051 §6.2.1)."""
+        self._lines.clear()
+        self._mode = _Mode.COMMAND
+
+    def tls_refused(self) -> None:
+        """STARTTLS was answered with NO."""
+        self._mode = _Mode.COMMAND

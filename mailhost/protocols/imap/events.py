@@ -1,0 +1,86 @@
+"""What an ImapConnection tells besides whole commands: literals, exchanges and mistakes."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from mailhost.protocols.imap.commands import Command
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuationNeeded:
+    """The client waits for `+` before it sends the rest of its command."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaslResponse:
+    """The client's line of a SASL exchange, base64 or `*`, after `expect_response`."""
+
+    line: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IdleDone:
+    """DONE; `tag` is the IDLE's."""
+
+    tag: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AppendMessage:
+    """One message of an APPEND is announced: answer with `accept_literal` or `abandon_append`.
+
+    Its octets follow as LiteralChunk; then comes the next AppendMessage (RFC 3502) or AppendFinished.
+    """
+
+    tag: bytes
+    mailbox: str  # the same for each message of one command
+    flags: tuple[str, ...]
+    internal_date: datetime | None
+    size: int
+    utf8: bool  # RFC 6855: the header may hold raw UTF-8
+
+
+@dataclass(frozen=True, slots=True)
+class LiteralChunk:
+    """Octets of the message announced last; together they are as long as announced."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AppendFinished:
+    """The APPEND's line ended: every message announced has arrived whole."""
+
+    tag: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A command that cannot be obeyed as it stands. An APPEND under way is over with it."""
+
+    tag: bytes  # `*` when the client gave none
+    status: Literal["NO", "BAD"]
+    code: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """The conversation cannot go on: say `* BYE text` and close."""
+
+    text: str
+
+
+Event = (
+    Command
+    | ContinuationNeeded
+    | SaslResponse
+    | IdleDone
+    | AppendMessage
+    | LiteralChunk
+    | AppendFinished
+    | Mistake
+    | Hangup
+)
+"""Everything `next_event` returns."""

@@ -1,0 +1,1 @@
+"""The grammar of IMAP commands, one file per chapter; `table` says which parser reads which command."""

@@ -1,0 +1,200 @@
+"""A place in the text of one command, and the small words of the grammar (RFC 9051 §9)."""
+
+import re
+from typing import Final, Literal
+
+from mailhost.protocols.imap.flags import InvalidFlag, parse_flag
+from mailhost.protocols.imap.names import InvalidName, decode_name
+from mailhost.protocols.imap.sets import InvalidSequenceSet, SequenceSet, parse_set
+
+MAX_MODSEQ: Final = (1 << 63) - 1
+
+_ATOM: Final = re.compile(rb'[^\x00-\x20(){%*"\\\]\x7f-\xff]+')
+_TAG: Final = re.compile(rb'[^\x00-\x20(){%*"\\+\x7f-\xff]{1,256}')
+_WORD: Final = re.compile(rb'[^\x00-\x20(){%*"\\\x7f-\xff\[\]]+')
+# One match takes any form of a string; the group that matched tells which one it is.
+_ASTRING: Final = re.compile(
+    rb'([^\x00-\x20(){%*"\\\x7f-\xff]+)|"([^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*)"|(~?)\{([0-9]{1,20})\+?\}\r\n'
+)
+_LIST_ATOM: Final = re.compile(rb'[^\x00-\x20(){"\\\x7f-\xff]+')
+_FLAG: Final = re.compile(rb'\\?[^\x00-\x20(){%*"\\\]\x7f-\xff]+')
+_NUMBER: Final = re.compile(rb"[0-9]{1,20}")
+_SET: Final = re.compile(rb"[0-9*][0-9*:,]*")
+_ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
+
+
+class Refusal(Exception):
+    """Why a command is not obeyed; becomes a Mistake."""
+
+    def __init__(self, text: str, *, status: Literal["NO", "BAD"] = "BAD", code: str | None = None) -> None:
+        """`text` is a sentence for the client, `code` a response code without brackets."""
+        super().__init__(text)
+        self.text = text
+        self.status: Literal["NO", "BAD"] = status
+        self.code = code
+
+
+class Cursor:
+    """Reads one command from left to right. Every method raises Refusal where the text does not fit.
+
+    Literals stand in the text as they came: `{3}`, CRLF, three octets.
+    """
+
+    __slots__ = ("place", "text", "utf8")
+
+    def __init__(self, text: bytes, *, utf8: bool = False) -> None:
+        """`utf8`: mailbox names are UTF-8, as after ENABLE UTF8=ACCEPT."""
+        self.text = text
+        self.place = 0
+        self.utf8 = utf8
+
+    def match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """Match here and move behind the match."""
+        found = pattern.match(self.text, self.place)
+        if found is not None:
+            self.place = found.end()
+        return found
+
+    def take(self, pattern: re.Pattern[bytes], what: str) -> bytes:
+        """What the pattern matches here."""
+        found = pattern.match(self.text, self.place)
+        if found is None:
+            raise Refusal(f"{what} is missing or malformed.")
+        self.place = found.end()
+        return found[0]
+
+    def skip(self, token: bytes) -> bool:
+        """Move over `token` if it stands here."""
+        if self.text.startswith(token, self.place):
+            self.place += len(token)
+            return True
+        return False
+
+    def expect(self, token: bytes) -> None:
+        """Move over `token`, which must stand here."""
+        if not self.skip(token):
+            raise Refusal(f"Expected {token.decode()!r} in the arguments.")
+
+    def space(self) -> None:
+        """One blank; more than one is forgiven."""
+        if not self.skip(b" "):
+            raise Refusal(
+                "The command needs more arguments." if self.at_end() else "Expected a space in the arguments."
+            )
+        while self.skip(b" "):
+            pass
+
+    def at_end(self) -> bool:
+        """Whether nothing is left."""
+        return self.place >= len(self.text)
+
+    def end(self) -> None:
+        """Nothing may be left; trailing blanks are forgiven, some clients send one."""
+        while self.skip(b" "):
+            pass
+        if not self.at_end():
+            raise Refusal("The command has too many arguments or a malformed one.")
+
+    def tag(self) -> bytes:
+        """The tag a command begins with."""
+        return self.take(_TAG, "The tag")
+
+    def word(self) -> bytes:
+        """An atom without brackets, in upper case: command names and keywords of the grammar."""
+        return self.take(_WORD, "A word of the command").upper()
+
+    def atom(self) -> bytes:
+        """An atom."""
+        return self.take(_ATOM, "An atom")
+
+    def peek_word(self) -> bytes:
+        """The word that stands here, in upper case, without moving; empty when there is none."""
+        found = _WORD.match(self.text, self.place)
+        return b"" if found is None else found[0].upper()
+
+    def astring(self) -> bytes:
+        """An atom, a quoted string or a literal."""
+        found = self.match(_ASTRING)
+        if found is None:
+            raise Refusal("A string is missing or malformed.")
+        if found[1] is not None:
+            return found[1]
+        return self._string(found)
+
+    def string(self) -> bytes:
+        """A quoted string or a literal."""
+        found = self.match(_ASTRING)
+        if found is None or found[1] is not None:
+            raise Refusal("A quoted string or a literal is missing or malformed.")
+        return self._string(found)
+
+    def _string(self, found: re.Match[bytes]) -> bytes:
+        if found[2] is not None:
+            return _ESCAPED.sub(rb"\1", found[2]) if b"\\" in found[2] else found[2]
+        start = self.place
+        self.place += int(found[4])
+        octets = self.text[start : self.place]
+        if not found[3] and b"\0" in octets:
+            raise Refusal("A NUL is not allowed in a literal.")
+        return octets
+
+    def nstring(self) -> bytes | None:
+        """A string or NIL."""
+        if self.peek_word() == b"NIL":
+            self.place += 3
+            return None
+        return self.string()
+
+    def number(self, largest: int = 4294967295) -> int:
+        """A number up to `largest`."""
+        value = int(self.take(_NUMBER, "A number"))
+        if value > largest:
+            raise Refusal("A number is too large.")
+        return value
+
+    def sequence_set(self) -> SequenceSet:
+        """A set of message numbers or UIDs."""
+        try:
+            return parse_set(self.take(_SET, "The set of messages"))
+        except InvalidSequenceSet as error:
+            raise Refusal("The set of messages is malformed.") from error
+
+    def at_set(self) -> bool:
+        """Whether a sequence set stands here."""
+        return _SET.match(self.text, self.place) is not None
+
+    def mailbox(self) -> str:
+        """A mailbox name, decoded."""
+        return self._name(self.astring())
+
+    def list_pattern(self) -> str:
+        """A mailbox name with wildcards, decoded."""
+        found = self.match(_LIST_ATOM)
+        return self._name(self.string() if found is None else found[0])
+
+    def _name(self, octets: bytes) -> str:
+        try:
+            return decode_name(octets, utf8=self.utf8)
+        except InvalidName as error:
+            raise Refusal(str(error), status="NO", code="CANNOT") from error
+
+    def flag(self) -> str | None:
+        """A flag to set; None for `\\Recent`, which some clients send back though only we may set it."""
+        octets = self.take(_FLAG, "A flag")
+        if octets.lower() == b"\\recent":
+            return None
+        try:
+            return parse_flag(octets.decode("ascii"))
+        except InvalidFlag as error:
+            raise Refusal("There is no such system flag.") from error
+
+    def flag_list(self) -> tuple[str, ...]:
+        """Flags in parentheses, each once."""
+        self.expect(b"(")
+        flags: dict[str, None] = {}
+        while not self.skip(b")"):
+            if flags or self.text[self.place - 1 : self.place] != b"(":
+                self.space()
+            if (flag := self.flag()) is not None:
+                flags[flag] = None
+        return tuple(flags)

@@ -1,0 +1,208 @@
+"""Commands about mailboxes and their lists (RFC 9051 §6.3, RFC 5258, RFC 5819, RFC 9208)."""
+
+from collections.abc import Callable
+from typing import Final
+
+from mailhost.protocols.imap.commands import (
+    Create,
+    Delete,
+    GetQuota,
+    GetQuotaRoot,
+    List,
+    Lsub,
+    Rename,
+    Select,
+    Status,
+    StatusItem,
+    Subscribe,
+)
+from mailhost.protocols.imap.names import DELIMITER
+from mailhost.protocols.imap.parsing.cursor import Cursor, Refusal
+
+MAX_PATTERNS: Final = 100
+
+_STATUS_ITEMS: Final = {item.value.encode(): item for item in StatusItem}
+
+
+def _mailbox_argument(cursor: Cursor) -> str:
+    cursor.space()
+    mailbox = cursor.mailbox()
+    cursor.end()
+    return mailbox
+
+
+def _parse_select(cursor: Cursor, tag: bytes, *, read_only: bool) -> Select:
+    cursor.space()
+    mailbox = cursor.mailbox()
+    condstore = False
+    if not cursor.at_end():
+        cursor.space()
+        cursor.expect(b"(")
+        while not cursor.skip(b")"):
+            if condstore:
+                cursor.space()
+            if cursor.word() != b"CONDSTORE":
+                raise Refusal("CONDSTORE is the only parameter here.")
+            condstore = True
+    cursor.end()
+    return Select(tag, mailbox, read_only, condstore)
+
+
+def parse_select(cursor: Cursor, tag: bytes) -> Select:
+    """SELECT mailbox [(CONDSTORE)]."""
+    return _parse_select(cursor, tag, read_only=False)
+
+
+def parse_examine(cursor: Cursor, tag: bytes) -> Select:
+    """EXAMINE mailbox [(CONDSTORE)]."""
+    return _parse_select(cursor, tag, read_only=True)
+
+
+def parse_create(cursor: Cursor, tag: bytes) -> Create:
+    """CREATE mailbox; `name/` announces children (RFC 9051 §6.3.4)."""
+    return Create(tag, _mailbox_argument(cursor).removesuffix(DELIMITER))
+
+
+def parse_delete(cursor: Cursor, tag: bytes) -> Delete:
+    """DELETE mailbox."""
+    return Delete(tag, _mailbox_argument(cursor))
+
+
+def parse_rename(cursor: Cursor, tag: bytes) -> Rename:
+    """RENAME mailbox new-name."""
+    cursor.space()
+    mailbox = cursor.mailbox()
+    return Rename(tag, mailbox, _mailbox_argument(cursor).removesuffix(DELIMITER))
+
+
+def parse_subscribe(cursor: Cursor, tag: bytes) -> Subscribe:
+    """SUBSCRIBE mailbox."""
+    return Subscribe(tag, _mailbox_argument(cursor), subscribed=True)
+
+
+def parse_unsubscribe(cursor: Cursor, tag: bytes) -> Subscribe:
+    """UNSUBSCRIBE mailbox."""
+    return Subscribe(tag, _mailbox_argument(cursor), subscribed=False)
+
+
+def parse_get_quota(cursor: Cursor, tag: bytes) -> GetQuota:
+    """GETQUOTA root."""
+    cursor.space()
+    root = cursor.astring().decode("utf-8", "replace")
+    cursor.end()
+    return GetQuota(tag, root)
+
+
+def parse_get_quota_root(cursor: Cursor, tag: bytes) -> GetQuotaRoot:
+    """GETQUOTAROOT mailbox."""
+    return GetQuotaRoot(tag, _mailbox_argument(cursor))
+
+
+def parse_status(cursor: Cursor, tag: bytes) -> Status:
+    """STATUS mailbox (items)."""
+    cursor.space()
+    mailbox = cursor.mailbox()
+    cursor.space()
+    items = _status_items(cursor)
+    cursor.end()
+    return Status(tag, mailbox, items)
+
+
+def _status_items(cursor: Cursor) -> tuple[StatusItem, ...]:
+    items: dict[StatusItem, None] = {}
+
+    def read_item() -> None:
+        item = _STATUS_ITEMS.get(cursor.word())
+        if item is None:
+            raise Refusal("There is no such STATUS item.")
+        items[item] = None
+
+    _parenthesised(cursor, read_item)
+    if not items:
+        raise Refusal("STATUS needs at least one item.")
+    return tuple(items)
+
+
+def _parenthesised(cursor: Cursor, read_one: Callable[[], None]) -> int:
+    """A list in parentheses; how many there were."""
+    cursor.expect(b"(")
+    count = 0
+    while not cursor.skip(b")"):
+        if count:
+            cursor.space()
+        read_one()
+        count += 1
+    return count
+
+
+def parse_lsub(cursor: Cursor, tag: bytes) -> Lsub:
+    """LSUB reference pattern."""
+    cursor.space()
+    reference = cursor.mailbox()
+    cursor.space()
+    pattern = cursor.list_pattern()
+    cursor.end()
+    return Lsub(tag, reference, pattern)
+
+
+def parse_list(cursor: Cursor, tag: bytes) -> List:
+    """LIST [(selection)] reference pattern [RETURN (options)]; or several patterns in parentheses."""
+    cursor.space()
+    selection: set[bytes] = set()
+    extended = cursor.text.startswith(b"(", cursor.place)
+    if extended:
+        _parenthesised(cursor, lambda: _read_selection(cursor, selection))
+        cursor.space()
+    if selection == {b"RECURSIVEMATCH"}:
+        raise Refusal("RECURSIVEMATCH needs another selection option beside it.")
+    reference = cursor.mailbox()
+    cursor.space()
+    patterns: list[str] = []
+    if cursor.text.startswith(b"(", cursor.place):
+        extended = True
+        _parenthesised(cursor, lambda: patterns.append(cursor.list_pattern()))
+    else:
+        patterns.append(cursor.list_pattern())
+    if not 0 < len(patterns) <= MAX_PATTERNS:
+        raise Refusal(f"LIST takes 1 to {MAX_PATTERNS} patterns.")
+    returns: set[bytes] = set()
+    status: list[StatusItem] = []
+    if not cursor.at_end():
+        cursor.space()
+    if not cursor.at_end():
+        extended = True
+        if cursor.word() != b"RETURN":
+            raise Refusal("Expected RETURN behind the pattern.")
+        cursor.space()
+        _parenthesised(cursor, lambda: _read_return(cursor, returns, status))
+    cursor.end()
+    return List(
+        tag,
+        reference,
+        tuple(patterns),
+        only_subscribed=b"SUBSCRIBED" in selection,
+        only_special_use=b"SPECIAL-USE" in selection,
+        recursive_match=b"RECURSIVEMATCH" in selection,
+        extended=extended,
+        return_subscribed=b"SUBSCRIBED" in returns or b"SUBSCRIBED" in selection,
+        return_children=b"CHILDREN" in returns,
+        return_status=tuple(dict.fromkeys(status)),
+    )
+
+
+def _read_selection(cursor: Cursor, selection: set[bytes]) -> None:
+    option = cursor.word()
+    if option not in {b"SUBSCRIBED", b"REMOTE", b"RECURSIVEMATCH", b"SPECIAL-USE"}:
+        raise Refusal("There is no such LIST selection option.")
+    if option != b"REMOTE":  # every mailbox is ours, so it changes nothing
+        selection.add(option)
+
+
+def _read_return(cursor: Cursor, returns: set[bytes], status: list[StatusItem]) -> None:
+    option = cursor.word()
+    if option not in {b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE", b"STATUS"}:
+        raise Refusal("There is no such LIST return option.")
+    returns.add(option)
+    if option == b"STATUS":
+        cursor.space()
+        status.extend(_status_items(cursor))

@@ -1,0 +1,222 @@
+"""Commands about messages of the selected mailbox (RFC 9051 §6.4, RFC 7162, RFC 6851)."""
+
+import re
+from typing import Final
+
+from mailhost.protocols.imap.commands import Check, Close, Copy, Expunge, Fetch, Store, StoreMode
+from mailhost.protocols.imap.fetch import ALL, FAST, FULL, Attribute, FetchItem, Partial, Section, Text
+from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, Cursor, Refusal
+
+MAX_ITEMS: Final = 100
+MAX_PATH: Final = 100
+
+_MACROS: Final = {b"ALL": ALL, b"FAST": FAST, b"FULL": FULL}
+_ATTRIBUTES: Final = {attribute.value: attribute for attribute in Attribute}
+_ALIASES: Final = {
+    b"RFC822": Section((), Text.WHOLE, (), None, sets_seen=True, label=b"RFC822"),
+    b"RFC822.HEADER": Section((), Text.HEADER, (), None, sets_seen=False, label=b"RFC822.HEADER"),
+    b"RFC822.TEXT": Section((), Text.TEXT, (), None, sets_seen=True, label=b"RFC822.TEXT"),
+}
+_SECTION: Final = re.compile(
+    rb"((?:[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)?)(\.?)((?:HEADER(?:\.FIELDS(?:\.NOT)?)?|TEXT|MIME)?)(?=[\] ])",
+    re.IGNORECASE,
+)
+_PARTIAL: Final = re.compile(rb"<([0-9]{1,20})\.([0-9]{1,20})>")
+_FIELD_NAME: Final = re.compile(rb"[!-9;-~]+")
+_PLAIN_FIELD: Final = re.compile(rb'[^\x00-\x20(){%*"\\\x7f-\xff]+')
+
+
+def parse_check(cursor: Cursor, tag: bytes) -> Check:
+    """CHECK."""
+    cursor.end()
+    return Check(tag)
+
+
+def parse_close(cursor: Cursor, tag: bytes) -> Close:
+    """CLOSE."""
+    cursor.end()
+    return Close(tag, expunges=True)
+
+
+def parse_unselect(cursor: Cursor, tag: bytes) -> Close:
+    """UNSELECT (RFC 3691)."""
+    cursor.end()
+    return Close(tag, expunges=False)
+
+
+def parse_expunge(cursor: Cursor, tag: bytes) -> Expunge:
+    """EXPUNGE."""
+    cursor.end()
+    return Expunge(tag, None)
+
+
+def parse_uid_expunge(cursor: Cursor, tag: bytes) -> Expunge:
+    """UID EXPUNGE set."""
+    cursor.space()
+    uids = cursor.sequence_set()
+    cursor.end()
+    return Expunge(tag, uids)
+
+
+def _parse_copy(cursor: Cursor, tag: bytes, *, by_uid: bool, moves: bool) -> Copy:
+    cursor.space()
+    numbers = cursor.sequence_set()
+    cursor.space()
+    mailbox = cursor.mailbox()
+    cursor.end()
+    return Copy(tag, numbers, by_uid, mailbox, moves)
+
+
+def parse_copy(cursor: Cursor, tag: bytes) -> Copy:
+    """COPY set mailbox."""
+    return _parse_copy(cursor, tag, by_uid=False, moves=False)
+
+
+def parse_uid_copy(cursor: Cursor, tag: bytes) -> Copy:
+    """UID COPY set mailbox."""
+    return _parse_copy(cursor, tag, by_uid=True, moves=False)
+
+
+def parse_move(cursor: Cursor, tag: bytes) -> Copy:
+    """MOVE set mailbox."""
+    return _parse_copy(cursor, tag, by_uid=False, moves=True)
+
+
+def parse_uid_move(cursor: Cursor, tag: bytes) -> Copy:
+    """UID MOVE set mailbox."""
+    return _parse_copy(cursor, tag, by_uid=True, moves=True)
+
+
+def parse_store(cursor: Cursor, tag: bytes) -> Store:
+    """STORE set [(UNCHANGEDSINCE modseq)] [+-]FLAGS[.SILENT] flags."""
+    return _parse_store(cursor, tag, by_uid=False)
+
+
+def parse_uid_store(cursor: Cursor, tag: bytes) -> Store:
+    """UID STORE, as STORE."""
+    return _parse_store(cursor, tag, by_uid=True)
+
+
+def _parse_store(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Store:
+    cursor.space()
+    numbers = cursor.sequence_set()
+    cursor.space()
+    unchanged_since = None
+    if cursor.skip(b"("):
+        unchanged_since = _modifier(cursor, b"UNCHANGEDSINCE")
+        cursor.space()
+    name, dot, suffix = cursor.word().decode().partition(".")
+    if name not in {"FLAGS", "+FLAGS", "-FLAGS"} or (dot and suffix != "SILENT"):
+        raise Refusal("STORE takes FLAGS, +FLAGS or -FLAGS, with or without .SILENT.")
+    cursor.space()
+    flags = cursor.flag_list() if cursor.text.startswith(b"(", cursor.place) else _bare_flags(cursor)
+    cursor.end()
+    return Store(tag, numbers, by_uid, StoreMode(name), bool(dot), flags, unchanged_since)
+
+
+def _bare_flags(cursor: Cursor) -> tuple[str, ...]:
+    flags = [cursor.flag()]
+    while cursor.skip(b" ") and not cursor.at_end():
+        flags.append(cursor.flag())
+    return tuple(dict.fromkeys(flag for flag in flags if flag is not None))
+
+
+def _modifier(cursor: Cursor, name: bytes) -> int:
+    """The one modifier each command knows, behind its open parenthesis."""
+    if cursor.word() != name:
+        raise Refusal(f"{name.decode()} is the only modifier here.")
+    cursor.space()
+    modseq = cursor.number(MAX_MODSEQ)
+    cursor.expect(b")")
+    return modseq
+
+
+def parse_fetch(cursor: Cursor, tag: bytes) -> Fetch:
+    """FETCH set items [(CHANGEDSINCE modseq)]."""
+    return _parse_fetch(cursor, tag, by_uid=False)
+
+
+def parse_uid_fetch(cursor: Cursor, tag: bytes) -> Fetch:
+    """UID FETCH, as FETCH; the answers hold the UID in any case."""
+    return _parse_fetch(cursor, tag, by_uid=True)
+
+
+def _parse_fetch(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Fetch:
+    cursor.space()
+    numbers = cursor.sequence_set()
+    cursor.space()
+    items: dict[FetchItem, None] = {Attribute.UID: None} if by_uid else {}
+    macro = _MACROS.get(cursor.peek_word())
+    if macro is not None:
+        cursor.word()
+        items.update(dict.fromkeys(macro))
+    elif cursor.skip(b"("):
+        items[_parse_item(cursor)] = None
+        while not cursor.skip(b")"):
+            cursor.space()
+            items[_parse_item(cursor)] = None
+            if len(items) > MAX_ITEMS:
+                raise Refusal(f"FETCH takes at most {MAX_ITEMS} items.")
+    else:
+        items[_parse_item(cursor)] = None
+    changed_since = None
+    if not cursor.at_end():
+        cursor.space()
+        if cursor.skip(b"("):
+            changed_since = _modifier(cursor, b"CHANGEDSINCE")
+            items[Attribute.MODSEQ] = None
+    cursor.end()
+    return Fetch(tag, numbers, by_uid, tuple(items), changed_since)
+
+
+def _parse_item(cursor: Cursor) -> FetchItem:
+    name = cursor.word()
+    if name in {b"BODY", b"BODY.PEEK"} and cursor.skip(b"["):
+        return _parse_section(cursor, sets_seen=name == b"BODY")
+    item: FetchItem | None = _ATTRIBUTES.get(name) or _ALIASES.get(name)
+    if item is None:
+        raise Refusal(f"There is no FETCH item {name[:40].decode()}.")
+    return item
+
+
+def _parse_section(cursor: Cursor, *, sets_seen: bool) -> Section:
+    found = cursor.match(_SECTION)
+    if found is None:
+        raise Refusal("The section in BODY[] is malformed.")
+    path = tuple(int(number) for number in found[1].split(b".") if number)
+    text = Text(found[3].decode().upper())
+    if bool(found[2]) != bool(path and found[3]) or (text is Text.MIME and not path) or len(path) > MAX_PATH:
+        raise Refusal("The section in BODY[] is malformed.")
+    fields: tuple[bytes, ...] = ()
+    label = b"BODY[" + found[0].upper()
+    if text in {Text.FIELDS, Text.FIELDS_NOT}:
+        cursor.space()
+        fields, rendered = _parse_fields(cursor)
+        label += b" (" + rendered + b")"
+    cursor.expect(b"]")
+    label += b"]"
+    partial = None
+    if (window := cursor.match(_PARTIAL)) is not None:
+        partial = Partial(int(window[1]), int(window[2]))
+        label += b"<" + str(partial.start).encode() + b">"
+    return Section(path, text, fields, partial, sets_seen, label)
+
+
+def _parse_fields(cursor: Cursor) -> tuple[tuple[bytes, ...], bytes]:
+    """The header field names and how the answer repeats them."""
+    cursor.expect(b"(")
+    names: list[bytes] = []
+    while not cursor.skip(b")"):
+        if names:
+            cursor.space()
+        name = cursor.astring()
+        if _FIELD_NAME.fullmatch(name) is None:
+            raise Refusal("A header field name is malformed.")
+        names.append(name)
+    shown = b" ".join(
+        name.upper()
+        if _PLAIN_FIELD.fullmatch(name)
+        else b'"' + name.upper().replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+        for name in names
+    )
+    return tuple(name.lower() for name in names), shown

@@ -1,0 +1,241 @@
+"""SEARCH and its keys (RFC 9051 §6.4.4, RFC 4731, RFC 7162 §3.1.5)."""
+
+from collections.abc import Callable
+from typing import Final
+
+from mailhost.protocols.imap.commands import Search
+from mailhost.protocols.imap.flags import InvalidFlag, parse_flag
+from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, Cursor, Refusal
+from mailhost.protocols.imap.parsing.dates import parse_day
+from mailhost.protocols.imap.search import (
+    All,
+    And,
+    ArrivalDay,
+    BodyContains,
+    HasFlag,
+    HasKeyword,
+    HeaderContains,
+    Larger,
+    ModseqSince,
+    Not,
+    NumberIn,
+    Or,
+    Relation,
+    ReturnOption,
+    SearchKey,
+    SentDay,
+    Smaller,
+    TextContains,
+    UidIn,
+)
+
+MAX_DEPTH: Final = 150
+MAX_KEYS: Final = 5000
+
+CHARSETS: Final = {
+    "US-ASCII": "ascii",
+    "ASCII": "ascii",
+    "UTF-8": "utf-8",
+    "ISO-8859-1": "latin-1",
+    "ISO-8859-15": "iso8859-15",
+    "WINDOWS-1252": "cp1252",
+    "GB18030": "gb18030",
+    "GBK": "gbk",
+    "GB2312": "gb2312",
+    "BIG5": "big5",
+    "ISO-2022-JP": "iso2022_jp",
+    "SHIFT_JIS": "shift_jis",
+    "EUC-KR": "euc_kr",
+    "KOI8-R": "koi8-r",
+    "WINDOWS-1251": "cp1251",
+}
+"""What a client may name behind CHARSET, and the codec that reads it."""
+
+_RETURNS: Final = {option.value.encode(): option for option in ReturnOption}
+_NOTHING: Final = Not(All())
+
+
+class _Reader:
+    """Reads keys from the cursor and keeps count of them; `codec` decodes the strings searched for."""
+
+    __slots__ = ("codec", "cursor", "keys")
+
+    def __init__(self, cursor: Cursor, codec: str) -> None:
+        self.cursor = cursor
+        self.codec = codec
+        self.keys = 0
+
+    def text(self) -> str:
+        self.cursor.space()
+        octets = self.cursor.astring()
+        try:
+            return octets.decode(self.codec)
+        except UnicodeDecodeError as error:
+            raise Refusal("The text to search for is not in the charset named.") from error
+
+    def header(self, name: str) -> HeaderContains:
+        return HeaderContains(name, self.text())
+
+    def any_header(self) -> HeaderContains:
+        self.cursor.space()
+        name = self.cursor.astring().decode("ascii", "replace").lower()
+        return HeaderContains(name, self.text())
+
+    def keyword(self) -> HasFlag | HasKeyword:
+        self.cursor.space()
+        try:
+            flag = parse_flag(self.cursor.astring().decode("ascii", "replace"))
+        except InvalidFlag as error:
+            raise Refusal("There is no such keyword.") from error
+        return HasFlag(flag) if flag.startswith("\\") else HasKeyword(flag)
+
+    def arrival(self, relation: Relation) -> ArrivalDay:
+        self.cursor.space()
+        return ArrivalDay(relation, parse_day(self.cursor))
+
+    def sent(self, relation: Relation) -> SentDay:
+        self.cursor.space()
+        return SentDay(relation, parse_day(self.cursor))
+
+    def size(self) -> int:
+        self.cursor.space()
+        return self.cursor.number(MAX_MODSEQ)
+
+    def uids(self) -> UidIn:
+        self.cursor.space()
+        return UidIn(self.cursor.sequence_set())
+
+    def modseq(self) -> ModseqSince:
+        """The entry name and type some clients give change nothing: one modseq stands for all flags of a message."""
+        self.cursor.space()
+        if self.cursor.text.startswith(b'"', self.cursor.place):
+            self.cursor.string()
+            self.cursor.space()
+            self.cursor.word()
+            self.cursor.space()
+        return ModseqSince(self.cursor.number(MAX_MODSEQ))
+
+    def key(self, depth: int) -> SearchKey:
+        """One key with everything that belongs to it."""
+        self.keys += 1
+        if depth > MAX_DEPTH or self.keys > MAX_KEYS:
+            raise Refusal("The search is nested too deeply or has too many keys.")
+        if self.cursor.skip(b"("):
+            return self._group(depth)
+        if self.cursor.at_set():
+            return NumberIn(self.cursor.sequence_set())
+        word = self.cursor.word()
+        if word == b"NOT":
+            self.cursor.space()
+            return Not(self.key(depth + 1))
+        if word == b"OR":
+            self.cursor.space()
+            left = self.key(depth + 1)
+            self.cursor.space()
+            return Or(left, self.key(depth + 1))
+        if (fixed := _FIXED.get(word)) is not None:
+            return fixed
+        if (read := _KEYS.get(word)) is not None:
+            return read(self)
+        raise Refusal(f"There is no search key {word[:40].decode()}.")
+
+    def _group(self, depth: int) -> SearchKey:
+        keys = [self.key(depth + 1)]
+        while not self.cursor.skip(b")"):
+            self.cursor.space()
+            keys.append(self.key(depth + 1))
+        return keys[0] if len(keys) == 1 else And(tuple(keys))
+
+
+_FIXED: Final[dict[bytes, SearchKey]] = {
+    b"ALL": All(),
+    b"ANSWERED": HasFlag("\\Answered"),
+    b"DELETED": HasFlag("\\Deleted"),
+    b"DRAFT": HasFlag("\\Draft"),
+    b"FLAGGED": HasFlag("\\Flagged"),
+    b"SEEN": HasFlag("\\Seen"),
+    b"UNANSWERED": Not(HasFlag("\\Answered")),
+    b"UNDELETED": Not(HasFlag("\\Deleted")),
+    b"UNDRAFT": Not(HasFlag("\\Draft")),
+    b"UNFLAGGED": Not(HasFlag("\\Flagged")),
+    b"UNSEEN": Not(HasFlag("\\Seen")),
+    b"NEW": _NOTHING,
+    b"RECENT": _NOTHING,
+    b"OLD": All(),
+}
+
+_KEYS: Final[dict[bytes, Callable[[_Reader], SearchKey]]] = {
+    b"BCC": lambda reader: reader.header("bcc"),
+    b"CC": lambda reader: reader.header("cc"),
+    b"FROM": lambda reader: reader.header("from"),
+    b"SUBJECT": lambda reader: reader.header("subject"),
+    b"TO": lambda reader: reader.header("to"),
+    b"HEADER": _Reader.any_header,
+    b"BODY": lambda reader: BodyContains(reader.text()),
+    b"TEXT": lambda reader: TextContains(reader.text()),
+    b"KEYWORD": _Reader.keyword,
+    b"UNKEYWORD": lambda reader: Not(reader.keyword()),
+    b"BEFORE": lambda reader: reader.arrival(Relation.BEFORE),
+    b"ON": lambda reader: reader.arrival(Relation.ON),
+    b"SINCE": lambda reader: reader.arrival(Relation.SINCE),
+    b"SENTBEFORE": lambda reader: reader.sent(Relation.BEFORE),
+    b"SENTON": lambda reader: reader.sent(Relation.ON),
+    b"SENTSINCE": lambda reader: reader.sent(Relation.SINCE),
+    b"LARGER": lambda reader: Larger(reader.size()),
+    b"SMALLER": lambda reader: Smaller(reader.size()),
+    b"UID": _Reader.uids,
+    b"MODSEQ": _Reader.modseq,
+}
+
+
+def parse_search(cursor: Cursor, tag: bytes) -> Search:
+    """SEARCH [RETURN (options)] [CHARSET name] keys."""
+    return _parse_search(cursor, tag, by_uid=False)
+
+
+def parse_uid_search(cursor: Cursor, tag: bytes) -> Search:
+    """UID SEARCH, as SEARCH."""
+    return _parse_search(cursor, tag, by_uid=True)
+
+
+def _parse_search(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Search:
+    cursor.space()
+    returns = None
+    if cursor.peek_word() == b"RETURN":
+        cursor.word()
+        cursor.space()
+        returns = _parse_returns(cursor)
+        cursor.space()
+    reader = _Reader(cursor, _parse_charset(cursor))
+    keys = [reader.key(0)]
+    while cursor.skip(b" ") and not cursor.at_end():
+        keys.append(reader.key(0))
+    cursor.end()
+    return Search(tag, by_uid, keys[0] if len(keys) == 1 else And(tuple(keys)), returns)
+
+
+def _parse_returns(cursor: Cursor) -> frozenset[ReturnOption]:
+    cursor.expect(b"(")
+    options: set[ReturnOption] = set()
+    while not cursor.skip(b")"):
+        if options:
+            cursor.space()
+        option = _RETURNS.get(cursor.word())
+        if option is None:
+            raise Refusal("There is no such SEARCH return option.")
+        options.add(option)
+    return frozenset(options) or frozenset({ReturnOption.ALL})
+
+
+def _parse_charset(cursor: Cursor) -> str:
+    """The codec of the search strings. UTF-8 unless the client says otherwise, as in RFC 9051."""
+    if cursor.peek_word() != b"CHARSET":
+        return "utf-8"
+    cursor.word()
+    cursor.space()
+    codec = CHARSETS.get(cursor.astring().decode("ascii", "replace").upper())
+    if codec is None:
+        code = f"BADCHARSET ({' '.join(CHARSETS)})"
+        raise Refusal("This charset is not known here.", status="NO", code=code)
+    cursor.space()
+    return codec

@@ -1,0 +1,172 @@
+"""What the server says, as bytes ready to send (RFC 9051 §7)."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
+
+from mailhost.protocols.imap.commands import StatusItem
+from mailhost.protocols.imap.names import DELIMITER, encode_name
+from mailhost.protocols.imap.search import ReturnOption
+from mailhost.protocols.imap.sets import Ranges, format_numbers
+
+Status = Literal["OK", "NO", "BAD", "BYE", "PREAUTH"]
+
+_ATOM: Final = re.compile(rb'[^\x00-\x20(){%*"\\\]\x7f-\xff]+')
+_QUOTABLE: Final = re.compile(rb"[^\x00\r\n\x7f-\xff]{0,1000}")
+_UNSAFE_TEXT: Final = re.compile(r"[^ -~]+")
+
+
+def tagged(tag: bytes, status: Status, text: str, code: str | None = None) -> bytes:
+    """The answer that ends a command: `a1 OK [CODE] text`."""
+    shown = _UNSAFE_TEXT.sub("?", f"[{code}] {text}" if code is not None else text)
+    return b"%s %s %s\r\n" % (tag, status.encode(), shown.encode())
+
+
+def untagged(status: Status, text: str, code: str | None = None) -> bytes:
+    """News about the conversation: `* OK [CODE] text`."""
+    return tagged(b"*", status, text, code)
+
+
+def continuation(text: bytes) -> bytes:
+    """`+ text`: the client may go on."""
+    return b"+ %s\r\n" % text
+
+
+def quoted(text: bytes) -> bytes:
+    """A quoted string; the octets must be printable, or UTF-8 once UTF8=ACCEPT is enabled."""
+    if b"\\" in text or b'"' in text:
+        text = text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    return b'"%s"' % text
+
+
+def string(text: bytes) -> bytes:
+    """A quoted string, or a literal where the octets cannot be quoted."""
+    return quoted(text) if _QUOTABLE.fullmatch(text) else b"{%d}\r\n%s" % (len(text), text)
+
+
+def nstring(text: bytes | None) -> bytes:
+    """A string or NIL."""
+    return b"NIL" if text is None else string(text)
+
+
+def astring(text: bytes) -> bytes:
+    """An atom where the octets permit, else a string. NIL is quoted, for it could be read as nothing."""
+    return text if _ATOM.fullmatch(text) and text.upper() != b"NIL" else string(text)
+
+
+def mailbox(name: str, *, utf8: bool) -> bytes:
+    """A mailbox name, always quoted as most servers do, for clients that split at blanks."""
+    return quoted(encode_name(name, utf8=utf8))
+
+
+def flag_list(flags: Iterable[str]) -> bytes:
+    """`(\\Seen $label1)`."""
+    return b"(%s)" % " ".join(flags).encode("ascii")
+
+
+def capability(names: Iterable[str]) -> bytes:
+    """`* CAPABILITY …`."""
+    return b"* CAPABILITY %s\r\n" % " ".join(names).encode()
+
+
+def enabled(names: Iterable[str]) -> bytes:
+    """`* ENABLED …`, with nothing behind it when nothing was enabled."""
+    return b"* ENABLED%s\r\n" % "".join(" " + name for name in names).encode()
+
+
+def server_id(fields: Mapping[str, str]) -> bytes:
+    """`* ID ("name" "Mailhost" …)`."""
+    return b"* ID (%s)\r\n" % b" ".join(
+        string(word.encode("ascii", "replace")) for pair in fields.items() for word in pair
+    )
+
+
+def namespace() -> bytes:
+    """One personal namespace, no others."""
+    return b'* NAMESPACE (("" "%s")) NIL NIL\r\n' % DELIMITER.encode()
+
+
+def exists(count: int) -> bytes:
+    """`* 23 EXISTS`."""
+    return b"* %d EXISTS\r\n" % count
+
+
+def expunge(number: int) -> bytes:
+    """`* 4 EXPUNGE`."""
+    return b"* %d EXPUNGE\r\n" % number
+
+
+def flags_defined(flags: Iterable[str]) -> bytes:
+    """`* FLAGS (…)`: the flags that are in use in the mailbox."""
+    return b"* FLAGS %s\r\n" % flag_list(flags)
+
+
+def list_line(
+    attributes: Iterable[str], name: str, *, utf8: bool, command: str = "LIST", child_info: Sequence[str] = ()
+) -> bytes:
+    """`* LIST (\\HasNoChildren) "/" "name"`; `child_info` are selection options a child met (RFC 5258 §3.5)."""
+    extended = b""
+    if child_info:
+        extended = b' ("CHILDINFO" (%s))' % b" ".join(quoted(option.encode()) for option in child_info)
+    return b'* %s (%s) "%s" %s%s\r\n' % (
+        command.encode(),
+        " ".join(attributes).encode(),
+        DELIMITER.encode(),
+        mailbox(name, utf8=utf8),
+        extended,
+    )
+
+
+def root_line(command: str = "LIST") -> bytes:
+    """The answer to a LIST of the empty pattern: which delimiter names have (RFC 9051 §6.3.9)."""
+    return b'* %s (\\Noselect) "%s" ""\r\n' % (command.encode(), DELIMITER.encode())
+
+
+def status(name: str, values: Mapping[StatusItem, int], *, utf8: bool) -> bytes:
+    """`* STATUS "name" (MESSAGES 3 …)`."""
+    items = " ".join(f"{item.value} {value}" for item, value in values.items())
+    return b"* STATUS %s (%s)\r\n" % (mailbox(name, utf8=utf8), items.encode())
+
+
+def quota(root: str, used: int, limit: int) -> bytes:
+    """`* QUOTA "" (STORAGE used limit)`; both are octets and told in units of 1024."""
+    return b"* QUOTA %s (STORAGE %d %d)\r\n" % (quoted(root.encode()), -(-used // 1024), limit // 1024)
+
+
+def quota_root(name: str, roots: Iterable[str], *, utf8: bool) -> bytes:
+    """`* QUOTAROOT "INBOX" ""`."""
+    pieces = [mailbox(name, utf8=utf8), *(quoted(root.encode()) for root in roots)]
+    return b"* QUOTAROOT %s\r\n" % b" ".join(pieces)
+
+
+def search(numbers: Iterable[int], modseq: int | None) -> bytes:
+    """`* SEARCH 2 5 (MODSEQ 917)`; `modseq` is the highest among the messages found, None when it was not asked."""
+    found = "".join(f" {number}" for number in numbers)
+    if modseq is not None and found:
+        found += f" (MODSEQ {modseq})"
+    return b"* SEARCH%s\r\n" % found.encode()
+
+
+def esearch(
+    tag: bytes, numbers: Sequence[int], wanted: frozenset[ReturnOption], *, by_uid: bool, modseq: int | None
+) -> bytes:
+    """`* ESEARCH (TAG "a1") UID MIN 2 COUNT 8 ALL 2,5:11 MODSEQ 917`; `numbers` ascend (RFC 4731)."""
+    pieces = [b"* ESEARCH (TAG %s)" % quoted(tag)]
+    if by_uid:
+        pieces.append(b"UID")
+    if numbers and ReturnOption.MIN in wanted:
+        pieces.append(b"MIN %d" % numbers[0])
+    if numbers and ReturnOption.MAX in wanted:
+        pieces.append(b"MAX %d" % numbers[-1])
+    if ReturnOption.COUNT in wanted:
+        pieces.append(b"COUNT %d" % len(numbers))
+    if numbers and ReturnOption.ALL in wanted:
+        pieces.append(b"ALL " + format_numbers(numbers))
+    if numbers and modseq is not None:
+        pieces.append(b"MODSEQ %d" % modseq)
+    return b" ".join(pieces) + b"\r\n"
+
+
+def format_ranges(ranges: Ranges) -> bytes:
+    """Ranges as a set: `1:4,7`."""
+    return ",".join(str(low) if low == high else f"{low}:{high}" for low, high in ranges).encode()
