@@ -1,4 +1,7 @@
-"""Small statements that several models need."""
+"""Statements over the store's own tables: counters, facts about the store, blobs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from mailhost.storage.transaction import Tx
 
@@ -32,3 +35,107 @@ def write_meta(tx: Tx, name: str, value: str) -> None:
 def delete_meta(tx: Tx, name: str) -> None:
     """Forget a fact about the store."""
     tx.execute("delete from meta where name = :name", name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """One row of `blob`: where the bytes are."""
+
+    size: int
+    stored: int
+    place: str | None
+    payload: bytes | None
+
+
+def insert_blob(tx: Tx, digest: bytes, size: int, stored: int, place: str | None, payload: bytes | None) -> None:
+    """Make the row unless it is there; take it back from the sweeper. Holds the row until the commit."""
+    tx.execute(
+        """insert into blob (digest, size, stored, place, payload) values (:digest, :size, :stored, :place, :payload)
+        on conflict (digest) do update set claimed_at = null where blob.claimed_at is not null""",
+        digest=digest,
+        size=size,
+        stored=stored,
+        place=place,
+        payload=payload,
+    )
+
+
+def retain_blob(tx: Tx, digest: bytes) -> bool:
+    """Take the row back from the sweeper and hold it until the commit; whether there is one."""
+    return bool(tx.execute("update blob set claimed_at = null where digest = :digest returning 1", digest=digest))
+
+
+def find_blob(tx: Tx, digest: bytes) -> StoredBlob | None:
+    """The row with its payload."""
+    rows = tx.execute("select size, stored, place, payload from blob where digest = :digest", digest=digest)
+    return StoredBlob(*rows[0]) if rows else None
+
+
+def add_candidate(tx: Tx, digest: bytes) -> None:
+    """Ask the sweeper to look at this blob (once more)."""
+    tx.execute(
+        """insert into blob_candidate (digest, claimed_at) values (:digest, null)
+        on conflict (digest) do update set claimed_at = null""",
+        digest=digest,
+    )
+
+
+def find_candidates(tx: Tx, limit: int) -> list[bytes]:
+    """Candidates nobody has looked at yet."""
+    rows = tx.execute("select digest from blob_candidate where claimed_at is null limit :limit", limit=limit)
+    return [digest for (digest,) in rows]
+
+
+def find_claimed(tx: Tx, until: int, limit: int) -> list[tuple[bytes, int]]:
+    """Candidates claimed at `until` or earlier, with the time of the claim."""
+    return tx.execute(
+        "select digest, claimed_at from blob_candidate where claimed_at <= :until order by claimed_at limit :limit",
+        until=until,
+        limit=limit,
+    )
+
+
+def claim_candidate(tx: Tx, digest: bytes, claimed_at: int | None) -> None:
+    """Note the claim on the candidate, or that there is none any more; holds the candidate until the commit."""
+    tx.execute(
+        "update blob_candidate set claimed_at = :claimed_at where digest = :digest",
+        digest=digest,
+        claimed_at=claimed_at,
+    )
+
+
+def claim_blob(tx: Tx, digest: bytes, claimed_at: int | None) -> None:
+    """Claim the blob for the sweeper, or give it back."""
+    tx.execute("update blob set claimed_at = :claimed_at where digest = :digest", digest=digest, claimed_at=claimed_at)
+
+
+def hold_claimed_blob(tx: Tx, digest: bytes, claimed_at: int) -> bool:
+    """Hold the blob until the commit; whether the claim of `claimed_at` still stands."""
+    return bool(
+        tx.execute(
+            """update blob set claimed_at = claimed_at where digest = :digest and claimed_at = :claimed_at
+            returning 1""",
+            digest=digest,
+            claimed_at=claimed_at,
+        )
+    )
+
+
+def delete_blob(tx: Tx, digest: bytes) -> str | None:
+    """Delete the row; returns the name of the file that may now be erased, if it has one."""
+    rows = tx.execute("delete from blob where digest = :digest returning place", digest=digest)
+    return rows[0][0] if rows else None
+
+
+def delete_candidate(tx: Tx, digest: bytes) -> None:
+    """The sweeper is done with this blob."""
+    tx.execute("delete from blob_candidate where digest = :digest", digest=digest)
+
+
+def places_without_row(tx: Tx, places: Iterable[tuple[bytes, str]]) -> list[str]:
+    """Of these files, each with the digest in its name, those that no row names."""
+    return [
+        place
+        for digest, place in places
+        if not tx.execute("select 1 from blob where digest = :digest and place = :place", digest=digest, place=place)
+    ]

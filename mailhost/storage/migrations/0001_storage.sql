@@ -10,12 +10,13 @@ create table meta (
     value text not null
 ){clustered};
 
--- Immutable bytes by the SHA-256 of what they are when unpacked. Small ones are here (`payload`, zstd), others in the
--- file that `place` names. A row being swept has `claimed_at`; whoever needs the blob sets it back to null.
--- Not clustered: digests are random, and rows this wide are better appended.
+-- Immutable bytes by the SHA-256 of what they are when unpacked: `size` bytes, `stored` of them when packed. Small ones
+-- are here (`payload`), others in the file that `place` names. A row that is about to be swept has `claimed_at`; whoever
+-- needs the blob sets that back to null. Not clustered: digests are random, and rows this wide are better appended.
 create table blob (
     digest bytea not null primary key,
     size bigint not null,
+    stored bigint not null,
     claimed_at bigint,
     place text,
     payload bytea
@@ -24,8 +25,7 @@ create table blob (
 -- Blobs whose last reference may be gone, for the sweeper to look at.
 create table blob_candidate (
     digest bytea not null primary key,
-    released_at bigint not null,
     claimed_at bigint
 ){clustered};
 
-create index blob_candidate_age on blob_candidate (released_at);
+create index blob_candidate_claimed on blob_candidate (claimed_at);

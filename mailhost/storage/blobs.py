@@ -1,0 +1,160 @@
+"""Blobs: immutable bytes named by their SHA-256. Small ones live in their row, larger ones in a file.
+
+The order that survives a crash: the bytes are durable, or travel in the row itself, before the row is committed; the
+row is gone before its file is erased. Each file has a name of its own, so that erasing one copy cannot hit the next.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from mailhost.storage import sql
+from mailhost.storage.errors import BlobDamaged, BlobMissing
+from mailhost.storage.files import BlobFiles, NewFile
+from mailhost.storage.frames import FRAME_SIZE, Packer, ReadAt, read_layout, seek_table
+from mailhost.storage.transaction import Database, Tx
+
+INLINE_LIMIT = 64 * 1024
+"""Packed bytes up to which a blob lives in its row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Finished bytes, ready to be attached: durable in a file, or carried along in `payload`."""
+
+    digest: bytes  # SHA-256 of the unpacked bytes
+    size: int  # unpacked
+    stored: int  # packed
+    place: str | None  # name of the file
+    payload: bytes | None
+
+
+class BlobWriter:
+    """Takes the bytes of one blob piece by piece and keeps only a bounded part of them in memory."""
+
+    def __init__(self, files: BlobFiles, packer: Packer) -> None:
+        self._files = files
+        self._packer = packer
+        self._hash = hashlib.sha256()
+        self._buffer = bytearray()
+        self._frames: list[tuple[int, int]] = []
+        self._packed: list[bytes] = []
+        self._stored = 0
+        self._file: NewFile | None = None
+        self.size = 0
+
+    def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Append `chunk`. Never waits for the disk, but may find it full (StorageFull)."""
+        self._hash.update(chunk)
+        self.size += len(chunk)
+        self._buffer += chunk
+        while len(self._buffer) >= FRAME_SIZE:
+            self._add_frame(self._buffer[:FRAME_SIZE])
+            del self._buffer[:FRAME_SIZE]
+
+    def _add_frame(self, frame: bytearray) -> None:
+        packed = self._packer.pack(frame)
+        self._frames.append((len(packed), len(frame)))
+        self._store(packed)
+
+    def _store(self, packed: bytes) -> None:
+        self._stored += len(packed)
+        if self._file is None:
+            self._packed.append(packed)
+            if self._stored <= INLINE_LIMIT:
+                return
+            self._file = self._files.create()
+            packed = b"".join(self._packed)
+            self._packed.clear()
+        self._file.write(packed)
+
+    async def finish(self) -> Blob:
+        """The blob, durable when it has a file. The writer is used up."""
+        if self._buffer:
+            self._add_frame(self._buffer)
+            self._buffer = bytearray()
+        if len(self._frames) > 1:
+            self._store(seek_table(self._frames))
+        digest = self._hash.digest()
+        if self._file is None:
+            return Blob(digest, self.size, self._stored, None, b"".join(self._packed))
+        place = f"{digest.hex()}-{secrets.token_hex(4)}"
+        await asyncio.to_thread(self._file.keep, place)
+        self._file = None  # from here on `discard` has nothing to do
+        return Blob(digest, self.size, self._stored, place, None)
+
+    def discard(self) -> None:
+        """Throw everything away; harmless at any time."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.discard()
+
+
+class Blobs:
+    """The blobs of one store."""
+
+    def __init__(self, database: Database, files: BlobFiles) -> None:
+        self._database = database
+        self._files = files
+        self._packer = Packer()
+
+    def writer(self) -> BlobWriter:
+        """Begin a blob."""
+        return BlobWriter(self._files, self._packer)
+
+    def attach(self, tx: Tx, blob: Blob) -> None:
+        """Make the blob's row, beside the row that refers to it. Repeatable; takes the blob back from the sweeper."""
+        sql.insert_blob(tx, blob.digest, blob.size, blob.stored, blob.place, blob.payload)
+
+    def retain(self, tx: Tx, digest: bytes) -> None:
+        """Refer once more to a blob that has a row; takes it back from the sweeper. Raises BlobMissing."""
+        if not sql.retain_blob(tx, digest):
+            raise BlobMissing(f"there is no blob {digest.hex()}")
+
+    def release(self, tx: Tx, digest: bytes) -> None:
+        """Say, in the transaction that drops a reference, that it may have been the last."""
+        sql.add_candidate(tx, digest)
+
+    async def read(self, digest: bytes, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes from `start`, fewer when the blob ends before. A whole blob is checked against its digest, a part
+        against the checksums of its frames. Raises BlobMissing, BlobDamaged."""
+        stored = await self._find(digest)
+        wanted = stored.size if length is None else length
+        if stored.place is None:
+            data = b"".join(self._pieces(stored, start, wanted))
+        else:
+            data = await asyncio.to_thread(lambda: b"".join(self._pieces(stored, start, wanted)))
+        if len(data) == stored.size and hashlib.sha256(data).digest() != digest:
+            raise BlobDamaged(f"blob {digest.hex()} is damaged")
+        return data
+
+    async def stream(self, digest: bytes, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """The same bytes in pieces of at most FRAME_SIZE, each checked; nothing is held open between two pieces."""
+        stored = await self._find(digest)
+        pieces = self._pieces(stored, start, stored.size if length is None else length)
+        if stored.place is None:
+            for piece in pieces:
+                yield piece
+        else:
+            while piece := await asyncio.to_thread(next, pieces, b""):
+                yield piece
+
+    async def _find(self, digest: bytes) -> sql.StoredBlob:
+        stored = await self._database.point(sql.find_blob, digest)
+        if stored is None:
+            raise BlobMissing(f"there is no blob {digest.hex()}")
+        return stored
+
+    def _pieces(self, stored: sql.StoredBlob, start: int, length: int) -> Iterator[bytes]:
+        """Reads as it is asked for pieces, so whoever asks is the thread that waits for the disk."""
+        read_at = self._read_at(stored)
+        yield from read_layout(read_at, stored.size, stored.stored).pieces(read_at, start, length)
+
+    def _read_at(self, stored: sql.StoredBlob) -> ReadAt:
+        if stored.place is not None:
+            return partial(self._files.read, stored.place)
+        payload = stored.payload or b""
+        return lambda start, length: payload[start : start + length]
