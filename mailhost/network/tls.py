@@ -1,0 +1,140 @@
+"""TLS without sockets: one peer's TLS as bytes in and bytes out, and the contexts that begin it.
+
+It stands on `ssl.MemoryBIO` and not on the event loop's own TLS, because neither asyncio nor uvloop sends the alert of
+a failed handshake or tells its reason, and an idle connection of theirs costs up to ten times the memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+RECORD: Final = 16384  # octets of a TLS record; larger pieces would leave their size behind in the memory BIOs for good
+HELLO_BYTE: Final = 0x16  # a TLS handshake record starts with it, and no line of text does
+_VERSIONS: Final = {b"\x03\x00": "SSLv3", b"\x03\x01": "TLSv1", b"\x03\x02": "TLSv1.1", b"\x03\x03": "TLSv1.2"}
+
+
+class TlsFailed(ConnectionError):
+    """TLS did not come up, or broke; the words are the reason as OpenSSL names it, such as UNSUPPORTED_PROTOCOL."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsInfo:
+    """What was agreed on: the protocol version, the cipher and the name the client asked for (SNI)."""
+
+    version: str
+    cipher: str
+    server_name: str | None
+
+
+class _NamedObject(ssl.SSLObject):
+    """An SSLObject that remembers the name its client asked for."""
+
+    asked_name: str | None = None
+
+
+class TlsLayer:
+    """One connection's TLS; whoever calls sends on what `pending_output` or the calls return."""
+
+    __slots__ = ("_hello", "_incoming", "_object", "_outgoing")
+
+    def __init__(self, context: ssl.SSLContext, server_name: str | None = None, *, outbound: bool = False) -> None:
+        """`outbound` makes us the client, who checks the peer's certificate for `server_name`."""
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._object = context.wrap_bio(
+            self._incoming, self._outgoing, server_side=not outbound, server_hostname=server_name
+        )
+        self._hello = b""
+
+    def handshake(self, data: bytes | memoryview) -> TlsInfo | None:
+        """Take the peer's bytes one step on; what was agreed on once it is done. Raises TlsFailed.
+
+        In each case there may be output to send: after a failure it is the alert.
+        """
+        if data:
+            self._hello = self._hello or bytes(data[:11])
+            self._incoming.write(data)
+        try:
+            self._object.do_handshake()
+        except ssl.SSLWantReadError:
+            return None
+        except ssl.SSLCertVerificationError as error:
+            raise TlsFailed(error.verify_message) from error
+        except ssl.SSLError as error:
+            raise TlsFailed(error.reason or type(error).__name__) from error
+        self._hello = b""
+        cipher = self._object.cipher()
+        name = self._object.asked_name if isinstance(self._object, _NamedObject) else self._object.server_hostname
+        return TlsInfo(sys.intern(self._object.version() or ""), sys.intern(cipher[0] if cipher else ""), name)
+
+    @property
+    def heard_nothing(self) -> bool:
+        """Whether the peer has not sent a byte of its handshake."""
+        return not self._hello
+
+    @property
+    def offered_version(self) -> str | None:
+        """The version field of a ClientHello whose handshake did not end; "TLSv1.2" stands for newer ones, too."""
+        return _VERSIONS.get(self._hello[9:11])
+
+    def decrypt(self, data: bytes | memoryview, into: bytearray) -> bool:
+        """Append the plain text of the peer's bytes; False once it said that it sends no more. Raises TlsFailed."""
+        incoming = self._incoming
+        incoming.write(data)
+        try:
+            while incoming.pending:  # a read takes one whole record, so nothing stays behind inside OpenSSL
+                plain = self._object.read(RECORD)
+                if not plain:
+                    return False
+                into += plain
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            raise TlsFailed(error.reason or type(error).__name__) from error
+        return True
+
+    def encrypt(self, data: bytes | memoryview) -> bytes:
+        """`data`, at most a RECORD of it, for the wire."""
+        self._object.write(data)
+        return self._outgoing.read()
+
+    def pending_output(self) -> bytes:
+        """What OpenSSL has to say by itself: handshakes, alerts, answers to a key update."""
+        return self._outgoing.read() if self._outgoing.pending else b""
+
+    def farewell(self) -> bytes:
+        """Our close_notify."""
+        with contextlib.suppress(ssl.SSLError):  # the peer's own is not here yet, or will never be
+            self._object.unwrap()
+        return self._outgoing.read()
+
+
+def _note_server_name(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _context: ssl.SSLContext) -> None:
+    """Every name is welcome, and remembered."""
+    if isinstance(tls, _NamedObject):
+        tls.asked_name = name
+
+
+def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """The context of our listeners: TLS 1.2 or newer, no renegotiation, no session tickets."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.num_tickets = 0  # mail clients hold their connections; two tickets cost each handshake a fifth of its time
+    context.sslobject_class = _NamedObject
+    context.sni_callback = _note_server_name
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def client_context(extra_authorities: Path | None = None) -> ssl.SSLContext:
+    """The context for connections we make: the peer must prove its name to the system's authorities, or to these."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if extra_authorities is not None:
+        context.load_verify_locations(extra_authorities)
+    return context
