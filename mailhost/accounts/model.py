@@ -11,6 +11,8 @@ MAX_ADDRESS_OCTETS: Final = 254
 MAX_NAME_LENGTH: Final = 100
 MAX_APP_PASSWORDS: Final = 100
 """Live ones, an account: a bound, not a policy."""
+KEEP_REVOKED_SECONDS: Final = 90 * 86_400
+"""A revoked app password stays known this long, longer than the diary that names it."""
 
 
 class AccountState(Enum):
@@ -40,7 +42,6 @@ class Account:
     address: str
     display_name: str
     state: AccountState
-    is_administrator: bool
     created_at: int
 
 
@@ -63,19 +64,18 @@ class AppPassword:
     protocols: Protocols
     created_at: int
     last_use: LastUse | None
-    revoked_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What one look-up finds for an address and a secret: the account, and its app password that the secret is, if any."""
+    """What one look-up finds for an address and a secret: the account, and which of its app passwords the secret is."""
 
     account_id: int
     address: str
-    state: AccountState
+    is_live: bool
     password_hash: str | None
     credential_id: int | None
-    protocols: Protocols
+    protocols: int
     is_revoked: bool
 
 

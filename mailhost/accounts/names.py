@@ -20,7 +20,7 @@ def normalise_local_part(text: str) -> str:
         local_part = unicodedata.normalize("NFC", text)
     local_part = local_part.lower()
     if not local_part.isascii():
-        # Lower case may decompose (İ becomes i and a dot above); compose again, so that normalising twice changes nothing.
+        # Lower case may decompose (İ becomes i and a dot above); composed again, a second time changes nothing.
         local_part = unicodedata.normalize("NFC", local_part)
         if not local_part.isprintable():
             raise BadLocalPart("The name before the @ holds a character that cannot be seen.")

@@ -1,5 +1,6 @@
 """The words of signing in: who comes, who they turn out to be, and why they are refused."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -8,10 +9,13 @@ from mailhost.errors import MailhostError
 
 Protocol = Literal["imap", "pop3", "smtp"]
 
+Clock = Callable[[], float]
+"""Tells the Unix time; tests set it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One attempt as its door sees it. `client_id` is what the client calls itself; `server_name` what TLS asked for."""
+    """One attempt as its door sees it. `client_id` is the client's word for itself, `server_name` that of TLS."""
 
     protocol: Protocol
     port: int
@@ -38,7 +42,7 @@ class Reason(Enum):
 
     WRONG_CREDENTIALS = "wrong-credentials"
     """An unknown user, a wrong password and a revoked app password: one answer for all."""
-    APP_PASSWORD_REQUIRED = "app-password-required"
+    APP_PASSWORD_REQUIRED = "app-password-required"  # noqa: S105 - a reason, not a password
     """The account password was right, and opens the web only."""
     PROTOCOL_NOT_ALLOWED = "protocol-not-allowed"
     """The app password is right, but not made for this protocol."""

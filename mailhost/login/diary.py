@@ -1,0 +1,131 @@
+"""Keeps the sign-in diary: counts entries in memory and writes them in batches, so that a sign-in waits for no disk."""
+
+import asyncio
+from collections.abc import Iterable
+
+from mailhost.accounts.audit.model import Occurrence, SignIn
+from mailhost.accounts.audit.sql import accounts_with_sign_ins, record_sign_ins, trim_sign_ins
+from mailhost.accounts.credentials.sql import record_uses
+from mailhost.accounts.model import LastUse
+from mailhost.login.model import Clock, Limits
+from mailhost.storage.database import Database, Tx
+from mailhost.storage.errors import StorageError
+
+FLUSH_SECONDS = 0.1
+_MAX_WAITING = 4_096
+_TRIM_ROWS = 2_000
+_TRIM_PAGE = 50
+_DAY_SECONDS = 86_400
+
+
+class Diary:
+    """Entries on their way to the store, written by `run` until `close`; what finds no room is counted in `dropped`."""
+
+    def __init__(self, database: Database, limits: Limits, clock: Clock) -> None:
+        self._database = database
+        self._limits = limits
+        self._clock = clock
+        self._waiting: dict[SignIn, Occurrence] = {}
+        self._uses: dict[tuple[int, int], LastUse] = {}
+        self._touched: set[int] = set()
+        self._rows_since_trim = 0
+        self._trimmed_all_at = float("-inf")
+        self._news = asyncio.Event()
+        self._closing = False
+        self.dropped = 0
+
+    def note(self, sign_in: SignIn, connection_id: str, now: float) -> None:
+        """Take an attempt into the next batch; does not wait."""
+        at = int(now)
+        occurrence = self._waiting.get(sign_in)
+        if occurrence is not None:
+            occurrence.at = at
+            occurrence.connection_id = connection_id
+            occurrence.attempts += 1
+        elif len(self._waiting) < _MAX_WAITING:
+            self._waiting[sign_in] = Occurrence(at, connection_id, 1)
+        else:
+            self.dropped += 1
+        self._news.set()
+
+    def note_use(self, account_id: int, credential_id: int, use: LastUse) -> None:
+        """Remember the last use of an app password for the next batch; does not wait."""
+        if len(self._uses) < _MAX_WAITING or (account_id, credential_id) in self._uses:
+            self._uses[account_id, credential_id] = use
+            self._news.set()
+
+    async def run(self) -> None:
+        """Write what was noted, at most FLUSH_SECONDS later, until `close`."""
+        while not self._closing:
+            await self._news.wait()
+            if not self._closing:
+                await asyncio.sleep(FLUSH_SECONDS)
+            try:
+                await self.flush()
+                await self._trim()
+            except StorageError:
+                # The store is full or away: sign-ins go on, and the entries wait for a better moment.
+                await asyncio.sleep(0 if self._closing else 10 * FLUSH_SECONDS)
+
+    def close(self) -> None:
+        """Let `run` end; entries noted from now on are written by `flush` only."""
+        self._closing = True
+        self._news.set()
+
+    async def flush(self) -> None:
+        """Write everything noted so far in one transaction. Raises StorageError, and then keeps it."""
+        self._news.clear()
+        batch, self._waiting = self._waiting, {}
+        uses, self._uses = self._uses, {}
+        if not batch and not uses:
+            return
+        try:
+            await self._database.write_relaxed(_write, list(batch.items()), list(uses.items()))
+        except StorageError:
+            self._take_back(batch, uses)
+            raise
+        self._touched.update(sign_in.account_id for sign_in in batch)
+        self._rows_since_trim += len(batch)
+
+    def _take_back(self, batch: dict[SignIn, Occurrence], uses: dict[tuple[int, int], LastUse]) -> None:
+        for sign_in, occurrence in batch.items():
+            later = self._waiting.get(sign_in)
+            if later is not None:
+                later.attempts += occurrence.attempts
+            elif len(self._waiting) < _MAX_WAITING:
+                self._waiting[sign_in] = occurrence
+            else:
+                self.dropped += occurrence.attempts
+        self._uses = {**uses, **self._uses}
+        self._news.set()
+
+    async def _trim(self) -> None:
+        """Forget old entries: of the accounts lately written to when they are many, of all accounts once a day."""
+        now = self._clock()
+        if now - self._trimmed_all_at >= _DAY_SECONDS:
+            self._trimmed_all_at = now
+            after = -1
+            while account_ids := await self._database.read(accounts_with_sign_ins, after, _TRIM_PAGE):
+                await self._trim_accounts(account_ids)
+                after = account_ids[-1]
+        elif self._rows_since_trim >= _TRIM_ROWS:
+            touched = sorted(self._touched)
+            for start in range(0, len(touched), _TRIM_PAGE):
+                await self._trim_accounts(touched[start : start + _TRIM_PAGE])
+        else:
+            return
+        self._touched.clear()
+        self._rows_since_trim = 0
+
+    async def _trim_accounts(self, account_ids: list[int]) -> None:
+        before = int(self._clock()) - self._limits.diary_days * _DAY_SECONDS
+        await self._database.write_relaxed(trim_sign_ins, account_ids, before=before, keep=self._limits.diary_rows)
+
+
+def _write(
+    tx: Tx,
+    batch: list[tuple[SignIn, Occurrence]],
+    uses: Iterable[tuple[tuple[int, int], LastUse]],
+) -> None:
+    record_sign_ins(tx, batch)
+    record_uses(tx, [(account_id, credential_id, use) for (account_id, credential_id), use in uses])

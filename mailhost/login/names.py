@@ -1,0 +1,56 @@
+"""What people type as their user name, read generously; and the network that an address stands in."""
+
+import ipaddress
+from functools import lru_cache
+
+from mailhost.accounts.model import BadLocalPart
+from mailhost.accounts.names import normalise_local_part
+from mailhost.domains import BadDomainName, find_domain, list_domains, normalise_domain
+from mailhost.storage.database import Tx
+
+_MAX_USER_NAME = 320
+
+
+def read_user_name(text: str) -> tuple[str, str | None] | None:
+    """(local part, domain or None) of what was typed, or None when it cannot be anybody's name.
+
+    Blanks around it, capitals, a dot at the end and a domain in its own script are no mistakes.
+    """
+    text = text.strip()
+    if len(text) > _MAX_USER_NAME:
+        return None
+    local_part, at, domain = text.rpartition("@")
+    try:
+        if not at:
+            return normalise_local_part(domain), None
+        return normalise_local_part(local_part), normalise_domain(domain)
+    except (BadLocalPart, BadDomainName):
+        return None
+
+
+def implied_domain(tx: Tx, server_name: str | None) -> str | None:
+    """The domain of a user name without one: that of the server name TLS asked for, or the only one we have."""
+    if server_name:
+        try:
+            name = normalise_domain(server_name)
+        except BadDomainName:
+            name = ""
+        for domain in (name, name.partition(".")[2]):
+            if domain and find_domain(tx, domain) is not None:
+                return domain
+    domains = list_domains(tx, at_most=2)
+    return domains[0].name if len(domains) == 1 else None
+
+
+@lru_cache(maxsize=4_096)
+def network_of(peer: str) -> str:
+    """The network whose members are treated as one: an IPv4 address's /24, an IPv6 address's /48."""
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is None:
+            return str(ipaddress.ip_network((address, 48), strict=False))
+        address = address.ipv4_mapped
+    return str(ipaddress.ip_network((address, 24), strict=False))
