@@ -1,0 +1,85 @@
+"""The account's own row: counter, lock and fence of everything that changes in its mail store (DESIGN: modseq)."""
+
+from mailhost.mailstore.model import DEFAULT_QUOTA, NoSuchAccount, OverQuota, Usage
+from mailhost.storage.database import Tx
+
+MODSEQ_JUMP = 1_000_000
+"""Added to every modseq after an unclean stop: more than can have been told in the second that a power cut may take."""
+
+
+def open_store(tx: Tx, account_id: int, now: int, quota_octets: int = DEFAULT_QUOTA) -> None:
+    """Make the account's row. UIDVALIDITY starts at the clock, so that an account made anew never repeats one."""
+    tx.execute(
+        """insert into mail_account (account_id, state, modseq, next_message_id, next_mailbox_id, next_uid_validity,
+            quota_octets, used_octets, used_messages, retained_octets)
+        values (:account_id, 'live', 1, 1, 1, :now, :quota_octets, 0, 0, 0)""",
+        account_id=account_id,
+        now=now,
+        quota_octets=quota_octets,
+    )
+
+
+def raise_modseq(tx: Tx, account_id: int) -> int:
+    """Take the account's lock for this transaction and return its new modseq. Raises NoSuchAccount."""
+    rows = tx.execute(
+        """update mail_account set modseq = modseq + 1
+        where account_id = :account_id and state = 'live' returning modseq""",
+        account_id=account_id,
+    )
+    if not rows:
+        raise NoSuchAccount
+    modseq: int = rows[0][0]
+    return modseq
+
+
+def take_message_ids(tx: Tx, account_id: int, count: int) -> int:
+    """Reserve `count` consecutive message ids; returns the first. The account's modseq was raised before."""
+    [(first,)] = tx.execute(
+        """update mail_account set next_message_id = next_message_id + :count
+        where account_id = :account_id returning next_message_id - :count""",
+        account_id=account_id,
+        count=count,
+    )
+    return int(first)
+
+
+def charge(tx: Tx, account_id: int, octets: int, messages: int, retained: int = 0) -> None:
+    """Add to the account's usage. Raises OverQuota when an addition passes the quota."""
+    [(used, quota)] = tx.execute(
+        """update mail_account set used_octets = used_octets + :octets, used_messages = used_messages + :messages,
+            retained_octets = retained_octets + :retained
+        where account_id = :account_id returning used_octets, quota_octets""",
+        account_id=account_id,
+        octets=octets,
+        messages=messages,
+        retained=retained,
+    )
+    if octets > 0 and used > quota:
+        raise OverQuota
+
+
+def usage(tx: Tx, account_id: int) -> Usage:
+    """What the account stores against its quota. Raises NoSuchAccount."""
+    rows = tx.execute(
+        """select used_octets, used_messages, quota_octets, retained_octets
+        from mail_account where account_id = :account_id and state = 'live'""",
+        account_id=account_id,
+    )
+    if not rows:
+        raise NoSuchAccount
+    return Usage(*rows[0])
+
+
+def set_quota(tx: Tx, account_id: int, quota_octets: int) -> None:
+    """Change the account's quota; what is stored beyond it stays. Raises NoSuchAccount."""
+    raise_modseq(tx, account_id)
+    tx.execute(
+        "update mail_account set quota_octets = :quota_octets where account_id = :account_id",
+        account_id=account_id,
+        quota_octets=quota_octets,
+    )
+
+
+def jump_modseqs(tx: Tx) -> None:
+    """After an unclean stop: pass every modseq that can have been told and then lost with a relaxed write."""
+    tx.execute("update mail_account set modseq = modseq + :jump", jump=MODSEQ_JUMP)

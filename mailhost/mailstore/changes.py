@@ -1,0 +1,107 @@
+"""What happened since a modseq: the one answer to IDLE, NOOP, CONDSTORE, POP3 and the web (DESIGN §4)."""
+
+from mailhost.mailstore.mailboxes import load_mailbox
+from mailhost.mailstore.model import Changes
+from mailhost.storage.database import Tx
+
+
+def highest_modseq(tx: Tx, account_id: int, mailbox_id: int) -> int | None:
+    """The mailbox's HIGHESTMODSEQ, or None when it is gone: the cheap question before `changes`."""
+    rows = tx.execute(
+        "select highest_modseq from mailbox where account_id = :account_id and id = :mailbox_id and is_selectable = 1",
+        account_id=account_id,
+        mailbox_id=mailbox_id,
+    )
+    return int(rows[0][0]) if rows else None
+
+
+def changes(tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next: int) -> Changes:
+    """What a session that knew the mailbox at modseq `since` and `uid_next` must hear. Raises NoSuchMailbox."""
+    mailbox = load_mailbox(tx, account_id, mailbox_id)
+    if mailbox.highest_modseq <= since:
+        return Changes(mailbox.highest_modseq, mailbox.uid_next, [], [], [])
+    arrivals = tx.execute(
+        """select uid from placement where account_id = :account_id and mailbox_id = :mailbox_id and uid >= :uid_next
+        order by uid""",
+        account_id=account_id,
+        mailbox_id=mailbox_id,
+        uid_next=uid_next,
+    )
+    return Changes(
+        mailbox.highest_modseq,
+        mailbox.uid_next,
+        [row[0] for row in arrivals],
+        vanished(tx, account_id, mailbox_id, since, uid_next),
+        changed_flags(tx, account_id, mailbox_id, since, uid_next),
+    )
+
+
+def vanished(tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next: int) -> list[int]:
+    """UIDs below `uid_next` expunged after `since`, ascending."""
+    rows = tx.execute(
+        """select uid from tombstone
+        where account_id = :account_id and mailbox_id = :mailbox_id and modseq > :since and uid < :uid_next
+        order by uid""",
+        account_id=account_id,
+        mailbox_id=mailbox_id,
+        since=since,
+        uid_next=uid_next,
+    )
+    return [row[0] for row in rows]
+
+
+def changed_flags(tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next: int) -> list[tuple[int, int, int]]:
+    """(uid, modseq, flags) of placements below `uid_next` whose MODSEQ is above `since`, ascending by UID."""
+    found: list[tuple[int, int, int]] = []
+    for first, last in changed_spans(tx, account_id, mailbox_id, since, uid_next):
+        found += tx.execute(
+            """select uid, modseq, flags from placement
+            where account_id = :account_id and mailbox_id = :mailbox_id and uid between :first and :last
+                and modseq > :since
+            order by uid""",
+            account_id=account_id,
+            mailbox_id=mailbox_id,
+            first=first,
+            last=last,
+            since=since,
+        )
+    return found
+
+
+def changed_spans(tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next: int) -> list[tuple[int, int]]:
+    """Ascending UID spans below `uid_next`; outside of them nothing arrived or changed its flags after `since`."""
+    [(log_floor,)] = tx.execute(
+        "select log_floor from mailbox where account_id = :account_id and id = :mailbox_id",
+        account_id=account_id,
+        mailbox_id=mailbox_id,
+    )
+    if since < log_floor:
+        return [(1, uid_next - 1)]
+    # Arrivals are not logged: MODSEQ rises with the UID, so all that is newer lies above the last row that is not.
+    rows = tx.execute(
+        """select uid from placement
+        where account_id = :account_id and mailbox_id = :mailbox_id and uid < :uid_next and modseq <= :since
+        order by uid desc limit 1""",
+        account_id=account_id,
+        mailbox_id=mailbox_id,
+        since=since,
+        uid_next=uid_next,
+    )
+    arrivals = (rows[0][0] + 1 if rows else 1, uid_next - 1)
+    spans = tx.execute(
+        """select first_uid, last_uid from flag_change
+        where account_id = :account_id and mailbox_id = :mailbox_id and modseq > :since and first_uid < :uid_next
+        order by first_uid""",
+        account_id=account_id,
+        mailbox_id=mailbox_id,
+        since=since,
+        uid_next=uid_next,
+    )
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted([*spans, arrivals]):
+        end = min(last, uid_next - 1)
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        elif first <= end:
+            merged.append((first, end))
+    return merged

@@ -1,0 +1,106 @@
+"""COPY and MOVE: placements are added or replaced, bytes never (RFC 9051 §6.4.7, RFC 6851)."""
+
+from mailhost.mailstore.account import raise_modseq
+from mailhost.mailstore.append import take_uids
+from mailhost.mailstore.expunge import remove_entombed
+from mailhost.mailstore.mailboxes import load_mailbox
+from mailhost.mailstore.model import Copied, Flag, UidRanges
+from mailhost.mailstore.ranges import conditions
+from mailhost.storage.database import Tx
+
+# The placements just written know their modseq but not where they came from, so the pairs of COPYUID are made from
+# the order: row_number() over the source's UIDs.
+
+
+def copy(tx: Tx, account_id: int, source_id: int, target_id: int, ranges: UidRanges, now: int) -> Copied:
+    """Place the messages in another mailbox too, or once more in the same one. Raises NoSuchMailbox."""
+    modseq = raise_modseq(tx, account_id)
+    return _place(tx, account_id, source_id, target_id, ranges, now, modseq=modseq, dropped=0)
+
+
+def move(tx: Tx, account_id: int, source_id: int, target_id: int, ranges: UidRanges, now: int) -> Copied:
+    """Place the messages in another mailbox instead; \\Deleted stays behind. Raises NoSuchMailbox."""
+    modseq = raise_modseq(tx, account_id)
+    source = load_mailbox(tx, account_id, source_id)
+    copied = _place(tx, account_id, source_id, target_id, ranges, now, modseq=modseq, dropped=Flag.DELETED)
+    if not copied.source_uids:
+        return copied
+    for condition, parameters in conditions(ranges):
+        # A move within one mailbox must not take the new placements along: they lie at or above the new UIDs.
+        tx.execute(
+            f"""insert into tombstone (account_id, mailbox_id, uid, modseq, message_id, flags, expunged_at)
+            select account_id, mailbox_id, uid, :modseq, message_id, flags, :now from placement
+            where account_id = :account_id and mailbox_id = :mailbox_id and {condition}
+                and (:is_same = 0 or uid < :first_new)""",  # noqa: S608
+            account_id=account_id,
+            mailbox_id=source_id,
+            modseq=modseq,
+            now=now,
+            is_same=int(source_id == target_id),
+            first_new=copied.target_uids[0],
+            **parameters,
+        )
+    remove_entombed(tx, account_id, source, modseq)
+    return copied
+
+
+def _place(
+    tx: Tx,
+    account_id: int,
+    source_id: int,
+    target_id: int,
+    ranges: UidRanges,
+    now: int,
+    *,
+    modseq: int,
+    dropped: int,
+) -> Copied:
+    load_mailbox(tx, account_id, target_id)
+    source_uids: list[int] = []
+    octets = unseen = deleted = 0
+    pieces = list(conditions(ranges))
+    for condition, parameters in pieces:
+        rows = tx.execute(
+            f"""select uid, flags, octets from placement
+            join message on message.account_id = placement.account_id and message.id = placement.message_id
+            where placement.account_id = :account_id and mailbox_id = :mailbox_id and {condition} order by uid""",  # noqa: S608
+            account_id=account_id,
+            mailbox_id=source_id,
+            **parameters,
+        )
+        for uid, flags, size in rows:
+            source_uids.append(uid)
+            octets += size
+            unseen += not flags & Flag.SEEN
+            deleted += bool(flags & ~dropped & Flag.DELETED)
+    uid_validity, first_uid = take_uids(
+        tx,
+        account_id,
+        target_id,
+        len(source_uids),
+        modseq=modseq,
+        octets=octets,
+        unseen=unseen,
+        deleted=deleted,
+    )
+    placed = 0
+    for condition, parameters in pieces:
+        rows = tx.execute(
+            f"""insert into placement (account_id, mailbox_id, uid, message_id, modseq, flags, saved_at)
+            select account_id, :target_id, :before_first + row_number() over (order by uid), message_id, :modseq,
+                flags & ~:dropped, :now
+            from placement
+            where account_id = :account_id and mailbox_id = :mailbox_id and {condition} and uid < :limit
+            returning 1""",  # noqa: S608
+            account_id=account_id,
+            mailbox_id=source_id,
+            target_id=target_id,
+            before_first=first_uid - 1 + placed,
+            modseq=modseq,
+            dropped=int(dropped),
+            now=now,
+            limit=first_uid if source_id == target_id else 2**32,
+            **parameters,
+        )
+        placed += len(rows)
+    return Copied(uid_validity, source_uids, range(first_uid, first_uid + len(source_uids)))

@@ -1,0 +1,72 @@
+"""A message's content on its way in: stored, hashed and scanned in one pass, in bounded memory."""
+
+from mailhost.errors import MailhostError
+from mailhost.mailstore.model import Incoming
+from mailhost.message.digest import digest_of
+from mailhost.message.scan import Scanner
+from mailhost.storage.blobs import Blobs
+
+
+class MessageTooLarge(MailhostError):
+    """The message is larger than `limit` octets."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"A message holds at most {limit} octets.")
+        self.limit = limit
+
+
+class NulInMessage(MailhostError):
+    """The content holds NUL, which only BINARY may carry."""
+
+
+class Intake:
+    """Takes the chunks of one message and ends as an `Incoming`, or is discarded.
+
+    With `normalise` set, a bare CR or LF becomes CRLF before anything else sees it (APPEND, LMTP, import).
+    """
+
+    def __init__(self, blobs: Blobs, max_octets: int, *, normalise: bool) -> None:
+        self.size = 0
+        self._max_octets = max_octets
+        self._writer = blobs.writer()
+        self._scanner = Scanner()
+        self._normalise = normalise
+        self._ends_in_cr = False
+
+    def write(self, chunk: bytes) -> None:
+        """Take the next octets. Raises MessageTooLarge and takes nothing more."""
+        if self._normalise:
+            chunk = self._with_crlf(chunk)
+        self.size += len(chunk)
+        if self.size > self._max_octets:
+            raise MessageTooLarge(self._max_octets)
+        self._writer.write(chunk)
+        self._scanner.feed(chunk)
+
+    async def finish(self) -> Incoming:
+        """The content is on disk, or rides in the row to come. Raises NulInMessage."""
+        if self._ends_in_cr:
+            self._ends_in_cr = False
+            self._writer.write(b"\r\n")
+            self._scanner.feed(b"\r\n")
+            self.size += 2
+        digest = digest_of(self._scanner)
+        if digest.has_nul and self._normalise:
+            self.discard()
+            raise NulInMessage("The message holds a NUL octet; encode it as base64.")
+        return Incoming(await self._writer.finish(), digest)
+
+    def discard(self) -> None:
+        """Forget what came; nothing is left behind."""
+        self._writer.discard()
+
+    def _with_crlf(self, chunk: bytes) -> bytes:
+        if self._ends_in_cr:
+            # A CR at the end of the last chunk was held back until its LF, or the lack of one, is seen.
+            chunk = b"\r" + chunk
+        self._ends_in_cr = chunk.endswith(b"\r")
+        if self._ends_in_cr:
+            chunk = chunk[:-1]
+        if chunk.count(b"\r\n") == chunk.count(b"\n") == chunk.count(b"\r"):
+            return chunk
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")

@@ -1,0 +1,298 @@
+"""Mailboxes: made, renamed, deleted, listed, subscribed (RFC 9051 §6.3)."""
+
+from mailhost.mailstore.account import raise_modseq
+from mailhost.mailstore.model import (
+    DELIMITER,
+    INBOX,
+    MAX_DEPTH,
+    MAX_MAILBOXES,
+    MAX_NAME_OCTETS,
+    BadMailboxName,
+    HasChildren,
+    Mailbox,
+    MailboxExists,
+    NoSuchMailbox,
+    NotSelectable,
+    TooManyMailboxes,
+)
+from mailhost.storage.database import Row, Tx
+
+DEFAULT_MAILBOXES = (
+    (INBOX, ""),
+    ("Sent", "\\Sent"),
+    ("Drafts", "\\Drafts"),
+    ("Junk", "\\Junk"),
+    ("Trash", "\\Trash"),
+    ("Archive", "\\Archive"),
+)
+
+COLUMNS = """id, name, uid_validity, uid_next, highest_modseq, messages, unseen, deleted, octets, special_use,
+    is_selectable"""
+
+
+def mailboxes_topic(account_id: int) -> str:
+    """Woken when the account's list of mailboxes changes."""
+    return f"mailboxes:{account_id}"
+
+
+def mailbox_topic(account_id: int, mailbox_id: int) -> str:
+    """Woken when something happens in the mailbox."""
+    return f"mailbox:{account_id}:{mailbox_id}"
+
+
+def canonical_name(name: str) -> str:
+    """The name as it is stored. Raises BadMailboxName with the reason."""
+    head, slash, rest = name.partition(DELIMITER)
+    if head.upper() == INBOX:
+        name = INBOX + slash + rest
+    name = name.removesuffix(DELIMITER)  # RFC 9051 §6.3.4: a trailing delimiter only announces children
+    levels = name.split(DELIMITER)
+    if not name:
+        raise BadMailboxName("A mailbox needs a name.")
+    if any(not level or level != level.strip() for level in levels):
+        raise BadMailboxName("A level of a mailbox name can neither be empty nor start or end with a blank.")
+    if len(levels) > MAX_DEPTH:
+        raise BadMailboxName(f"A mailbox name has at most {MAX_DEPTH} levels.")
+    if len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_OCTETS:
+        raise BadMailboxName(f"A mailbox name has at most {MAX_NAME_OCTETS} octets.")
+    if any(ord(character) < 32 or 0x7F <= ord(character) < 0xA0 for character in name):
+        raise BadMailboxName("A mailbox name cannot hold control characters.")
+    if any(0xD800 <= ord(character) < 0xE000 or ord(character) in (0x2028, 0x2029) for character in name):
+        raise BadMailboxName("A mailbox name must be valid Unicode on one line.")
+    if "*" in name or "%" in name:
+        raise BadMailboxName("A mailbox name cannot hold * or %, which stand for other characters in LIST.")
+    return name
+
+
+def add_default_mailboxes(tx: Tx, account_id: int) -> None:
+    """INBOX, Sent, Drafts, Junk, Trash and Archive, subscribed (RFC 6154)."""
+    modseq = raise_modseq(tx, account_id)
+    for name, special_use in DEFAULT_MAILBOXES:
+        _insert(tx, account_id, name, special_use, modseq, is_selectable=True)
+        subscribe(tx, account_id, name)
+
+
+def create_mailbox(tx: Tx, account_id: int, name: str, special_use: str = "") -> Mailbox:
+    """Make the mailbox and the levels above it. Raises MailboxExists, BadMailboxName, TooManyMailboxes."""
+    name = canonical_name(name)
+    modseq = raise_modseq(tx, account_id)
+    existing = _find(tx, account_id, name)
+    if existing is not None and existing.is_selectable:
+        raise MailboxExists
+    [(count,)] = tx.execute("select count(*) from mailbox where account_id = :account_id", account_id=account_id)
+    if count + name.count(DELIMITER) >= MAX_MAILBOXES:
+        raise TooManyMailboxes
+    _make_parents(tx, account_id, name, modseq)
+    if existing is not None:
+        # The name held only children; it becomes a mailbox again, under a new UIDVALIDITY.
+        tx.execute(
+            """update mailbox set is_selectable = 1, uid_validity = :uid_validity, uid_next = 1,
+                highest_modseq = :modseq, log_floor = :modseq, purged_below = :modseq
+            where account_id = :account_id and id = :id""",
+            account_id=account_id,
+            id=existing.id,
+            uid_validity=_take_uid_validity(tx, account_id),
+            modseq=modseq,
+        )
+        tx.execute(
+            "delete from tombstone where account_id = :account_id and mailbox_id = :id",
+            account_id=account_id,
+            id=existing.id,
+        )
+    else:
+        _insert(tx, account_id, name, special_use, modseq, is_selectable=True)
+    tx.wake(mailboxes_topic(account_id))
+    return find_mailbox(tx, account_id, name)
+
+
+def find_mailbox(tx: Tx, account_id: int, name: str) -> Mailbox:
+    """The mailbox of that name. Raises NoSuchMailbox."""
+    if name.upper() == INBOX:
+        name = INBOX
+    mailbox = _find(tx, account_id, name)
+    if mailbox is None and name[: len(INBOX)].upper() == INBOX:
+        mailbox = _find(tx, account_id, INBOX + name[len(INBOX) :])
+    if mailbox is None:
+        raise NoSuchMailbox
+    return mailbox
+
+
+def find_selectable(tx: Tx, account_id: int, name: str) -> Mailbox:
+    """The mailbox of that name, which can hold messages. Raises NoSuchMailbox, NotSelectable."""
+    mailbox = find_mailbox(tx, account_id, name)
+    if not mailbox.is_selectable:
+        raise NotSelectable
+    return mailbox
+
+
+def load_mailbox(tx: Tx, account_id: int, mailbox_id: int) -> Mailbox:
+    """The mailbox of that id. Raises NoSuchMailbox."""
+    rows = tx.execute(
+        f"select {COLUMNS} from mailbox where account_id = :account_id and id = :id and is_selectable = 1",  # noqa: S608
+        account_id=account_id,
+        id=mailbox_id,
+    )
+    if not rows:
+        raise NoSuchMailbox
+    return _mailbox(rows[0])
+
+
+def find_special(tx: Tx, account_id: int, special_use: str) -> Mailbox:
+    """The mailbox with that special use (RFC 6154), made under its default name where the owner deleted it."""
+    rows = tx.execute(
+        f"""select {COLUMNS} from mailbox
+        where account_id = :account_id and special_use = :special_use and is_selectable = 1 order by id limit 1""",  # noqa: S608
+        account_id=account_id,
+        special_use=special_use,
+    )
+    if rows:
+        return _mailbox(rows[0])
+    name = next(name for name, use in DEFAULT_MAILBOXES if use == special_use)
+    existing = _find(tx, account_id, name)
+    if existing is not None and existing.is_selectable:
+        return existing
+    return create_mailbox(tx, account_id, name, special_use)
+
+
+def list_mailboxes(tx: Tx, account_id: int) -> list[Mailbox]:
+    """Every mailbox, INBOX first, then by name."""
+    rows = tx.execute(
+        f"""select {COLUMNS} from mailbox where account_id = :account_id
+        order by case when name = 'INBOX' then 0 else 1 end, name""",  # noqa: S608
+        account_id=account_id,
+    )
+    return [_mailbox(row) for row in rows]
+
+
+def rename_mailbox(tx: Tx, account_id: int, old: str, new: str) -> None:
+    """Rename a mailbox with everything below it; UIDVALIDITY stays. INBOX cannot be renamed here (RFC 9051 §6.3.6).
+
+    Raises NoSuchMailbox, MailboxExists, BadMailboxName.
+    """
+    new = canonical_name(new)
+    modseq = raise_modseq(tx, account_id)
+    mailbox = find_mailbox(tx, account_id, old)
+    if mailbox.name == INBOX or new == INBOX:
+        raise BadMailboxName("INBOX keeps its name; move its messages instead.")
+    if _find(tx, account_id, new) is not None:
+        raise MailboxExists
+    if new.startswith(mailbox.name + DELIMITER):
+        raise BadMailboxName("A mailbox cannot move below itself.")
+    _make_parents(tx, account_id, new, modseq)
+    for child in [mailbox, *_children(tx, account_id, mailbox.name)]:
+        tx.execute(
+            "update mailbox set name = :name where account_id = :account_id and id = :id",
+            account_id=account_id,
+            id=child.id,
+            name=canonical_name(new + child.name[len(mailbox.name) :]),
+        )
+    tx.wake(mailboxes_topic(account_id))
+
+
+def subscribe(tx: Tx, account_id: int, name: str) -> None:
+    """Remember the name as subscribed, whether or not a mailbox has it (RFC 9051 §6.3.7). Raises BadMailboxName."""
+    tx.execute(
+        """insert into subscription (account_id, name) values (:account_id, :name)
+        on conflict (account_id, name) do nothing""",
+        account_id=account_id,
+        name=canonical_name(name),
+    )
+
+
+def unsubscribe(tx: Tx, account_id: int, name: str) -> None:
+    """Forget the subscription; no error when there was none."""
+    tx.execute(
+        "delete from subscription where account_id = :account_id and name = :name",
+        account_id=account_id,
+        name=canonical_name(name),
+    )
+
+
+def subscriptions(tx: Tx, account_id: int) -> set[str]:
+    """The subscribed names."""
+    rows = tx.execute("select name from subscription where account_id = :account_id", account_id=account_id)
+    return {row[0] for row in rows}
+
+
+def remove_row(tx: Tx, account_id: int, mailbox: Mailbox) -> None:
+    """The last act of a deletion: the row goes, or stays as a name for its children. Its messages are gone already."""
+    if _children(tx, account_id, mailbox.name):
+        if not mailbox.is_selectable:
+            raise HasChildren
+        tx.execute(
+            "update mailbox set is_selectable = 0, special_use = '' where account_id = :account_id and id = :id",
+            account_id=account_id,
+            id=mailbox.id,
+        )
+    else:
+        tx.execute(
+            "delete from mailbox where account_id = :account_id and id = :id", account_id=account_id, id=mailbox.id
+        )
+    tx.execute(
+        "delete from flag_change where account_id = :account_id and mailbox_id = :id",
+        account_id=account_id,
+        id=mailbox.id,
+    )
+    tx.wake(mailboxes_topic(account_id))
+    tx.wake(mailbox_topic(account_id, mailbox.id))
+
+
+def _find(tx: Tx, account_id: int, name: str) -> Mailbox | None:
+    rows = tx.execute(
+        f"select {COLUMNS} from mailbox where account_id = :account_id and name = :name",  # noqa: S608
+        account_id=account_id,
+        name=name,
+    )
+    return _mailbox(rows[0]) if rows else None
+
+
+def _mailbox(row: Row) -> Mailbox:
+    return Mailbox(*(*row[:-1], bool(row[-1])))
+
+
+def _children(tx: Tx, account_id: int, name: str) -> list[Mailbox]:
+    rows = tx.execute(
+        f"select {COLUMNS} from mailbox where account_id = :account_id and substr(name, 1, :width) = :prefix",  # noqa: S608
+        account_id=account_id,
+        width=len(name) + 1,
+        prefix=name + DELIMITER,
+    )
+    return [_mailbox(row) for row in rows]
+
+
+def _make_parents(tx: Tx, account_id: int, name: str, modseq: int) -> None:
+    levels = name.split(DELIMITER)
+    for depth in range(1, len(levels)):
+        parent = DELIMITER.join(levels[:depth])
+        if _find(tx, account_id, parent) is None:
+            _insert(tx, account_id, parent, "", modseq, is_selectable=True)
+
+
+def _take_uid_validity(tx: Tx, account_id: int) -> int:
+    [(value,)] = tx.execute(
+        """update mail_account set next_uid_validity = next_uid_validity + 1
+        where account_id = :account_id returning next_uid_validity - 1""",
+        account_id=account_id,
+    )
+    return int(value)
+
+
+def _insert(tx: Tx, account_id: int, name: str, special_use: str, modseq: int, *, is_selectable: bool) -> None:
+    [(mailbox_id, uid_validity)] = tx.execute(
+        """update mail_account set next_mailbox_id = next_mailbox_id + 1, next_uid_validity = next_uid_validity + 1
+        where account_id = :account_id returning next_mailbox_id - 1, next_uid_validity - 1""",
+        account_id=account_id,
+    )
+    tx.execute(
+        """insert into mailbox (account_id, id, name, uid_validity, uid_next, highest_modseq, messages, unseen, deleted,
+            octets, special_use, is_selectable, log_floor, purged_below)
+        values (:account_id, :id, :name, :uid_validity, 1, :modseq, 0, 0, 0, 0, :special_use, :is_selectable, :modseq,
+            :modseq)""",
+        account_id=account_id,
+        id=mailbox_id,
+        name=name,
+        uid_validity=uid_validity,
+        modseq=modseq,
+        special_use=special_use,
+        is_selectable=int(is_selectable),
+    )

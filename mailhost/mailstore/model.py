@@ -1,0 +1,183 @@
+"""The words of the mail model: mailboxes, placements, flags, changes, and what can go wrong with them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import Final
+
+from mailhost.errors import MailhostError
+from mailhost.message.digest import Digest
+from mailhost.storage.blobs import Blob
+
+DELIMITER: Final = "/"
+INBOX: Final = "INBOX"
+DEFAULT_QUOTA: Final = 15 * 1024**3
+RETENTION_SECONDS: Final = 30 * 86_400
+MAX_MAILBOXES: Final = 10_000
+MAX_NAME_OCTETS: Final = 1_024
+MAX_DEPTH: Final = 32
+MAX_UID: Final = 2**32 - 1
+
+UidRange = tuple[int, int]
+"""First and last UID, both inside."""
+
+UidRanges = Sequence[UidRange]
+"""Ascending and disjoint."""
+
+
+class Flag(IntFlag):
+    """The system flags as bits of `placement.flags`; bits from `FIRST_KEYWORD_BIT` on are the account's keywords."""
+
+    SEEN = 1
+    ANSWERED = 2
+    FLAGGED = 4
+    DRAFT = 8
+    DELETED = 16
+
+
+FIRST_KEYWORD_BIT: Final = 6
+LAST_KEYWORD_BIT: Final = 62
+
+SYSTEM_FLAGS: Final[dict[str, Flag]] = {
+    "\\Answered": Flag.ANSWERED,
+    "\\Flagged": Flag.FLAGGED,
+    "\\Deleted": Flag.DELETED,
+    "\\Seen": Flag.SEEN,
+    "\\Draft": Flag.DRAFT,
+}
+
+
+class NoSuchAccount(MailhostError):
+    """The account has no mail store, or is being removed."""
+
+
+class NoSuchMailbox(MailhostError):
+    """No mailbox of this name or id."""
+
+
+class MailboxExists(MailhostError):
+    """The name is taken."""
+
+
+class BadMailboxName(MailhostError):
+    """The name cannot be a mailbox; the message says why."""
+
+
+class NotSelectable(MailhostError):
+    """The name only holds children."""
+
+
+class HasChildren(MailhostError):
+    """The name holds children and nothing else; they must go first."""
+
+
+class TooManyMailboxes(MailhostError):
+    """The account holds `MAX_MAILBOXES` already."""
+
+
+class TooManyKeywords(MailhostError):
+    """Every keyword bit of the account is in use by some message."""
+
+
+class OverQuota(MailhostError):
+    """The account is full."""
+
+
+class MailboxFull(MailhostError):
+    """The mailbox has given out its last UID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """One mailbox's row. `unseen` counts messages without \\Seen, `deleted` those with \\Deleted."""
+
+    id: int
+    name: str
+    uid_validity: int
+    uid_next: int
+    highest_modseq: int
+    messages: int
+    unseen: int
+    deleted: int
+    octets: int
+    special_use: str
+    is_selectable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message's content, stored and scanned, before it is placed anywhere."""
+
+    blob: Blob
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to be placed: its content, the trace headers before it, its flags and its INTERNALDATE."""
+
+    incoming: Incoming
+    internal_date: int
+    prefix: bytes = b""
+    flags: int = 0
+    keywords: tuple[str, ...] = ()
+
+    @property
+    def octets(self) -> int:
+        """RFC822.SIZE."""
+        return len(self.prefix) + self.incoming.blob.size
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where messages were put: `uids` in the order of the messages."""
+
+    uid_validity: int
+    uids: range
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What COPY and MOVE did: the n-th of `source_uids` is now the n-th of `target_uids`."""
+
+    uid_validity: int
+    source_uids: list[int]
+    target_uids: range
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What STORE did, at `modseq`; the mailbox's HIGHESTMODSEQ was `previous_modseq` before.
+
+    `changed` are (uid, modseq, flags) after it; `modified` are the UIDs that failed UNCHANGEDSINCE (RFC 7162 §3.1.3).
+    """
+
+    modseq: int
+    previous_modseq: int
+    changed: list[tuple[int, int, int]]
+    modified: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened to a mailbox since a modseq, as one session must hear it.
+
+    `vanished` and `flags` speak of UIDs below the `uid_next` the caller knew; `flags` holds (uid, modseq, flags).
+    `arrived` are the UIDs of the live messages from there on.
+    """
+
+    highest_modseq: int
+    uid_next: int
+    arrived: list[int]
+    vanished: list[int]
+    flags: list[tuple[int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an account stores, in octets of RFC822.SIZE and in messages, against its quota."""
+
+    used_octets: int
+    used_messages: int
+    quota_octets: int
+    retained_octets: int

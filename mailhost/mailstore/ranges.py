@@ -1,0 +1,56 @@
+"""UID ranges as SQL: conditions of bounded size over any number of ranges."""
+
+from collections.abc import Iterator
+
+from mailhost.mailstore.model import UidRanges
+
+RANGES_IN_STATEMENT = 100
+
+
+def conditions(ranges: UidRanges, column: str = "uid") -> Iterator[tuple[str, dict[str, int]]]:
+    """(condition, parameters) pairs that together cover the ranges, at most `RANGES_IN_STATEMENT` in each."""
+    for start in range(0, len(ranges), RANGES_IN_STATEMENT):
+        piece = ranges[start : start + RANGES_IN_STATEMENT]
+        parameters: dict[str, int] = {}
+        terms = []
+        for number, (first, last) in enumerate(piece):
+            parameters[f"first{number}"] = first
+            if first == last:
+                terms.append(f"{column} = :first{number}")
+            else:
+                parameters[f"last{number}"] = last
+                terms.append(f"{column} between :first{number} and :last{number}")
+        yield "(" + " or ".join(terms) + ")", parameters
+
+
+def as_ranges(uids: list[int]) -> list[tuple[int, int]]:
+    """Ascending UIDs as ranges of neighbours."""
+    ranges: list[tuple[int, int]] = []
+    first = last = -2
+    for uid in uids:
+        if uid == last + 1:
+            last = uid
+            continue
+        if last > 0:
+            ranges.append((first, last))
+        first = last = uid
+    if last > 0:
+        ranges.append((first, last))
+    return ranges
+
+
+def without(ranges: UidRanges, uids: list[int]) -> UidRanges:
+    """The ranges less some ascending UIDs that lie inside them."""
+    left: list[tuple[int, int]] = []
+    taken = iter([*uids, 0])
+    gap = next(taken)
+    for first, last in ranges:
+        start = first
+        while first <= gap <= last:
+            if start < gap:
+                left.append((start, gap - 1))
+            start = gap + 1
+            gap = next(taken)
+        if start <= last:
+            left.append((start, last))
+    return left

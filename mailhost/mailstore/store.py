@@ -1,0 +1,204 @@
+"""STORE: flags set, cleared or replaced, in all placements of a message alike (RFC 9051 §6.4.6, RFC 7162 §3.1.3)."""
+
+from dataclasses import dataclass
+
+from mailhost.mailstore.account import raise_modseq
+from mailhost.mailstore.flags import keyword_mask
+from mailhost.mailstore.mailboxes import load_mailbox, mailbox_topic
+from mailhost.mailstore.model import Flag, Stored, UidRanges
+from mailhost.mailstore.ranges import conditions, without
+from mailhost.storage.database import Tx
+
+ALL_BITS = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class FlagChange:
+    """What STORE asks: bits to set and keywords to set; the same to clear. FLAGS without + or - clears all others."""
+
+    set_flags: int = 0
+    set_keywords: tuple[str, ...] = ()
+    clear_flags: int = 0
+    clear_keywords: tuple[str, ...] = ()
+    replaces: bool = False
+
+
+def store_flags(
+    tx: Tx,
+    account_id: int,
+    mailbox_id: int,
+    ranges: UidRanges,
+    change: FlagChange,
+    *,
+    unchanged_since: int | None = None,
+    wants_rows: bool = True,
+) -> Stored:
+    """Change the flags of the messages inside the ranges. Raises NoSuchMailbox, TooManyKeywords.
+
+    A message whose MODSEQ is above `unchanged_since` is left alone and named in `modified`. With `wants_rows` unset
+    the answer's `changed` is empty; else it holds every message in the ranges that was not `modified`.
+    """
+    modseq = raise_modseq(tx, account_id)
+    previous = load_mailbox(tx, account_id, mailbox_id).highest_modseq
+    set_mask = change.set_flags | keyword_mask(tx, account_id, change.set_keywords, create=True)
+    if change.replaces:
+        clear_mask = ALL_BITS & ~set_mask
+    else:
+        clear_mask = change.clear_flags | keyword_mask(tx, account_id, change.clear_keywords, create=False)
+    operation = _Operation(tx, account_id, mailbox_id, modseq, set_mask, clear_mask & ~set_mask)
+    modified: list[int] = []
+    if unchanged_since is not None:
+        modified = operation.newer_than(unchanged_since, ranges)
+        ranges = without(ranges, modified)
+    changed: list[tuple[int, int, int]] = []
+    for condition, parameters in conditions(ranges):
+        operation.apply(condition, parameters)
+        if wants_rows:
+            changed += operation.rows(condition, parameters)
+    operation.log_change()
+    return Stored(modseq, previous, changed, modified)
+
+
+@dataclass(slots=True)
+class _Operation:
+    """One STORE inside one transaction: what is set and cleared, and which span of the mailbox it touched."""
+
+    tx: Tx
+    account_id: int
+    mailbox_id: int
+    modseq: int
+    set_mask: int
+    clear_mask: int
+    first_uid: int = 0
+    last_uid: int = 0
+
+    def newer_than(self, modseq: int, ranges: UidRanges) -> list[int]:
+        uids: list[int] = []
+        for condition, parameters in conditions(ranges):
+            rows = self.tx.execute(
+                f"""select uid from placement where account_id = :account_id and mailbox_id = :mailbox_id
+                    and {condition} and modseq > :unchanged_since order by uid""",  # noqa: S608
+                account_id=self.account_id,
+                mailbox_id=self.mailbox_id,
+                unchanged_since=modseq,
+                **parameters,
+            )
+            uids += (row[0] for row in rows)
+        return uids
+
+    def rows(self, condition: str, parameters: dict[str, int]) -> list[tuple[int, int, int]]:
+        return self.tx.execute(
+            f"""select uid, modseq, flags from placement
+            where account_id = :account_id and mailbox_id = :mailbox_id and {condition} order by uid""",  # noqa: S608
+            account_id=self.account_id,
+            mailbox_id=self.mailbox_id,
+            **parameters,
+        )
+
+    def apply(self, condition: str, parameters: dict[str, int]) -> None:
+        """Change the placements of this mailbox, count the difference, then their siblings in other mailboxes."""
+        where = f"""account_id = :account_id and mailbox_id = :mailbox_id and {condition}
+            and flags <> ((flags & ~:clear_mask) | :set_mask)"""
+        keys = {
+            "account_id": self.account_id,
+            "mailbox_id": self.mailbox_id,
+            "set_mask": self.set_mask,
+            "clear_mask": self.clear_mask,
+            **parameters,
+        }
+        [(count, first, last, unseen, deleted)] = self.tx.execute(
+            f"""select count(*), min(uid), max(uid), cast(coalesce(sum(1 - flags % 2), 0) as bigint),
+                cast(coalesce(sum(flags / {int(Flag.DELETED)} % 2), 0) as bigint)
+            from placement where {where}""",  # noqa: S608
+            **keys,
+        )
+        if count == 0:
+            return
+        self.tx.execute(
+            f"update placement set flags = (flags & ~:clear_mask) | :set_mask, modseq = :modseq where {where}",  # noqa: S608
+            modseq=self.modseq,
+            **keys,
+        )
+        self.first_uid = min(self.first_uid, first) if self.first_uid else first
+        self.last_uid = max(self.last_uid, last)
+        self.count(self.mailbox_id, count, unseen, deleted)
+        if self._has_siblings():
+            self._apply_to_siblings(condition, parameters)
+
+    def count(self, mailbox_id: int, count: int, unseen: int, deleted: int) -> None:
+        """Set a mailbox's counters right: of `count` changed placements, so many were unseen and deleted before."""
+        self.tx.execute(
+            """update mailbox set highest_modseq = :modseq, unseen = unseen + :unseen, deleted = deleted + :deleted
+            where account_id = :account_id and id = :mailbox_id""",
+            account_id=self.account_id,
+            mailbox_id=mailbox_id,
+            modseq=self.modseq,
+            unseen=self._difference(Flag.SEEN, unseen, count, when_set=-1),
+            deleted=self._difference(Flag.DELETED, count - deleted, count, when_set=1),
+        )
+        self.tx.wake(mailbox_topic(self.account_id, mailbox_id))
+
+    def log_change(self) -> None:
+        """Leave the span behind for sessions that ask later what changed."""
+        if self.last_uid:
+            self._log(self.mailbox_id, self.first_uid, self.last_uid)
+
+    def _difference(self, flag: Flag, without: int, count: int, *, when_set: int) -> int:
+        # `without` of the `count` placements did not carry the flag before.
+        if self.set_mask & flag:
+            return when_set * without
+        if self.clear_mask & flag:
+            return -when_set * (count - without)
+        return 0
+
+    def _log(self, mailbox_id: int, first_uid: int, last_uid: int) -> None:
+        self.tx.execute(
+            """insert into flag_change (account_id, mailbox_id, modseq, first_uid, last_uid)
+            values (:account_id, :mailbox_id, :modseq, :first_uid, :last_uid)
+            on conflict (account_id, mailbox_id, modseq) do update set
+                first_uid = case when flag_change.first_uid < :first_uid then flag_change.first_uid else :first_uid end,
+                last_uid = case when flag_change.last_uid > :last_uid then flag_change.last_uid else :last_uid end""",
+            account_id=self.account_id,
+            mailbox_id=mailbox_id,
+            modseq=self.modseq,
+            first_uid=first_uid,
+            last_uid=last_uid,
+        )
+
+    def _has_siblings(self) -> bool:
+        # Most accounts hold no message twice; then the search for siblings, which costs more than the STORE, is spared.
+        [(placements, messages)] = self.tx.execute(
+            """select (select cast(sum(messages) as bigint) from mailbox where account_id = :account_id), used_messages
+            from mail_account where account_id = :account_id""",
+            account_id=self.account_id,
+        )
+        return bool(placements > messages)
+
+    def _apply_to_siblings(self, condition: str, parameters: dict[str, int]) -> None:
+        set_mask, clear_mask = self.set_mask & ~Flag.DELETED, self.clear_mask & ~Flag.DELETED
+        where = f"""account_id = :account_id and flags <> ((flags & ~:clear_mask) | :set_mask) and message_id in (
+                select message_id from placement
+                where account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq and {condition})"""  # noqa: S608
+        keys = {
+            "account_id": self.account_id,
+            "mailbox_id": self.mailbox_id,
+            "set_mask": set_mask,
+            "clear_mask": clear_mask,
+            "modseq": self.modseq,
+            **parameters,
+        }
+        touched = self.tx.execute(
+            f"""select mailbox_id, count(*), min(uid), max(uid), cast(sum(1 - flags % 2) as bigint)
+            from placement where {where} group by mailbox_id""",  # noqa: S608
+            **keys,
+        )
+        if not touched:
+            return
+        self.tx.execute(
+            f"update placement set flags = (flags & ~:clear_mask) | :set_mask, modseq = :modseq where {where}",  # noqa: S608
+            **keys,
+        )
+        siblings = _Operation(self.tx, self.account_id, 0, self.modseq, set_mask, clear_mask)
+        for mailbox_id, count, first, last, unseen in touched:
+            siblings.count(mailbox_id, count, unseen, 0)
+            self._log(mailbox_id, first, last)

@@ -1,0 +1,120 @@
+"""What one session has been told of its selected mailbox, and what it must still hear (RFC 9051 §5.2, §7.5.1)."""
+
+from mailhost.errors import MailhostError
+from mailhost.mailstore.changes import changes, highest_modseq
+from mailhost.mailstore.flags import Keywords, flag_text, known_bits, load_keywords
+from mailhost.mailstore.model import Changes, Mailbox, NoSuchMailbox, UidRange
+from mailhost.mailstore.rows import live_uids
+from mailhost.protocols.imap.sets import SequenceSet
+from mailhost.servers.imap.numbers import NumberMap
+from mailhost.storage.database import Database
+
+
+class MailboxGone(MailhostError):
+    """The selected mailbox was deleted; the session cannot go on with it."""
+
+
+class ViewBroken(MailhostError):
+    """The number map does not have as many messages as the session was told; only a new session can mend that."""
+
+
+class MailboxView:
+    """A selected mailbox as its session knows it: up to `modseq`, UIDs below `uid_next`, `exists` messages.
+
+    The map of sequence numbers is built when a command first needs it, for the moment of `modseq`.
+    """
+
+    __slots__ = (
+        "_numbers",
+        "account_id",
+        "exists",
+        "is_read_only",
+        "keywords",
+        "mailbox_id",
+        "modseq",
+        "name",
+        "uid_next",
+        "uid_validity",
+    )
+
+    def __init__(self, account_id: int, mailbox: Mailbox, keywords: Keywords, *, is_read_only: bool) -> None:
+        self.account_id = account_id
+        self.mailbox_id = mailbox.id
+        self.name = mailbox.name
+        self.uid_validity = mailbox.uid_validity
+        self.modseq = mailbox.highest_modseq
+        self.uid_next = mailbox.uid_next
+        self.exists = mailbox.messages
+        self.keywords = keywords
+        self.is_read_only = is_read_only
+        self._numbers: NumberMap | None = None
+        if mailbox.messages == mailbox.uid_next - 1:
+            self._numbers = NumberMap(range(1, mailbox.uid_next))
+
+    async def numbers(self, database: Database) -> NumberMap:
+        """The map of sequence numbers. Raises ViewBroken."""
+        if self._numbers is None:
+            uids = await database.read(live_uids, self.account_id, self.mailbox_id, self.uid_next, self.modseq)
+            self._numbers = NumberMap(uids)
+            if len(self._numbers) != self.exists:
+                raise ViewBroken(f"expected {self.exists} messages, found {len(self._numbers)}")
+        return self._numbers
+
+    async def uid_ranges(self, database: Database, asked: SequenceSet, *, by_uid: bool) -> list[UidRange]:
+        """What a command's set means in this view, as ascending UID ranges; numbers beyond the end are left out.
+
+        `*` is the last message the session knows of (RFC 9051 §6.4.9).
+        """
+        if self.exists == 0:
+            return []
+        if by_uid and all(first and last for first, last in asked.ranges):
+            return list(asked.resolve(self.uid_next - 1))  # without `*` no map is needed
+        numbers = await self.numbers(database)
+        if by_uid:
+            return list(asked.resolve(numbers.uids[-1]))
+        return numbers.uid_ranges(asked.resolve(len(numbers)))
+
+    async def flag_text(self, database: Database, mask: int) -> bytes:
+        """FLAGS of a mask; keywords another session made meanwhile are looked up."""
+        await self.know_keywords(database, mask)
+        return flag_text(mask, self.keywords)
+
+    async def know_keywords(self, database: Database, mask: int) -> None:
+        """Make sure every keyword bit of the mask has its name here."""
+        if mask & ~known_bits(self.keywords):
+            self.keywords = await database.point(load_keywords, self.account_id)
+
+    def own_change(self, modseq: int, previous_modseq: int) -> None:
+        """This session's own STORE made `modseq` and was told: do not tell it again, unless others changed more."""
+        if previous_modseq <= self.modseq:
+            self.modseq = max(self.modseq, modseq)
+
+    async def has_news(self, database: Database) -> bool:
+        """Whether something happened since `modseq`: the cheap question. Raises MailboxGone."""
+        modseq = await database.point(highest_modseq, self.account_id, self.mailbox_id)
+        if modseq is None:
+            raise MailboxGone
+        return modseq > self.modseq
+
+    async def take_news(self, database: Database) -> tuple[list[int], Changes]:
+        """Move on to the present. Returns the numbers to tell as expunged, and the changes.
+
+        Expunges are told first; EXISTS (when something arrived) and the numbers of flags count after them.
+        Raises MailboxGone, ViewBroken.
+        """
+        try:
+            news = await database.read(changes, self.account_id, self.mailbox_id, self.modseq, self.uid_next)
+        except NoSuchMailbox as error:
+            raise MailboxGone from error
+        expunged: list[int] = []
+        if news.vanished:
+            numbers = await self.numbers(database)
+            expunged = numbers.remove(news.vanished)
+            self.exists -= len(expunged)
+        if news.arrived:
+            if self._numbers is not None:
+                self._numbers.extend(news.arrived)
+            self.exists += len(news.arrived)
+        self.modseq = news.highest_modseq
+        self.uid_next = news.uid_next
+        return expunged, news
