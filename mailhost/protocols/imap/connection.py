@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from mailhost.protocols.foreign import Foreign, recognise
 from mailhost.protocols.imap.commands import Command, Idle, Logout, StartTls
 from mailhost.protocols.imap.events import (
     AppendFinished,
@@ -25,23 +26,6 @@ from mailhost.protocols.lines import LineBuffer, LineTooLong
 _LITERAL: Final = re.compile(rb"~?\{([0-9]{1,20})(\+?)\}\Z")
 _APPEND: Final = re.compile(rb"[^ ]+ APPEND(?= )", re.IGNORECASE)
 _TAG: Final = re.compile(rb'[^\x00-\x20(){%*"\\+\x7f-\xff]{1,256}(?= )')
-
-# What other protocols and their users say first, and what to tell them.
-_STRANGERS: Final = {
-    b"EHLO": "SMTP",
-    b"HELO": "SMTP",
-    b"LHLO": "LMTP",
-    b"MAIL": "SMTP",
-    b"USER": "POP3",
-    b"CAPA": "POP3",
-    b"STLS": "POP3",
-    b"GET": "HTTP",
-    b"POST": "HTTP",
-    b"HEAD": "HTTP",
-    b"PUT": "HTTP",
-    b"OPTIONS": "HTTP",
-    b"CONNECT": "HTTP",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +187,9 @@ class ImapConnection:
             cursor.space()
             command = self._read_command(cursor, tag)
         except Refusal as refusal:
-            if self.state is State.NOT_AUTHENTICATED and (protocol := _STRANGERS.get(text[:16].split(b" ")[0].upper())):
-                return self._hang_up(f"This is an IMAP port, but you speak {protocol}. Check the port number.")
+            stranger = recognise(text) if self.state is State.NOT_AUTHENTICATED else None
+            if stranger is not None and stranger is not Foreign.IMAP:
+                return self._hang_up(f"This is an IMAP port, but you speak {stranger.value}. Check the port number.")
             return self._mistake(tag, refusal)
         return self._begin(command)
 

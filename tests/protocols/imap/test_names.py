@@ -1,0 +1,61 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailhost.protocols.imap.names import InvalidName, decode_name, encode_name
+from mailhost.protocols.imap.utf7 import InvalidUtf7, decode_utf7, encode_utf7
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_decoding_undoes_encoding(name: str) -> None:
+    assert decode_utf7(encode_utf7(name)) == name
+
+
+def test_examples_of_the_rfc() -> None:
+    assert encode_utf7("~peter/mail/台北/日本語") == b"~peter/mail/&U,BTFw-/&ZeVnLIqe-"
+    assert encode_utf7("Übung & mehr") == b"&ANw-bung &- mehr"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"&",
+        b"&AGE-",  # an `a` that needs no encoding
+        b"&Jjo!",
+        b"&U,BTFw-&ZeVnLIqe-",  # two shifts in a row
+        b"&2AA-",  # half a surrogate pair
+        b"&ANx-",  # stray bits
+        b"caf\xe9",
+        b"&AN/A-",
+        b"a\tb",
+    ],
+)
+def test_only_the_canonical_encoding_is_taken(data: bytes) -> None:
+    with pytest.raises(InvalidUtf7):
+        decode_utf7(data)
+
+
+@given(st.binary(max_size=20))
+def test_whatever_decodes_encodes_to_the_same(data: bytes) -> None:
+    try:
+        name = decode_utf7(data)
+    except InvalidUtf7:
+        return
+    assert encode_utf7(name) == data
+
+
+def test_inbox_is_one_mailbox_however_it_is_written() -> None:
+    assert decode_name(b"inBox", utf8=False) == "INBOX"
+    assert decode_name(b"inBox/Old", utf8=False) == "INBOX/Old"
+    assert decode_name(b"inboxes", utf8=False) == "inboxes"
+
+
+def test_utf8_names_are_taken_as_they_are() -> None:
+    assert decode_name("R&D/Übung".encode(), utf8=True) == "R&D/Übung"
+    assert encode_name("R&D/Übung", utf8=True) == "R&D/Übung".encode()
+
+
+@pytest.mark.parametrize("data", [b"a\x00b", b"a\r\nb", b"\xff", "a\u0085".encode()])
+def test_names_that_could_break_a_line_are_refused(data: bytes) -> None:
+    with pytest.raises(InvalidName):
+        decode_name(data, utf8=True)
