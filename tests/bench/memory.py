@@ -1,0 +1,88 @@
+"""The lines about memory: what an idle session costs, and what a large message costs while it passes."""
+
+import time
+from multiprocessing.connection import Connection
+
+from tests.bench import corpus
+from tests.bench.client import FORK, Imap, Lmtp
+from tests.bench.processes import proportional_memory, reset_peak, status_value
+from tests.bench.works import TLS, Scale, Server
+
+HELD_MAILBOX = "Thousand"
+LARGE = 50 << 20
+
+
+def hold(server: Server, first: int, count: int, pipe: Connection) -> None:
+    """Open `count` TLS sessions with a mailbox of 1,000 selected, and keep them until told to go."""
+    sessions = []
+    for number in range(first, first + count):
+        who = server.accounts[number % len(server.accounts)]
+        session = Imap(server.ports["imaps"], TLS)
+        session.login(who.user, who.password)
+        session.run(f"SELECT {HELD_MAILBOX}".encode())
+        sessions.append(session)
+    pipe.send(len(sessions))
+    pipe.recv()
+
+
+def settled(server: Server) -> int:
+    """The memory of a server once it has stopped moving."""
+    before = proportional_memory(server.pids())
+    for _ in range(20):
+        time.sleep(0.5)
+        now = proportional_memory(server.pids())
+        if abs(now - before) < 256 * 1024:
+            return now
+        before = now
+    return before
+
+
+def idle(server: Server, scale: Scale) -> float:
+    """KiB of server memory (PSS, all its processes) for each idle TLS session after SELECT of 1,000 messages."""
+    server.start(reuse=True)  # kinder to Dovecot: by default a login process stays beside each TLS session
+    hold_and_release(server, 40)  # what the first sessions of a process load once is not what a session costs
+    empty = settled(server)
+    full = hold_and_release(server, scale.sessions)
+    server.start()
+    return (full - empty) / scale.sessions / 1024
+
+
+def hold_and_release(server: Server, count: int) -> int:
+    """The memory of the server while `count` sessions are held by client processes."""
+    clients = []
+    share = min(count, 1_000)
+    for first in range(0, count, share):
+        ours, theirs = FORK.Pipe()
+        process = FORK.Process(target=hold, args=(server, first, min(share, count - first), theirs), daemon=True)
+        process.start()
+        theirs.close()
+        clients.append((process, ours))
+    for _, pipe in clients:
+        pipe.recv()
+    held = settled(server)
+    for process, pipe in clients:
+        pipe.send("go")
+        process.join()
+    time.sleep(1)
+    return held
+
+
+def large_message(server: Server, _scale: Scale) -> float:
+    """MiB that the peak of the server's memory rises while 50 MB come in by LMTP and go out by FETCH."""
+    who = server.accounts[8]
+    message = corpus.large(LARGE)
+    watched = server.pids()
+    before = {pid: status_value(pid, "VmRSS") for pid in watched}
+    for pid in watched:
+        reset_peak(pid)
+    door = Lmtp(server.ports["lmtp"])
+    door.deliver(who.user, message)
+    session = Imap(server.ports["imaps"], TLS)
+    session.login(who.user, who.password)
+    session.run(b"SELECT INBOX")
+    if session.run(b"FETCH * BODY.PEEK[]") < len(message):
+        raise ConnectionError("the message came back shorter")
+    rise = sum(status_value(pid, "VmHWM") - before[pid] for pid in watched)
+    door.close()
+    session.close()
+    return rise / (1 << 20)
