@@ -1,0 +1,63 @@
+"""What Mailhost tells its operator: events named `noun.verb` with fields, each declared once in EVENTS.
+
+Never a sentence, a secret or a piece of a message. To a terminal events are lines with colours, else JSON, one a line.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Final, cast
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger
+
+EVENTS: Final[dict[str, str]] = {
+    "blob.swept": "the sweeper erased the bytes of messages that are gone",
+    "certificate.issued": "the local authority made a new certificate for our names",
+    "connection.failed": "a connection never opened: TLS or the PROXY header went wrong, `reason` says how",
+    "connection.misdirected": "a client spoke another protocol than the port does, and was told so",
+    "connection.refused": "a connection was turned away because a limit was reached",
+    "listener.absent": "an address cannot be listened on, and that is no harm (no IPv6 here)",
+    "listener.opened": "a port accepts connections",
+    "login.accepted": "somebody signed in",
+    "login.refused": "somebody was not let in, `reason` says why",
+    "login.throttled": "sign-ins of an address or an account are being held off",
+    "maintenance.crashed": "a task that tidies up failed, and will try again later",
+    "message.delivered": "a message was put into mailboxes",
+    "message.refused": "a message or a recipient was not accepted, `reason` says why",
+    "queue.attempted": "a message of the outbound queue was tried",
+    "server.started": "every listener accepts",
+    "server.stopped": "the last session ended",
+    "server.stopping": "sessions get their time to end",
+    "session.crashed": "a mistake of ours ended one session; the others go on",
+    "session.ended": "a client's session ended",
+}
+
+
+def _declared(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Refuse an event that the table does not know: it would be one no operator can look up."""
+    if event["event"] not in EVENTS:
+        raise LookupError(f"the event {event['event']!r} is not declared in mailhost.observe.EVENTS")
+    return event
+
+
+def configure(level: str = "info") -> None:
+    """Send events of this level and above to standard error."""
+    terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            _declared,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if terminal else [structlog.processors.format_exc_info]),
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def logger() -> FilteringBoundLogger:
+    """The one logger; modules keep it as `log`."""
+    return cast(FilteringBoundLogger, structlog.get_logger())
