@@ -1,30 +1,13 @@
 """IMAP's ENVELOPE of a header block (RFC 9051 §7.5.2), rendered once at delivery."""
 
-from typing import Final
+from collections.abc import Mapping
 
 from mailhost.message.addresses import Address, parse_addresses
-from mailhost.message.headers import first_values
 from mailhost.message.render import nstring
 
-_NAMES: Final = frozenset(
-    (
-        b"date",
-        b"subject",
-        b"from",
-        b"sender",
-        b"reply-to",
-        b"to",
-        b"cc",
-        b"bcc",
-        b"in-reply-to",
-        b"message-id",
-    )
-)
 
-
-def render_envelope(header: bytes) -> bytes:
-    """The ENVELOPE of this raw header block, with its parentheses, ready to be sent."""
-    values = first_values(header, _NAMES)
+def render_envelope(values: Mapping[bytes, bytes]) -> bytes:
+    """The ENVELOPE of these fields (unfolded values by name in lower case), ready to be sent."""
     sender = _addresses(values.get(b"from"))
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
         nstring(values.get(b"date")),

@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 Params = tuple[tuple[bytes, bytes], ...]
 """Parameter names in lower case and their values as they stand, quotes removed, in the order of the header."""
@@ -11,13 +11,61 @@ MAX_PARAMS: Final = 64
 MAX_BOUNDARY: Final = 200
 """Octets of the longest boundary that is honoured; RFC 2046 §5.1.1 permits 70."""
 
-_CACHED_LENGTH: Final = 128
+_CACHED_LENGTH: Final = 200
+_CONTENT_FIELD: Final = re.compile(
+    rb"\n(?i:content-(type|transfer-encoding|id|description|disposition|language|location|md5))[ \t]*:"
+    rb"([^\n]*(?:\n[ \t][^\n]*)*)"
+)
 _TYPE: Final = re.compile(rb"\s*([^\s/;,=\"()<>@:\\\[\]?]+)\s*/\s*([^\s/;,=\"()<>@:\\\[\]?]+)")
 _PARAM: Final = re.compile(rb';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"?|([^;\s]*))', re.DOTALL)
 _TOKEN: Final = re.compile(rb"\s*([^\s;,()\"]+)")
 _QUOTED_OR_COMMENT: Final = re.compile(rb'("(?:[^"\\]|\\.)*+"?)|\((?:[^()\\]|\\.)*+\)', re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
 _FOLD: Final = re.compile(rb"\r?\n")
+
+
+class Content(NamedTuple):
+    """What the Content- fields of a part say. Types, encodings and names of parameters are in lower case."""
+
+    type: bytes
+    subtype: bytes
+    params: Params = ()
+    content_id: bytes | None = None
+    description: bytes | None = None
+    encoding: bytes = b"7bit"
+    disposition: tuple[bytes, Params] | None = None
+    language: tuple[bytes, ...] = ()
+    location: bytes | None = None
+    md5: bytes | None = None
+
+    @property
+    def is_multipart(self) -> bool:
+        """Whether the body is divided into parts."""
+        return self.type == b"multipart"
+
+    @property
+    def holds_message(self) -> bool:
+        """Whether the body is a message of its own."""
+        return self.subtype == b"rfc822" and self.type == b"message"
+
+    @property
+    def is_shown_text(self) -> bool:
+        """Whether readers show the part as (some of) the message's own text."""
+        is_attached = self.disposition is not None and self.disposition[0] == b"attachment"
+        return self.type == b"text" and self.subtype in (b"plain", b"html") and not is_attached
+
+
+_US_ASCII: Final = ((b"charset", b"us-ascii"),)
+TEXT: Final = Content(b"text", b"plain", _US_ASCII)
+"""What a part is that says nothing (RFC 2045 §5.2)."""
+MESSAGE: Final = Content(b"message", b"rfc822")
+"""What a part of a multipart/digest is that says nothing (RFC 2046 §5.1.5)."""
+
+
+def parse_content(block: bytes, in_digest: bool) -> Content:
+    """What this header block says of the body after it; of fields that come twice the first counts."""
+    # Mailers write the same few dozen blocks again and again; one with a boundary or a file name soon fades.
+    return _cached_content(block, in_digest) if len(block) <= _CACHED_LENGTH else _content(block, in_digest)
 
 
 def unfold(value: bytes) -> bytes:
@@ -38,11 +86,6 @@ def without_comments(value: bytes) -> bytes:
             break
         value = shorter
     return value
-
-
-def parse_media_type(value: bytes) -> tuple[bytes, bytes, Params] | None:
-    """A Content-Type value as (type, subtype, parameters) in lower case; None when it names no type."""
-    return _cached_media_type(value) if len(value) <= _CACHED_LENGTH else _media_type(value)
 
 
 def parse_disposition(value: bytes) -> tuple[bytes, Params] | None:
@@ -84,16 +127,46 @@ def param(params: Params, name: bytes) -> bytes | None:
     return None
 
 
-def _media_type(value: bytes) -> tuple[bytes, bytes, Params] | None:
+def _content(block: bytes, in_digest: bool) -> Content:
+    found: dict[bytes, bytes] = {}
+    for name, value in _CONTENT_FIELD.findall(b"\n" + block):
+        found.setdefault(name.lower(), value)
+    default = MESSAGE if in_digest else TEXT
+    if not found:
+        return default
+    kind, subtype, params = _media_type(found[b"type"]) if b"type" in found else default[:3]
+    return Content(
+        kind,
+        subtype,
+        params,
+        _text(found.get(b"id")),
+        _text(found.get(b"description")),
+        parse_token(found.get(b"transfer-encoding", b"")) or b"7bit",
+        parse_disposition(found.get(b"disposition", b"")),
+        parse_tokens(found.get(b"language", b"")),
+        _text(found.get(b"location")),
+        _text(found.get(b"md5")),
+    )
+
+
+_cached_content = lru_cache(maxsize=256)(_content)
+
+
+def _text(value: bytes | None) -> bytes | None:
+    return None if value is None else unfold(value)
+
+
+def _media_type(value: bytes) -> tuple[bytes, bytes, Params]:
+    """A Content-Type value; what names no type is plain text (RFC 2045 §5.2)."""
     value = without_comments(unfold(value))
     found = _TYPE.match(value)
     if found is None:
-        return None
-    return found[1].lower(), found[2].lower(), _params(value, found.end())
-
-
-# Mailers write the same few dozen values again and again; one with a boundary is longer than the limit or fades soon.
-_cached_media_type = lru_cache(maxsize=512)(_media_type)
+        return TEXT[:3]
+    kind, subtype = found[1].lower(), found[2].lower()
+    params = _params(value, found.end())
+    if kind == b"text" and param(params, b"charset") is None:
+        params += _US_ASCII
+    return kind, subtype, params
 
 
 def _params(value: bytes, start: int) -> Params:

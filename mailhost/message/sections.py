@@ -76,7 +76,7 @@ def _pack(part: Part, table: list[bytes]) -> None:
     table.append(b"")
     for child in part.children:
         _pack(child, table)
-    kind = _MULTIPART if part.is_multipart else _MESSAGE if part.holds_message else _LEAF
+    kind = _MULTIPART if part.content.is_multipart else _MESSAGE if part.content.holds_message else _LEAF
     head = (len(table) - place) << 2 | kind
     table[place] = _RECORD.pack(head, part.header_start, part.body_start, part.body_end)
 

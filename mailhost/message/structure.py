@@ -4,7 +4,8 @@ import re
 from typing import Final
 
 from mailhost.message.envelope import render_envelope
-from mailhost.message.mime import Params
+from mailhost.message.headers import first_values, parse_fields
+from mailhost.message.mime import Content, Params
 from mailhost.message.render import nstring, string
 from mailhost.message.scan import Part
 
@@ -13,27 +14,32 @@ _ATOM_OR_STRING: Final = re.compile(rb'[ ]*(?:(\()|(\))|"(?:[^"\\]|\\.)*+"|\{([0
 
 def render_structure(part: Part) -> bytes:
     """The BODYSTRUCTURE of this part with all extension data, ready to be sent."""
-    extension = b"%b %b %b" % (_disposition(part), _language(part.language), nstring(part.location))
-    if part.is_multipart:
+    content = part.content
+    extension = b"%b %b %b" % (_disposition(content), _language(content.language), nstring(content.location))
+    if content.is_multipart:
         children = b"".join(map(render_structure, part.children))
-        return b"(%b %b %b %b)" % (children, string(part.subtype), _params(part.params), extension)
+        return b"(%b %b %b %b)" % (children, string(content.subtype), _params(content.params), extension)
     kind = b"%b %b %b %b %b %b %d" % (
-        string(part.type),
-        string(part.subtype),
-        _params(part.params),
-        nstring(part.content_id),
-        nstring(part.description),
-        string(part.encoding),
+        string(content.type),
+        string(content.subtype),
+        _params(content.params),
+        nstring(content.content_id),
+        nstring(content.description),
+        string(content.encoding),
         part.body_end - part.body_start,
     )
-    if part.holds_message:
+    if content.holds_message:
         [message] = part.children
-        inner = b" %b %b %d" % (render_envelope(message.header), render_structure(message), part.lines)
-    elif part.type == b"text":
+        inner = b" %b %b %d" % (
+            render_envelope(first_values(parse_fields(message.header))),
+            render_structure(message),
+            part.lines,
+        )
+    elif content.type == b"text":
         inner = b" %d" % part.lines
     else:
         inner = b""
-    return b"(%b%b %b %b)" % (kind, inner, nstring(part.md5), extension)
+    return b"(%b%b %b %b)" % (kind, inner, nstring(content.md5), extension)
 
 
 def body_of(bodystructure: bytes) -> bytes:
@@ -98,10 +104,10 @@ def _params(params: Params) -> bytes:
     return b"(%b)" % b" ".join(b"%b %b" % (string(name), string(value)) for name, value in params)
 
 
-def _disposition(part: Part) -> bytes:
-    if part.disposition is None:
+def _disposition(content: Content) -> bytes:
+    if content.disposition is None:
         return b"NIL"
-    kind, params = part.disposition
+    kind, params = content.disposition
     return b"(%b %b)" % (string(kind), _params(params))
 
 
