@@ -3,15 +3,23 @@
 from pathlib import Path
 
 from mailhost.storage.errors import BadDatabaseUrl
+from mailhost.storage.postgres import PostgresOptions, open_postgres
 from mailhost.storage.sqlite import SqliteOptions, open_sqlite
 from mailhost.storage.transaction import Database, Engine, Row, Tx, Value, Watch
 
 __all__ = ["Database", "Engine", "Row", "Tx", "Value", "Watch", "open_database"]
 
 _SQLITE = "sqlite:///"
+_POSTGRES = ("postgresql://", "postgres://")
 
 
-async def open_database(url: str, *, serving: bool = False, sqlite: SqliteOptions | None = None) -> Database:
+async def open_database(
+    url: str,
+    *,
+    serving: bool = False,
+    sqlite: SqliteOptions | None = None,
+    postgres: PostgresOptions | None = None,
+) -> Database:
     """Open `sqlite:///path` (four slashes for an absolute path) and bring its schema up to date.
 
     `serving` is for the one long-running server: it keeps the mark that tells the next start of an unclean stop.
@@ -19,4 +27,6 @@ async def open_database(url: str, *, serving: bool = False, sqlite: SqliteOption
     """
     if url.startswith(_SQLITE):
         return await open_sqlite(Path(url.removeprefix(_SQLITE)), sqlite, serving=serving)
+    if url.startswith(_POSTGRES):
+        return await open_postgres(url, postgres, serving=serving)
     raise BadDatabaseUrl("the database URL must look like sqlite:///path or postgresql://host/name")
