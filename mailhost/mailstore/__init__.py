@@ -2,7 +2,6 @@
 
 from mailhost.mailstore.account import (
     jump_modseqs,
-    open_store,
     raise_modseq,
     set_quota,
     usage,
@@ -22,6 +21,7 @@ from mailhost.mailstore.mailboxes import (
     load_mailbox,
     mailbox_topic,
     mailboxes_topic,
+    open_store,
     rename_mailbox,
     subscribe,
     subscriptions,

@@ -1,13 +1,13 @@
 """The account's own row: counter, lock and fence of everything that changes in its mail store (DESIGN: modseq)."""
 
-from mailhost.mailstore.model import DEFAULT_QUOTA, NoSuchAccount, OverQuota, Usage
+from mailhost.mailstore.model import NoSuchAccount, OverQuota, Usage
 from mailhost.storage.database import Tx
 
 MODSEQ_JUMP = 1_000_000
 """Added to every modseq after an unclean stop: more than can have been told in the second that a power cut may take."""
 
 
-def open_store(tx: Tx, account_id: int, now: int, quota_octets: int = DEFAULT_QUOTA) -> None:
+def add_row(tx: Tx, account_id: int, now: int, quota_octets: int) -> None:
     """Make the account's row. UIDVALIDITY starts at the clock, so that an account made anew never repeats one."""
     tx.execute(
         """insert into mail_account (account_id, state, modseq, next_message_id, next_mailbox_id, next_uid_validity,

@@ -1,7 +1,8 @@
 """Mailboxes: made, renamed, deleted, listed, subscribed (RFC 9051 §6.3)."""
 
-from mailhost.mailstore.account import raise_modseq
+from mailhost.mailstore.account import add_row, raise_modseq
 from mailhost.mailstore.model import (
+    DEFAULT_QUOTA,
     DELIMITER,
     INBOX,
     MAX_DEPTH,
@@ -64,8 +65,9 @@ def canonical_name(name: str) -> str:
     return name
 
 
-def add_default_mailboxes(tx: Tx, account_id: int) -> None:
-    """INBOX, Sent, Drafts, Junk, Trash and Archive, subscribed (RFC 6154)."""
+def open_store(tx: Tx, account_id: int, now: int, quota_octets: int = DEFAULT_QUOTA) -> None:
+    """Make an account's mail store with INBOX, Sent, Drafts, Junk, Trash and Archive, all subscribed (RFC 6154)."""
+    add_row(tx, account_id, now, quota_octets)
     modseq = raise_modseq(tx, account_id)
     for name, special_use in DEFAULT_MAILBOXES:
         _insert(tx, account_id, name, special_use, modseq, is_selectable=True)

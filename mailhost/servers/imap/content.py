@@ -108,8 +108,6 @@ def _locate(stored: Stored, section: Section) -> Octets | None:
 
 
 def _choose_fields(section: Section, header: bytes) -> Octets:
-    if header.endswith((b"\n\r\n", b"\n\n")):  # `select_fields` adds the empty line itself
-        header = header.removesuffix(b"\n").removesuffix(b"\r")
     lines = select_fields(header, frozenset(section.fields), exclude=section.text is Text.FIELDS_NOT)
     return Octets(lines, Range(0, 0))
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from mailhost.mailstore.flags import Keywords, flag_text, known_bits, load_keywords
 from mailhost.message.dates import internal_date_text
-from mailhost.message.digest import body_of
-from mailhost.message.headers import CACHED_FIELDS, select_fields
+from mailhost.message.headers import CACHED_FIELDS, field_mask, select_cached
+from mailhost.message.structure import body_of
 from mailhost.protocols.imap.fetch import Attribute, FetchItem, Section, Text
 from mailhost.storage.database import Row, Tx
 
@@ -140,10 +140,10 @@ def _is_cached(section: Section) -> bool:
 
 
 def _field_converter(section: Section) -> Convert:
-    names = frozenset(section.fields)
+    mask = field_mask(frozenset(section.fields))
 
     def convert(column: Iterable[object]) -> Iterable[object]:
-        return [_literal(select_fields(value, names, exclude=False)) for value in column if isinstance(value, bytes)]
+        return [_literal(select_cached(value, mask)) for value in column if isinstance(value, bytes)]
 
     return convert
 

@@ -14,6 +14,10 @@ class MailboxGone(MailhostError):
     """The selected mailbox was deleted; the session cannot go on with it."""
 
 
+class ReadOnlyView(MailhostError):
+    """The mailbox was opened with EXAMINE."""
+
+
 class ViewBroken(MailhostError):
     """The number map does not have as many messages as the session was told; only a new session can mend that."""
 

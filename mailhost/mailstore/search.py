@@ -1,0 +1,175 @@
+"""SEARCH keys as SQL: what the rows can decide is decided there; the rest is bounded from above and from below.
+
+A key that needs text becomes `true` where the condition must not miss a message, and `false` where it must not hold
+one too many (inside NOT); a message that the condition lets through is then looked at. RFC 9051 §6.4.4.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+
+from mailhost.mailstore.flags import Keywords
+from mailhost.mailstore.model import SYSTEM_FLAGS, UidRanges
+from mailhost.protocols.imap.search import (
+    All,
+    And,
+    ArrivalDay,
+    BodyContains,
+    HasFlag,
+    HasKeyword,
+    HeaderContains,
+    Larger,
+    ModseqSince,
+    Not,
+    NumberIn,
+    Or,
+    Relation,
+    SearchKey,
+    SentDay,
+    Smaller,
+    TextContains,
+    UidIn,
+)
+from mailhost.storage.database import Row, Tx
+
+SCAN_COLUMNS = ("uid", "modseq", "flags", "octets", "internal_date", "sent_date", "fields", "blob", "prefix")
+_DAY = 86_400
+_RANGES_IN_KEY = 200
+
+
+class Scope:
+    """What a session's words mean: its keywords, and its sets as UID ranges."""
+
+    def __init__(self, keywords: Keywords, sets: Mapping[SearchKey, UidRanges]) -> None:
+        self.sets = sets
+        self._bits = {name.lower(): 1 << bit for bit, name in keywords}
+
+    def mask_of(self, keyword: str) -> int:
+        """The keyword's bit, or 0 when no message of the account has it."""
+        return self._bits.get(keyword.lower(), 0)
+
+
+class Condition:
+    """A key as SQL. `is_exact`: a message that passes is found; else it must still be looked at."""
+
+    def __init__(self, key: SearchKey, scope: Scope) -> None:
+        self.parameters: dict[str, int] = {}
+        self.needs_message = False
+        self.is_exact = True
+        self._scope = scope
+        self.sql = self._translate(key, above=True)
+
+    def _translate(self, key: SearchKey, *, above: bool) -> str:
+        match key:
+            case All():
+                return "1 = 1"
+            case And(keys):
+                return "(" + " and ".join(self._translate(inner, above=above) for inner in keys) + ")"
+            case Or(left, right):
+                return f"({self._translate(left, above=above)} or {self._translate(right, above=above)})"
+            case Not(inner):
+                return f"not {self._translate(inner, above=not above)}"
+            case HeaderContains() | BodyContains() | TextContains():
+                self.is_exact = False
+                return "1 = 1" if above else "1 = 0"
+            case UidIn() | NumberIn():
+                return self._ranges(self._scope.sets[key], above=above)
+            case _:
+                return self._from_row(key)
+
+    def _from_row(self, key: SearchKey) -> str:
+        match key:
+            case HasFlag(flag):
+                return f"placed.flags & {self._value(SYSTEM_FLAGS[flag])} <> 0"
+            case HasKeyword(keyword):
+                return f"placed.flags & {self._value(self._scope.mask_of(keyword))} <> 0"
+            case ModseqSince(modseq):
+                return f"placed.modseq >= {self._value(modseq)}"
+            case Larger(size):
+                self.needs_message = True
+                return f"message.octets > {self._value(size)}"
+            case Smaller(size):
+                self.needs_message = True
+                return f"message.octets < {self._value(size)}"
+            case ArrivalDay(relation, day):
+                self.needs_message = True
+                return self._days("message.internal_date", relation, day)
+            case SentDay(relation, day):
+                self.needs_message = True
+                # A message without a Date: was sent when it arrived, as far as anybody knows.
+                return self._days("coalesce(message.sent_date, message.internal_date)", relation, day)
+            case _:
+                raise AssertionError(f"not decided by a row: {key}")
+
+    def _days(self, column: str, relation: Relation, day: date) -> str:
+        start, end = day_span(day)
+        if relation is Relation.BEFORE:
+            return f"{column} < {self._value(start)}"
+        if relation is Relation.SINCE:
+            return f"{column} >= {self._value(start)}"
+        return f"({column} >= {self._value(start)} and {column} < {self._value(end)})"
+
+    def _ranges(self, ranges: UidRanges, *, above: bool) -> str:
+        if len(ranges) > _RANGES_IN_KEY:
+            # Too many for one statement: the rows pass, and are held against the ranges one by one.
+            self.is_exact = False
+            return (
+                f"placed.uid between {self._value(ranges[0][0])} and {self._value(ranges[-1][1])}" if above else "1 = 0"
+            )
+        terms = [f"placed.uid between {self._value(first)} and {self._value(last)}" for first, last in ranges]
+        return "(" + " or ".join(terms) + ")" if terms else "1 = 0"
+
+    def _value(self, value: int) -> str:
+        name = f"k{len(self.parameters)}"
+        self.parameters[name] = value
+        return f":{name}"
+
+
+def candidates(
+    tx: Tx,
+    account_id: int,
+    mailbox_id: int,
+    condition: Condition,
+    first_uid: int,
+    uid_next: int,
+    limit: int,
+    columns: Sequence[str] = ("uid", "modseq"),
+) -> list[Row]:
+    """Rows of live messages from `first_uid` on and below `uid_next` that pass the condition, ascending by UID."""
+    from_message = set(columns) - {"uid", "modseq", "flags"}
+    join = ""
+    if from_message or condition.needs_message:
+        join = "join message on message.account_id = placed.account_id and message.id = placed.message_id"
+    names = ", ".join(("message." if name in from_message else "placed.") + name for name in columns)
+    return tx.execute(
+        f"""select {names} from placement as placed {join}
+        where placed.account_id = :account_id and placed.mailbox_id = :mailbox_id
+            and placed.uid >= :first_uid and placed.uid < :uid_next and {condition.sql}
+        order by placed.uid limit :limit""",  # noqa: S608
+        account_id=account_id,
+        mailbox_id=mailbox_id,
+        first_uid=first_uid,
+        uid_next=uid_next,
+        limit=limit,
+        **condition.parameters,
+    )
+
+
+def day_span(day: date) -> tuple[int, int]:
+    """The first second of a day and of the next, in UTC."""
+    start = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+    return start, start + _DAY
+
+
+def set_keys(key: SearchKey) -> list[UidIn | NumberIn]:
+    """Every set in the tree; the session says what each means."""
+    match key:
+        case UidIn() | NumberIn():
+            return [key]
+        case And(keys):
+            return [found for inner in keys for found in set_keys(inner)]
+        case Or(left, right):
+            return set_keys(left) + set_keys(right)
+        case Not(inner):
+            return set_keys(inner)
+        case _:
+            return []

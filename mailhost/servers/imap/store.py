@@ -1,0 +1,110 @@
+"""STORE, in batches so that other writers pass between (RFC 9051 §6.4.6, RFC 7162 §3.1.3)."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+from mailhost.mailstore.model import SYSTEM_FLAGS, UidRange
+from mailhost.mailstore.store import FlagChange, store_flags
+from mailhost.protocols.imap.commands import Store, StoreMode
+from mailhost.protocols.imap.sets import format_numbers
+from mailhost.servers.imap.plan import KnownFlags
+from mailhost.servers.imap.view import MailboxView, ReadOnlyView
+from mailhost.storage.database import Database
+
+UIDS_AT_ONCE = 5_000
+
+
+async def store(
+    database: Database,
+    view: MailboxView,
+    command: Store,
+    write: Callable[[bytes], Awaitable[None]],
+    *,
+    tells_modseq: bool,
+) -> str | None:
+    """Carry STORE out and write its untagged answers; returns the code of the tagged OK: `MODIFIED 7,9`, or None.
+
+    `tells_modseq` is set once the client has shown that it knows CONDSTORE: it is then told MODSEQ even of a .SILENT
+    STORE. Raises ReadOnlyView, TooManyKeywords, ViewBroken.
+    """
+    if view.is_read_only:
+        raise ReadOnlyView
+    change = _flag_change(command)
+    wants_rows = tells_modseq or not command.silent
+    modified: list[int] = []
+    for piece in split_ranges(await view.uid_ranges(database, command.numbers, by_uid=command.by_uid)):
+        stored = await database.write_relaxed(
+            store_flags,
+            view.account_id,
+            view.mailbox_id,
+            piece,
+            change,
+            unchanged_since=command.unchanged_since,
+            wants_rows=wants_rows,
+        )
+        view.own_change(stored.modseq, stored.previous_modseq)
+        modified += stored.modified
+        if stored.changed:
+            await write(await _answers(database, view, command, stored.changed, tells_modseq=tells_modseq))
+    if not modified:
+        return None
+    if not command.by_uid:
+        numbers = await view.numbers(database)
+        modified = [number for uid in modified if (number := numbers.number_of(uid))]
+    return f"MODIFIED {format_numbers(modified).decode()}" if modified else None
+
+
+def split_ranges(ranges: Sequence[UidRange]) -> Iterator[list[UidRange]]:
+    """The ranges in pieces of at most `UIDS_AT_ONCE` UIDs."""
+    piece: list[UidRange] = []
+    room = UIDS_AT_ONCE
+    for low, high in ranges:
+        first = low
+        while first <= high:
+            last = min(high, first + room - 1)
+            piece.append((first, last))
+            room -= last - first + 1
+            first = last + 1
+            if room == 0:
+                yield piece
+                piece, room = [], UIDS_AT_ONCE
+    if piece:
+        yield piece
+
+
+def _flag_change(command: Store) -> FlagChange:
+    mask = 0
+    keywords = []
+    for flag in command.flags:
+        if flag in SYSTEM_FLAGS:
+            mask |= SYSTEM_FLAGS[flag]
+        else:
+            keywords.append(flag)
+    if command.mode is StoreMode.REMOVE:
+        return FlagChange(clear_flags=mask, clear_keywords=tuple(keywords))
+    return FlagChange(mask, tuple(keywords), replaces=command.mode is StoreMode.REPLACE)
+
+
+async def _answers(
+    database: Database,
+    view: MailboxView,
+    command: Store,
+    changed: Sequence[tuple[int, int, int]],
+    *,
+    tells_modseq: bool,
+) -> bytes:
+    numbers = await view.numbers(database)
+    for _, _, mask in changed:
+        await view.know_keywords(database, mask)
+    names = KnownFlags(view.keywords)
+    lines = []
+    for uid, modseq, mask in changed:
+        number = numbers.number_of(uid)
+        if not number:  # it arrived after this session was last told
+            continue
+        words = [] if command.silent else [b"FLAGS (%b)" % names[mask]]
+        if command.by_uid:
+            words.insert(0, b"UID %d" % uid)
+        if tells_modseq:
+            words.append(b"MODSEQ (%d)" % modseq)
+        lines.append(b"* %d FETCH (%b)\r\n" % (number, b" ".join(words)))
+    return b"".join(lines)
