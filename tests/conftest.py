@@ -87,7 +87,7 @@ class PostgresServer:
             await (await open_database(self.url("template_mailhost"))).close()
             self._has_template = True
         name = f"test_{next(self._numbers)}"
-        self.execute(f"create database {name} template template_mailhost")
+        self.execute(f"create database {name} template template_mailhost strategy file_copy")
         return self.url(name)
 
 

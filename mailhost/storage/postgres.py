@@ -21,6 +21,7 @@ from mailhost.storage.migrate import known_migrations, migrate
 from mailhost.storage.postgres_connection import (
     Connection,
     PostgresTx,
+    command,
     connect,
     drop,
     is_collision,
@@ -37,9 +38,9 @@ _WATCHDOG_SECONDS = 1.0
 _RETRIES = 8
 _LISTENING_SECONDS = 5.0
 
-_BEGIN_READ = "begin isolation level repeatable read, read only"
-_BEGIN_WRITE = "begin isolation level read committed"
-_BEGIN_RELAXED = f"{_BEGIN_WRITE}; set local synchronous_commit = off"
+_BEGIN_READ = b"begin isolation level repeatable read, read only"
+_BEGIN_WRITE = b"begin isolation level read committed"
+_BEGIN_RELAXED = _BEGIN_WRITE + b"; set local synchronous_commit = off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +125,12 @@ class Worker:
         before = tx.queries
         self._began = time.monotonic()
         try:
-            connection.execute(self._begin(job))
+            command(connection, self._begin(job))
             try:
                 job.result = job.work(tx, *job.args, **job.kwargs)
             except BaseException:
                 if not connection.closed:
-                    connection.execute("rollback")
+                    command(connection, b"rollback")
                 raise
             self._commit(connection)
             job.topics = tx.topics
@@ -137,7 +138,7 @@ class Worker:
             self._began = None
             self.queries += tx.queries - before
 
-    def _begin(self, job: Job) -> str:
+    def _begin(self, job: Job) -> bytes:
         if not self._writes:
             return _BEGIN_READ
         return _BEGIN_RELAXED if job.relaxed else _BEGIN_WRITE
@@ -145,13 +146,13 @@ class Worker:
     def _commit(self, connection: Connection) -> None:
         self._is_unreplicated = False
         try:
-            outcome = connection.execute("commit").statusmessage
+            outcome = command(connection, b"commit")
         except psycopg.OperationalError as error:
             if not self._writes or is_collision(error) or not connection.closed:
                 raise
             self._hang_up()
             raise AmbiguousWrite("the database server was lost during the commit") from error
-        if outcome != "COMMIT":
+        if outcome != b"COMMIT":
             raise StorageError("the transaction had failed before it was committed")
         if self._is_unreplicated:
             raise AmbiguousWrite("the database server kept the write, but no standby has acknowledged it")

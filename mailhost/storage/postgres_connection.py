@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import psycopg
-from psycopg import errors
+from psycopg import errors, pq
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.types.numeric import Int8Dumper, NumericBinaryLoader, NumericLoader
@@ -90,6 +90,16 @@ def connect(conninfo: str, *, synchronous: bool = True) -> Connection:
     adapters.register_loader("numeric", _WholeLoader)
     adapters.register_loader("numeric", _WholeBinaryLoader)
     return connection
+
+
+def command(connection: Connection, text: bytes) -> bytes:
+    """Run a statement without parameters or rows, such as `begin`, at a third of the usual cost; returns its tag."""
+    result = connection.pgconn.exec_(text)
+    if result.status != pq.ExecStatus.COMMAND_OK:
+        if connection.pgconn.status == pq.ConnStatus.BAD:
+            connection.close()
+        raise errors.error_from_result(result)
+    return result.command_status or b""
 
 
 def drop(connection: Connection) -> None:
