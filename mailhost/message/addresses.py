@@ -19,22 +19,23 @@ class Address(NamedTuple):
 
 GROUP_END: Final = Address(None, None, None, None)
 MISSING_HOST: Final = b"MISSING_DOMAIN"
-"""Stands where an address has no host: NIL would mean a group."""
+MISSING_MAILBOX: Final = b"MISSING_MAILBOX"
+"""These stand where an address lacks its host or local part: NIL would mean a group."""
 
 _SIMPLE: Final = re.compile(
     rb'[ \t]*+(?:"([^"\\]*+)"[ \t]*+|([^\x00-\x1f"(),.:;<>@\[\\\]]*+))'
     rb"<([!#-'*+\-/-9=?A-Z^-~.]++)@([A-Za-z0-9.\-]++)>[ \t]*+(?:,|\Z)"
 )
 _TOKEN: Final = re.compile(
-    rb'"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)'  # 1 quoted string
-    rb"|(\[(?:[^\[\]\\]|\\.)*+\]?)"  # 2 domain literal
-    rb"|([<>,:;@.()])"  # 3 special
-    rb'|([^\s"<>,:;@.()\[]++)'  # 4 atom
-    rb"|(\s++)",  # 5 blank
+    rb'"((?:[^"\\]|\\.)*+)"'  # 1 quoted string
+    rb"|(\[(?:[^\[\]\\]|\\.)*+\]?|[^\s\"<>,:;@()\[]++)"  # 2 domain literal or atoms with dots
+    rb"|([<>,:;@()])"  # 3 special
+    rb"|(\s++)",  # 4 blank
     re.DOTALL,
 )
 _COMMENT_STEP: Final = re.compile(rb"[^()\\]*+(?:\\.[^()\\]*+)*+([()]|\\?\Z)", re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
+_AROUND_DOT: Final = re.compile(rb" ?\. ?")
 
 
 def parse_addresses(value: bytes) -> list[Address]:
@@ -51,7 +52,7 @@ def parse_addresses(value: bytes) -> list[Address]:
 
 
 class _Parser:
-    """The slow road: one address at a time from tokens."""
+    """The slow road: one address at a time from tokens, in time that grows with the length only."""
 
     def __init__(self, value: bytes, place: int) -> None:
         self._value = value
@@ -60,91 +61,64 @@ class _Parser:
         self._start()
 
     def _start(self) -> None:
-        self._words: list[bytes] = []  # words before "<", or a bare address
-        self._angle: list[bytes] | None = None  # words inside "<>"
-        self._inside = False
-        self._at: int | None = None  # how many words of the current list stand before the last "@"
+        self._phrase: list[bytes] = []  # pieces before "<", or of a bare address; blanks are pieces too
+        self._pieces = self._phrase  # what new pieces go to: those before or those inside "<>"
+        self._angle: list[bytes] | None = None
+        self._at: int | None = None  # place of the last "@" in the pieces
         self._route: bytes | None = None
         self._comment: bytes | None = None
-        self._blank = False
 
     def addresses(self) -> Iterator[Address]:
-        value = self._value
-        while self._place < len(value):
-            token = _TOKEN.match(value, self._place)
-            if token is None:  # a lone octet no rule knows
-                self._add(value[self._place : self._place + 1])
-                self._place += 1
+        """All addresses from the place on."""
+        while self._place < len(self._value):
+            token = _TOKEN.match(self._value, self._place)
+            if token is None:  # a quote without its end: what follows is read as if it had no quotes
+                self._value = self._value[self._place :].replace(b'"', b"")
+                self._place = 0
                 continue
             self._place = token.end()
             kind = token.lastindex
-            if kind == 5:
-                self._blank = True
-            elif kind == 1:
-                self._add(_ESCAPE.sub(rb"\1", token[1]) if b"\\" in token[1] else token[1])
-            elif kind != 3:
-                self._add(token[0])
-            else:
+            if kind == 4:
+                if self._pieces:
+                    self._pieces.append(b" ")
+            elif kind == 3:
                 yield from self._special(token[3])
+            else:
+                self._pieces.append(token[2] if kind == 2 else _ESCAPE.sub(rb"\1", token[1]))
         yield from self._end()
         if self._in_group:
             yield GROUP_END
 
     def _special(self, char: bytes) -> Iterator[Address]:
+        inside = self._pieces is self._angle
         if char == b"(":
-            comment = self._skip_comment()
-            self._comment = comment or self._comment
+            self._comment = self._skip_comment().strip() or self._comment
         elif char == b"<":
-            self._angle, self._inside, self._at = [], True, None
+            self._angle = self._pieces = []
+            self._at = None
         elif char == b">":
-            self._inside = False
-        elif char == b"," and not (self._inside and self._is_route()):
-            yield from self._end()
-        elif char == b":" and not self._inside:
-            yield Address(None, None, _phrase(self._words) or b"", None)
+            self._pieces = []  # nothing behind it counts
+        elif char == b"@":
+            self._at = len(self._pieces)
+            self._pieces.append(char)
+        elif char == b":" and inside:  # the end of an obsolete route
+            self._route = b"".join(self._pieces)
+            self._angle = self._pieces = []
+            self._at = None
+        elif char == b"," and inside and self._pieces[:1] == [b"@"]:
+            self._pieces.append(char)
+        elif char == b":":
+            yield Address(None, None, _joined(self._phrase), None)
             self._in_group = True
             self._start()
-        elif char == b":":  # the end of an obsolete route
-            self._route = b"".join(self._current())
-            self._angle, self._at = [], None
-        elif char == b";":
+        elif char in (b",", b";"):
             yield from self._end()
-            if self._in_group:
-                yield GROUP_END
+            if char == b";" and self._in_group:
                 self._in_group = False
-        elif char == b"@":
-            words = self._current()
-            if self._at is not None:  # of two "@" the last one divides
-                words[:] = [b"".join(words)]
-            self._at = len(words)
-            words.append(b"@")
-            self._blank = False
-        elif char in b".,":
-            self._glue(char)
-
-    def _is_route(self) -> bool:
-        return self._current()[:1] == [b"@"]
-
-    def _current(self) -> list[bytes]:
-        return self._angle if self._inside and self._angle is not None else self._words
-
-    def _add(self, word: bytes) -> None:
-        words = self._current()
-        if words and not self._blank and words[-1] != b"@":
-            words[-1] += word
-        else:
-            words.append(word)
-        self._blank = False
-
-    def _glue(self, char: bytes) -> None:
-        words = self._current()
-        if words and words[-1] != b"@":
-            words[-1] += char
-        else:
-            words.append(char)
-        self._blank = False
+                yield GROUP_END
 
     def _skip_comment(self) -> bytes:
+        """The text of the comment whose "(" was read; comments may be nested."""
         start, depth = self._place, 1
         while depth and (step := _COMMENT_STEP.match(self._value, self._place)):
             self._place = step.end()
@@ -158,19 +132,18 @@ class _Parser:
 
     def _end(self) -> Iterator[Address]:
         """The address collected so far, if any."""
-        angle = self._angle
-        words = self._words if angle is None else angle
-        if words or angle is not None:
-            name = self._comment if angle is None else (_phrase(self._words) or self._comment)
-            at = self._at
-            if at is None:
-                mailbox, host = b" ".join(words), MISSING_HOST
-            else:
-                mailbox, host = b" ".join(words[:at]), b"".join(words[at + 1 :]) or MISSING_HOST
-            if mailbox or at is not None or name:
-                yield Address(name, self._route, mailbox or b"MISSING_MAILBOX", host)
+        angle, at = self._angle, self._at
+        pieces = self._phrase if angle is None else angle
+        name = self._comment if angle is None else _joined(self._phrase) or self._comment
+        if at is None:
+            mailbox, host = _joined(pieces), b""
+        else:
+            mailbox, host = _joined(pieces[:at]), _joined(pieces[at + 1 :]).replace(b" ", b"")
+        if mailbox or host or name:
+            mailbox = _AROUND_DOT.sub(b".", mailbox)
+            yield Address(name or None, self._route, mailbox or MISSING_MAILBOX, host or MISSING_HOST)
         self._start()
 
 
-def _phrase(words: list[bytes]) -> bytes | None:
-    return b" ".join(words) or None
+def _joined(pieces: list[bytes]) -> bytes:
+    return b"".join(pieces).strip()

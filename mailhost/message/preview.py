@@ -1,12 +1,82 @@
-"""The line or two of text a mailbox shows beside the subject."""
+"""The line or two of its own text that a mailbox shows beside a message's subject."""
 
+import re
+from collections.abc import Iterator
 from typing import Final
 
-from mailhost.message.scan import Part
+from mailhost.message.encoded import decode_text, decode_transfer
+from mailhost.message.html import html_to_text
+from mailhost.message.mime import param
+from mailhost.message.scan import SAMPLE, Part
 
 MAX_PREVIEW: Final = 200
 
+# Blanks, and what newsletters fill the line with so that nothing else shows there.
+_BLANKS: Final = re.compile(r"[\s\u00ad\u034f\u180e\u200b-\u200f\u2028-\u202f\u2060\ufeff\x00-\x1f\x7f]+")
+_SEPARATOR: Final = re.compile(r"(?:-{3,}|_{8,}|={8,}|\*{8,})[^-_=*]{0,60}(?:-{3,}|_*|=*|\**)")
+_FORWARD: Final = re.compile(r"-{4,}\s*(?:original|forwarded|ursprüngliche|message|原始邮件|转发)", re.IGNORECASE)
+
 
 def preview_of(root: Part) -> str:
-    """At most 200 characters of the message's own text."""
-    return " ".join(root.sample[:MAX_PREVIEW].decode("utf-8", "replace").split())
+    """At most 200 characters of the message's own text, without quoted text, markup and line breaks."""
+    samples = list(_samples(root))
+    samples.sort(key=lambda part: part.content.subtype != b"plain")
+    for part in samples:
+        text = sample_text(part)
+        own = _one_line(_own_lines(text)) or _one_line(text.splitlines())
+        if own:
+            return own
+    return ""
+
+
+def sample_text(part: Part) -> str:
+    """The kept beginning of a text part as text."""
+    content = part.content
+    octets = decode_transfer(part.sample, content.encoding)
+    text = decode_text(octets, param(content.params, b"charset"), is_cut=len(part.sample) >= SAMPLE)
+    return html_to_text(text) if content.subtype == b"html" else text
+
+
+def _samples(part: Part) -> Iterator[Part]:
+    if part.sample:
+        yield part
+    for child in part.children:
+        yield from _samples(child)
+
+
+def _own_lines(text: str) -> Iterator[str]:
+    """The lines the author wrote: no quotation, no line that introduces one, no signature, no older message."""
+    held: str | None = None  # a line that ends in ":" introduces a quotation, or not
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped.startswith(">"):
+            held = None
+            continue
+        if not stripped:
+            continue
+        if held is not None:
+            yield held
+            held = None
+        if line.rstrip("\r\n") == "-- " or _FORWARD.match(stripped):
+            return
+        if _SEPARATOR.fullmatch(stripped):
+            continue
+        if stripped.endswith((":", "：")):
+            held = stripped
+        else:
+            yield stripped
+    if held is not None:
+        yield held
+
+
+def _one_line(lines: Iterator[str] | list[str]) -> str:
+    pieces: list[str] = []
+    length = 0
+    for line in lines:
+        piece = _BLANKS.sub(" ", line).strip()
+        if piece:
+            pieces.append(piece)
+            length += len(piece) + 1
+            if length > MAX_PREVIEW:
+                break
+    return " ".join(pieces)[:MAX_PREVIEW].rstrip()

@@ -1,0 +1,57 @@
+"""HTML to the text a reader sees, well enough for search and previews; a bounded pass with expressions, no parser."""
+
+import html
+import re
+from typing import Final
+
+# Each alternative is tried once at "<" and never goes back, so hostile markup costs no more than its length.
+_MARKUP: Final = re.compile(
+    r"<(?:!--(?:[^-]|-(?!->))*+(?:-->)?"
+    r"|(?P<hidden>style|script|head|title|template|svg)\b(?:(?!</(?P=hidden)\b).)*+(?:</(?P=hidden)\b[^>]*+>?)?"
+    r"|/?(?P<name>[a-z][a-z0-9:]*+)(?:=\s*+(?:\"[^\"]*+\"|'[^']*+')|[^>])*+>?"
+    r"|[!?/][^>]*+>?)",
+    re.IGNORECASE | re.DOTALL,
+)
+_INLINE: Final = frozenset(
+    (
+        "a",
+        "abbr",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "cite",
+        "code",
+        "em",
+        "font",
+        "i",
+        "ins",
+        "kbd",
+        "mark",
+        "q",
+        "s",
+        "small",
+        "span",
+        "strong",
+        "sub",
+        "sup",
+        "u",
+        "wbr",
+    )
+)
+_BLANKS: Final = re.compile(r"[ \t\r\f\v\xa0\u200b\u200c\u034f\ufeff]+")
+_LINES: Final = re.compile(r"\s*\n\s*")
+
+
+def html_to_text(markup: str) -> str:
+    """The visible text, a line for each block."""
+    text = _MARKUP.sub(_replacement, markup.replace("\n", " "))
+    text = _BLANKS.sub(" ", html.unescape(text))
+    return _LINES.sub("\n", text).strip()
+
+
+def _replacement(found: re.Match[str]) -> str:
+    name = found["name"]
+    if name is None:
+        return ""
+    return "" if name.lower() in _INLINE else "\n"
