@@ -1,1 +1,1 @@
-"""Mail waiting to leave: attempts and back-off."""
+"""The outbound queue: `sql` keeps its rows, `model` says when to try again and when to give up."""

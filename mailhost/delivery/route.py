@@ -1,0 +1,72 @@
+"""Whom an envelope address reaches here: decided for each RCPT, before a byte of the message is taken."""
+
+from typing import Final
+
+from mailhost.accounts.model import Account, AccountState, BadLocalPart
+from mailhost.accounts.names import normalise_local_part
+from mailhost.accounts.sql import find_account, get_account, list_accounts
+from mailhost.delivery.model import NoSuchUser, NotOurs, Recipient, RecipientFull, RecipientSuspended
+from mailhost.domains.model import BadDomainName, Domain
+from mailhost.domains.names import normalise_domain
+from mailhost.domains.sql import find_domain, list_domains
+from mailhost.mailstore.account import usage
+from mailhost.mailstore.model import NoSuchAccount
+from mailhost.protocols.smtp.addresses import Address
+from mailhost.storage.database import Tx
+
+ROLES: Final = frozenset({"postmaster", "abuse"})
+"""Names every domain must answer to (RFC 5321 §4.5.1, RFC 2142); their mail goes to the domain's administrator."""
+
+
+def route(tx: Tx, address: Address) -> Recipient:
+    """The account an address reaches. Raises NotOurs, NoSuchUser, RecipientSuspended, RecipientFull."""
+    domain = _our_domain(tx, address)
+    if domain is None:
+        raise NotOurs(str(address))
+    try:
+        name = normalise_local_part(address.local).partition("+")[0]
+    except BadLocalPart:
+        raise NoSuchUser(str(address)) from None
+    account = find_account(tx, f"{name}@{domain.name}")
+    if account is None and name in ROLES:
+        account = _administrator(tx, domain)
+    elif account is not None and account.state is AccountState.SUSPENDED:
+        raise RecipientSuspended(str(address))
+    if account is None:
+        raise NoSuchUser(str(address))
+    try:
+        used = usage(tx, account.id)
+    except NoSuchAccount:  # the account is being removed
+        raise NoSuchUser(str(address)) from None
+    if used.used_octets >= used.quota_octets:
+        raise RecipientFull(str(address))
+    return Recipient(account.id, address)
+
+
+def is_ours(tx: Tx, address: Address) -> bool:
+    """Whether mail to this address stays here, whoever it is for."""
+    return _our_domain(tx, address) is not None
+
+
+def belongs_to(owner: str, address: Address) -> bool:
+    """Whether an address is that of the account `owner` (normalised), or a plus-address of it."""
+    try:
+        local = normalise_local_part(address.local).partition("+")[0]
+        return f"{local}@{normalise_domain(address.domain)}" == owner
+    except (BadLocalPart, BadDomainName):
+        return False
+
+
+def _our_domain(tx: Tx, address: Address) -> Domain | None:
+    if not address.domain:  # `<postmaster>` alone: the server's own
+        return next(iter(list_domains(tx, at_most=1)), None)
+    try:
+        return find_domain(tx, normalise_domain(address.domain))
+    except BadDomainName:
+        return None
+
+
+def _administrator(tx: Tx, domain: Domain) -> Account | None:
+    if domain.administrator_id is not None:
+        return get_account(tx, domain.administrator_id)
+    return next(iter(list_accounts(tx, domain_id=domain.id, at_most=1)), None)

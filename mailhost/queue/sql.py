@@ -1,0 +1,132 @@
+"""The outbound queue as rows: queued once, leased for one attempt, then gone or postponed."""
+
+from collections.abc import Mapping
+
+from mailhost.queue.model import LEASE_SECONDS, TOPIC, Lease, Outgoing
+from mailhost.storage.database import Row, Tx
+
+
+def enqueue(tx: Tx, message: Outgoing, first_tries: Mapping[str, int]) -> None:
+    """Queue a message to each recipient, first to be tried at its time. A repetition changes nothing.
+
+    The caller attaches the blob in the same transaction.
+    """
+    rows = tx.execute(
+        """insert into outgoing (account_id, transaction_id, sender, blob, prefix, octets, is_utf8, is_8bit, queued_at)
+        values (:account_id, :transaction_id, :sender, :blob, :prefix, :octets, :is_utf8, :is_8bit, :queued_at)
+        on conflict (account_id, transaction_id) do nothing returning 1""",
+        account_id=message.account_id,
+        transaction_id=message.transaction_id,
+        sender=message.sender,
+        blob=message.blob,
+        prefix=message.prefix,
+        octets=message.octets,
+        is_utf8=int(message.is_utf8),
+        is_8bit=int(message.is_8bit),
+        queued_at=message.queued_at,
+    )
+    if not rows:
+        return
+    tx.execute_many(
+        """insert into outgoing_recipient (account_id, transaction_id, recipient, next_at, attempts, last_reply)
+        values (:account_id, :transaction_id, :recipient, :next_at, 0, '')""",
+        [
+            {
+                "account_id": message.account_id,
+                "transaction_id": message.transaction_id,
+                "recipient": recipient,
+                "next_at": next_at,
+            }
+            for recipient, next_at in first_tries.items()
+        ],
+    )
+    tx.wake(TOPIC)
+
+
+def lease_due(tx: Tx, now: int, at_most: int) -> list[Lease]:
+    """Take rows that are due, oldest first, for one attempt each."""
+    rows = tx.execute(
+        """update outgoing_recipient set next_at = :until, attempts = attempts + 1
+        where next_at <= :now and (account_id, transaction_id, recipient) in (
+            select account_id, transaction_id, recipient from outgoing_recipient
+            where next_at <= :now order by next_at limit :at_most)
+        returning account_id, transaction_id, recipient, attempts""",
+        now=now,
+        until=now + LEASE_SECONDS,
+        at_most=at_most,
+    )
+    return [Lease(*row) for row in rows]
+
+
+def next_due(tx: Tx) -> int | None:
+    """When the next row is due; None when the queue is empty."""
+    rows = tx.execute("select next_at from outgoing_recipient order by next_at limit 1")
+    return rows[0][0] if rows else None
+
+
+def find_outgoing(tx: Tx, account_id: int, transaction_id: str) -> Outgoing | None:
+    """The message a lease speaks of."""
+    rows = tx.execute(
+        """select account_id, transaction_id, sender, blob, prefix, octets, is_utf8, is_8bit, queued_at from outgoing
+        where account_id = :account_id and transaction_id = :transaction_id""",
+        account_id=account_id,
+        transaction_id=transaction_id,
+    )
+    return _outgoing(rows[0]) if rows else None
+
+
+def postpone(tx: Tx, lease: Lease, next_at: int, reply: str) -> None:
+    """The attempt failed for now; nothing happens when the lease was lost."""
+    tx.execute(
+        """update outgoing_recipient set next_at = :next_at, last_reply = :reply
+        where account_id = :account_id and transaction_id = :transaction_id and recipient = :recipient
+            and attempts = :attempts""",
+        next_at=next_at,
+        reply=reply,
+        account_id=lease.account_id,
+        transaction_id=lease.transaction_id,
+        recipient=lease.recipient,
+        attempts=lease.attempts,
+    )
+
+
+def finish(tx: Tx, lease: Lease) -> bytes | None:
+    """This recipient is served, one way or the other; returns the blob to release when it was the message's last."""
+    rows = tx.execute(
+        """delete from outgoing_recipient
+        where account_id = :account_id and transaction_id = :transaction_id and recipient = :recipient
+            and attempts = :attempts returning 1""",
+        account_id=lease.account_id,
+        transaction_id=lease.transaction_id,
+        recipient=lease.recipient,
+        attempts=lease.attempts,
+    )
+    if not rows:
+        return None
+    gone = tx.execute(
+        """delete from outgoing where account_id = :account_id and transaction_id = :transaction_id
+            and not exists (select 1 from outgoing_recipient
+                where outgoing_recipient.account_id = outgoing.account_id
+                    and outgoing_recipient.transaction_id = outgoing.transaction_id)
+        returning blob""",
+        account_id=lease.account_id,
+        transaction_id=lease.transaction_id,
+    )
+    return gone[0][0] if gone else None
+
+
+def refers_to(tx: Tx, digest: bytes) -> bool:
+    """Whether outgoing mail needs this blob; asked by the sweeper."""
+    return bool(tx.execute("select 1 from outgoing where blob = :digest limit 1", digest=digest))
+
+
+def _outgoing(row: Row) -> Outgoing:
+    account_id, transaction_id, sender, blob, prefix, octets, is_utf8, is_8bit, queued_at = row
+    return Outgoing(account_id, transaction_id, sender, blob, prefix, octets, bool(is_utf8), bool(is_8bit), queued_at)
+
+
+def drop_account(tx: Tx, account_id: int) -> list[bytes]:
+    """Forget what a removed account still had to send; returns the blobs to release."""
+    tx.execute("delete from outgoing_recipient where account_id = :account_id", account_id=account_id)
+    rows = tx.execute("delete from outgoing where account_id = :account_id returning blob", account_id=account_id)
+    return [blob for (blob,) in rows]
