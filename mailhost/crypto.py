@@ -154,6 +154,7 @@ class PasswordChecks:
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="password-check")
         self._bound = at_once + waiting
         self._taken = 0
+        self.made = 0  # so far
         # Compared with when there is no hash: costs what a real one costs, and nothing is ever equal to it.
         self._nobody = hash_password(secrets.token_hex(32))
 
@@ -164,6 +165,7 @@ class PasswordChecks:
         self._taken += 1
         try:
             loop = asyncio.get_running_loop()
+            self.made += 1
             return await loop.run_in_executor(self._threads, is_password, password_hash or self._nobody, password)
         finally:
             self._taken -= 1

@@ -17,6 +17,7 @@ EVENTS: Final[dict[str, str]] = {
     "connection.failed": "a connection never opened: TLS or the PROXY header went wrong, `reason` says how",
     "connection.misdirected": "a client spoke another protocol than the port does, and was told so",
     "connection.refused": "a connection was turned away because a limit was reached",
+    "diary.delayed": "the store does not take the diary of sign-ins now; `dropped` of them will be missing",
     "listener.absent": "an address cannot be listened on, and that is no harm (no IPv6 here)",
     "listener.opened": "a port accepts connections",
     "login.accepted": "somebody signed in",

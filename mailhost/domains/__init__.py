@@ -2,7 +2,7 @@
 
 from mailhost.domains.model import BadDomainName, Domain, DomainExists, NoSuchDomain
 from mailhost.domains.names import displayed_domain, normalise_domain
-from mailhost.domains.sql import add_domain, find_domain, list_domains, set_administrator
+from mailhost.domains.sql import add_domain, find_domain, get_domain, list_domains, set_administrator
 
 __all__ = [
     "BadDomainName",
@@ -12,6 +12,7 @@ __all__ = [
     "add_domain",
     "displayed_domain",
     "find_domain",
+    "get_domain",
     "list_domains",
     "normalise_domain",
     "set_administrator",

@@ -26,6 +26,14 @@ def find_domain(tx: Tx, name: str) -> Domain | None:
     return _domain(rows[0]) if rows else None
 
 
+def get_domain(tx: Tx, domain_id: int) -> Domain:
+    """The domain of this id. Raises NoSuchDomain."""
+    rows = tx.execute("select id, name, administrator_id, created_at from domain where id = :id", id=domain_id)
+    if not rows:
+        raise NoSuchDomain
+    return _domain(rows[0])
+
+
 def list_domains(tx: Tx, at_most: int = 100_000) -> list[Domain]:
     """Our domains, the oldest first."""
     rows = tx.execute(

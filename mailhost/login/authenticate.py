@@ -42,7 +42,7 @@ REASONS: Final[dict[Cause, Reason]] = {
 """What the diary knows, as much of it as the wire may tell."""
 
 APP_PASSWORD: Final = "app-password"  # noqa: S105 - the purpose of a digest
-_WRONG_SECRET: Final = "wrong-secret"  # noqa: S105
+_WRONG_SECRET: Final = "wrong-secret"  # noqa: S105 - likewise
 _MARK_OCTETS: Final = 8
 _SHOWN_LENGTH: Final = 200
 
@@ -74,8 +74,7 @@ class DoorKeeper:
 
     async def close(self) -> None:
         """Write what the diary still holds, and let `run` end."""
-        self._diary.close()
-        await self._diary.flush()
+        await self._diary.close()
         self._checks.close()
 
     async def authenticate(self, user: str, secret: str, visit: Visit) -> Identity:

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Iterable
 
-from mailhost.accounts.audit.model import Occurrence, SignIn
+from mailhost import observe
+from mailhost.accounts.audit.model import Cause, Occurrence, SignIn
 from mailhost.accounts.audit.sql import accounts_with_sign_ins, record_sign_ins, trim_sign_ins
 from mailhost.accounts.credentials.sql import record_uses
 from mailhost.accounts.model import LastUse
@@ -11,11 +12,15 @@ from mailhost.login.model import Clock, Limits
 from mailhost.storage.database import Database, Tx
 from mailhost.storage.errors import StorageError
 
+log = observe.logger()
+
 FLUSH_SECONDS = 0.1
+RETRY_SECONDS = 1.0
 _MAX_WAITING = 4_096
 _TRIM_ROWS = 2_000
 _TRIM_PAGE = 50
 _DAY_SECONDS = 86_400
+_EVENTS = {Cause.SIGNED_IN: "login.accepted", Cause.THROTTLED: "login.throttled"}
 
 
 class Diary:
@@ -58,18 +63,24 @@ class Diary:
         """Write what was noted, at most FLUSH_SECONDS later, until `close`."""
         while not self._closing:
             await self._news.wait()
-            if not self._closing:
-                await asyncio.sleep(FLUSH_SECONDS)
+            await asyncio.sleep(0 if self._closing else FLUSH_SECONDS)
             try:
                 await self.flush()
-                await self._trim()
-            except StorageError:
-                # The store is full or away: sign-ins go on, and the entries wait for a better moment.
-                await asyncio.sleep(0 if self._closing else 10 * FLUSH_SECONDS)
+                if not self._closing:
+                    await self._trim()
+            except StorageError as error:
+                # Full or away: sign-ins go on, and the entries wait for a better moment.
+                log.warning("diary.delayed", reason=str(error), dropped=self.dropped)
+                await asyncio.sleep(0 if self._closing else RETRY_SECONDS)
 
-    def close(self) -> None:
-        """Let `run` end; entries noted from now on are written by `flush` only."""
+    async def close(self) -> None:
+        """Write what is left, if the store takes it, and let `run` end."""
         self._closing = True
+        self._news.set()
+        try:
+            await self.flush()
+        except StorageError as error:
+            log.warning("diary.delayed", reason=str(error), dropped=self.dropped + len(self._waiting))
         self._news.set()
 
     async def flush(self) -> None:
@@ -86,6 +97,7 @@ class Diary:
             raise
         self._touched.update(sign_in.account_id for sign_in in batch)
         self._rows_since_trim += len(batch)
+        _tell_operator(batch)
 
     def _take_back(self, batch: dict[SignIn, Occurrence], uses: dict[tuple[int, int], LastUse]) -> None:
         for sign_in, occurrence in batch.items():
@@ -120,6 +132,20 @@ class Diary:
     async def _trim_accounts(self, account_ids: list[int]) -> None:
         before = int(self._clock()) - self._limits.diary_days * _DAY_SECONDS
         await self._database.write_relaxed(trim_sign_ins, account_ids, before=before, keep=self._limits.diary_rows)
+
+
+def _tell_operator(batch: dict[SignIn, Occurrence]) -> None:
+    """One line for equal attempts, here and not at the door, so that a flood of them is no flood of lines."""
+    for sign_in, occurrence in batch.items():
+        log.info(
+            _EVENTS.get(sign_in.cause, "login.refused"),
+            reason=sign_in.cause.value,
+            account=sign_in.account_id,
+            peer=sign_in.peer,
+            protocol=sign_in.protocol,
+            connection=occurrence.connection_id,
+            attempts=occurrence.attempts,
+        )
 
 
 def _write(

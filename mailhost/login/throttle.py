@@ -12,6 +12,8 @@ from mailhost.login.model import Limits
 _MARKS = 128
 """Wrong passwords remembered of one source, so that a device that repeats one is not counted again."""
 _MOST_DOUBLINGS = 30
+_EVERYBODY = "*"
+"""Stands for the user name where a network is counted as a whole; no address is spelt like this."""
 
 
 @dataclass(slots=True)
@@ -56,7 +58,7 @@ class Throttle:
         limits = self._limits
         sources = [(self._source(address, network, now), limits.wrong_per_account)]
         if not self._is_trusted(address, network, now):
-            sources.append((self._source("", network, now), limits.wrong_per_network))
+            sources.append((self._source(_EVERYBODY, network, now), limits.wrong_per_network))
         until = max(source.until for source, _ in sources)
         if until > now:
             return until

@@ -14,12 +14,12 @@ class Cause(Enum):
     SIGNED_IN = "signed-in"
     UNKNOWN_USER = "unknown-user"
     WRONG_PASSWORD = "wrong-password"  # noqa: S105 - a cause, as the next ones
-    WRONG_APP_PASSWORD = "wrong-app-password"  # noqa: S105
+    WRONG_APP_PASSWORD = "wrong-app-password"  # noqa: S105 - a cause
     """It looks like an app password, but never was one of the account's."""
-    REVOKED_APP_PASSWORD = "revoked-app-password"  # noqa: S105
-    APP_PASSWORD_OF_ANOTHER = "app-password-of-another"  # noqa: S105
+    REVOKED_APP_PASSWORD = "revoked-app-password"  # noqa: S105 - a cause
+    APP_PASSWORD_OF_ANOTHER = "app-password-of-another"  # noqa: S105 - a cause
     """It is a live app password, of another account."""
-    ACCOUNT_PASSWORD_USED = "account-password-used"  # noqa: S105
+    ACCOUNT_PASSWORD_USED = "account-password-used"  # noqa: S105 - a cause
     """It was the account's own password, which opens the web only."""
     PROTOCOL_NOT_ALLOWED = "protocol-not-allowed"
     SUSPENDED = "suspended"

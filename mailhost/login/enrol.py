@@ -1,0 +1,91 @@
+"""Who gets an account here and who leaves: the account, its mail store and its credentials in one transaction."""
+
+from mailhost import accounts, domains, mailstore
+from mailhost.accounts import Account, AppPassword, NoSuchAccount, Protocols
+from mailhost.crypto import SecretKey, grouped, new_app_password
+from mailhost.domains import BadDomainName, Domain, NoSuchDomain, normalise_domain
+from mailhost.login.authenticate import APP_PASSWORD
+from mailhost.storage.blobs import Blobs
+from mailhost.storage.database import Tx
+
+
+def read_address(text: str) -> tuple[str, str]:
+    """(local part, domain) of an address, normalised. Raises BadLocalPart or BadDomainName."""
+    local_part, at, domain = text.strip().rpartition("@")
+    if not at:
+        raise BadDomainName(f"{text!r} is no whole address: it has no @.")
+    return accounts.normalise_local_part(local_part), normalise_domain(domain)
+
+
+def enrol(
+    tx: Tx,
+    address: str,
+    *,
+    password_hash: str,
+    now: int,
+    quota_octets: int = mailstore.DEFAULT_QUOTA,
+    display_name: str = "",
+) -> Account:
+    """Make an account with its mailboxes; the first of a domain becomes its administrator.
+
+    Raises NoSuchDomain, AccountExists, BadLocalPart, BadDomainName.
+    """
+    local_part, domain_name = read_address(address)
+    domain = _our_domain(tx, domain_name)
+    account = accounts.create_account(
+        tx,
+        domain_id=domain.id,
+        address=f"{accounts.new_local_part(local_part)}@{domain.name}",
+        password_hash=password_hash,
+        now=now,
+        display_name=display_name,
+    )
+    mailstore.open_store(tx, account.id, now, quota_octets)
+    if domain.administrator_id is None:
+        domains.set_administrator(tx, domain.id, account.id)
+    return account
+
+
+def leave(tx: Tx, blobs: Blobs, address: str) -> Account:
+    """Remove an account and everything it has, for good; live sessions end. Raises NoSuchAccount.
+
+    When it was its domain's administrator, the oldest account that remains is from now on.
+    """
+    account = account_at(tx, address)
+    mailstore.drop_store(tx, blobs, account.id)
+    accounts.remove_account(tx, account.id)
+    domain = domains.get_domain(tx, account.domain_id)
+    if domain.administrator_id == account.id:
+        heir = accounts.first_account_of(tx, domain.id)
+        domains.set_administrator(tx, domain.id, heir.id if heir is not None else None)
+    return account
+
+
+def issue_app_password(
+    tx: Tx, key: SecretKey, address: str, *, name: str, protocols: Protocols, now: int
+) -> tuple[AppPassword, str]:
+    """Make an app password; returns it and its secret in four groups, which nobody can ask for again.
+
+    Raises NoSuchAccount, BadName, TooManyAppPasswords.
+    """
+    secret = new_app_password()
+    digest = key.digest(APP_PASSWORD, secret.encode())
+    account = account_at(tx, address)
+    made = accounts.add_app_password(tx, account.id, name=name, digest=digest, protocols=protocols, now=now)
+    return made, grouped(secret)
+
+
+def account_at(tx: Tx, address: str) -> Account:
+    """The account at an address as somebody typed it. Raises NoSuchAccount, BadLocalPart, BadDomainName."""
+    local_part, domain = read_address(address)
+    account = accounts.find_account(tx, f"{local_part}@{domain}")
+    if account is None:
+        raise NoSuchAccount(f"There is no account {local_part}@{domain}.")
+    return account
+
+
+def _our_domain(tx: Tx, name: str) -> Domain:
+    domain = domains.find_domain(tx, name)
+    if domain is None:
+        raise NoSuchDomain(f"The domain {name} is not one of ours; add it first: mailhost domain add {name}")
+    return domain
