@@ -248,8 +248,7 @@ class ImapConnection:
     def _continue_append(self, line: bytes) -> Event:
         """The line behind a message of APPEND: its end, or one more message."""
         last = self._append
-        if last is None:
-            raise AssertionError("no APPEND under way")
+        assert last is not None
         self._mode = _Mode.COMMAND
         literal = _LITERAL.search(line)
         if last.utf8:
@@ -341,6 +340,11 @@ class ImapConnection:
     def _max_skipped(self) -> int:
         before = self.state is State.NOT_AUTHENTICATED
         return self._limits.skipped_before_sign_in if before else self._limits.skipped
+
+    @property
+    def is_inside_command(self) -> bool:
+        """Whether a command has begun and the client owes the rest of it."""
+        return self._mode is not _Mode.COMMAND or self._command is not None or len(self._lines) > 0
 
     # What the owner decides
 

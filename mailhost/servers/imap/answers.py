@@ -1,0 +1,69 @@
+"""How a command ends, and the one table from what happened to IMAP's words for it (RFC 9051 §7.1, RFC 5530)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from mailhost.errors import MailhostError
+from mailhost.mailstore.intake import MessageTooLarge, NulInMessage
+from mailhost.mailstore.model import (
+    BadMailboxName,
+    HasChildren,
+    MailboxExists,
+    MailboxFull,
+    NoSuchAccount,
+    NoSuchMailbox,
+    NotSelectable,
+    OverQuota,
+    TooManyKeywords,
+    TooManyMailboxes,
+)
+from mailhost.protocols.imap.responses import Status
+from mailhost.servers.imap.view import ReadOnlyView
+from mailhost.storage.errors import StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The tagged answer to a command: status, response code without brackets or None, and a sentence."""
+
+    status: Status
+    code: str | None
+    text: str
+
+
+ANSWERS: Final[dict[type[MailhostError], Answer]] = {
+    NoSuchMailbox: Answer("NO", "NONEXISTENT", "There is no such mailbox."),
+    NotSelectable: Answer("NO", "NONEXISTENT", "This name only holds other mailboxes."),
+    MailboxExists: Answer("NO", "ALREADYEXISTS", "There is already a mailbox of this name."),
+    BadMailboxName: Answer("NO", "CANNOT", "This cannot be the name of a mailbox."),
+    HasChildren: Answer("NO", "HASCHILDREN", "This name holds other mailboxes, which must be deleted first."),
+    TooManyMailboxes: Answer("NO", "LIMIT", "The account has too many mailboxes."),
+    TooManyKeywords: Answer("NO", "LIMIT", "The account has too many different keywords."),
+    OverQuota: Answer("NO", "OVERQUOTA", "The account is full. Delete mail or ask for more space."),
+    MailboxFull: Answer("NO", "LIMIT", "The mailbox has given out its last UID. Use another mailbox."),
+    MessageTooLarge: Answer("NO", "TOOBIG", "The message is too large."),
+    NulInMessage: Answer("NO", "CANNOT", "The message holds a NUL octet."),
+    NoSuchAccount: Answer("NO", "UNAVAILABLE", "The account is being removed."),
+    ReadOnlyView: Answer("NO", "NOPERM", "The mailbox was opened with EXAMINE and cannot be changed."),
+    StorageError: Answer("NO", "UNAVAILABLE", "Temporary System Problem. Try again later. (Failure)"),
+}
+
+_SELF_EXPLAINING: Final = (BadMailboxName, MessageTooLarge, NulInMessage)
+
+
+def answer_for(error: MailhostError) -> Answer | None:
+    """The answer to a command that ended in this error; None when no command may end in it."""
+    for kind in type(error).__mro__:
+        answer = ANSWERS.get(kind)
+        if answer is not None:
+            break
+    else:
+        return None
+    if isinstance(error, _SELF_EXPLAINING) and error.args:
+        return Answer(answer.status, answer.code, str(error))
+    return answer
+
+
+def completed(command: str) -> Answer:
+    """`OK FETCH completed.`"""
+    return Answer("OK", None, f"{command} completed.")

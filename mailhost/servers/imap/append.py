@@ -1,0 +1,131 @@
+"""APPEND: messages stream in and are placed all at once (RFC 9051 §6.3.12, RFC 3502, RFC 4315, RFC 7889)."""
+
+from datetime import datetime
+
+from mailhost.errors import MailhostError
+from mailhost.mailstore.account import usage
+from mailhost.mailstore.append import append_from_client
+from mailhost.mailstore.flags import system_mask
+from mailhost.mailstore.intake import Intake
+from mailhost.mailstore.mailboxes import find_selectable
+from mailhost.mailstore.model import (
+    SYSTEM_FLAGS,
+    Appended,
+    Mailbox,
+    NewMessage,
+    NoSuchMailbox,
+    NotSelectable,
+    OverQuota,
+    Usage,
+)
+from mailhost.protocols.imap.events import AppendFinished, AppendMessage, Hangup, LiteralChunk, Mistake
+from mailhost.protocols.imap.sets import format_numbers
+from mailhost.servers.imap.answers import Answer, answer_for
+from mailhost.servers.imap.session import Session
+from mailhost.storage.database import Tx
+
+MAX_MESSAGES = 100
+"""In one MULTIAPPEND; small messages wait for its end in memory."""
+
+
+async def append(session: Session, first: AppendMessage) -> Answer:
+    """Take the messages of one APPEND. Whatever is wrong is said at once, before the octets where that is possible."""
+    services = session.services
+    try:
+        mailbox, used = await services.database.point(_look_up, session.account_id, first.mailbox)
+    except (NoSuchMailbox, NotSelectable):
+        return await _give_up(session, Answer("NO", "TRYCREATE", "There is no such mailbox."))
+    messages: list[NewMessage] = []
+    octets = used.used_octets
+    event: AppendMessage | AppendFinished | Mistake = first
+    while isinstance(event, AppendMessage):
+        octets += event.size
+        if (refusal := _objection(session, event, len(messages), octets > used.quota_octets)) is not None:
+            return await _give_up(session, refusal)
+        intake = Intake(services.blobs, services.settings.append_limit, normalise=True)
+        try:
+            await session.say(session.connection.accept_literal())
+            event = await _take_message(session, intake, event, messages)
+        except MailhostError as error:
+            answer = answer_for(error)
+            if answer is None:
+                raise
+            return await _give_up(session, answer)
+        finally:
+            intake.discard()
+    if isinstance(event, Mistake):
+        return Answer(event.status, event.code, event.text)
+    return await _place(session, mailbox, messages)
+
+
+def _look_up(tx: Tx, account_id: int, name: str) -> tuple[Mailbox, Usage]:
+    return find_selectable(tx, account_id, name), usage(tx, account_id)
+
+
+def _objection(session: Session, message: AppendMessage, count: int, is_over_quota: bool) -> Answer | None:
+    """Why a message that is only announced cannot be taken."""
+    limit = session.services.settings.append_limit
+    if message.size > limit:
+        return Answer("NO", "TOOBIG", f"A message holds at most {limit} octets.")
+    if is_over_quota:
+        return answer_for(OverQuota())
+    if message.size == 0:
+        return Answer("NO", None, "An empty message cancels the APPEND.")
+    if count >= MAX_MESSAGES:
+        return Answer("NO", "LIMIT", f"One APPEND takes at most {MAX_MESSAGES} messages.")
+    return None
+
+
+async def _give_up(session: Session, answer: Answer) -> Answer:
+    if not session.connection.abandon_append():
+        raise await session.bye(answer.text, "literal-too-large")
+    return answer
+
+
+async def _take_message(
+    session: Session, intake: Intake, message: AppendMessage, messages: list[NewMessage]
+) -> AppendMessage | AppendFinished | Mistake:
+    """Stream one message in; what comes behind it."""
+    left = message.size
+    while left:
+        event = await session.next_event()
+        assert isinstance(event, LiteralChunk)
+        left -= len(event.data)
+        intake.write(event.data)
+    incoming = await intake.finish()
+    messages.append(
+        NewMessage(
+            incoming,
+            _seconds(message.internal_date, session),
+            flags=system_mask(flag for flag in message.flags if flag in SYSTEM_FLAGS),
+            keywords=tuple(flag for flag in message.flags if flag not in SYSTEM_FLAGS),
+        )
+    )
+    behind = await session.next_event()
+    if isinstance(behind, Hangup):
+        raise await session.bye(behind.text, "bad-input")
+    assert isinstance(behind, AppendMessage | AppendFinished | Mistake)
+    return behind
+
+
+def _seconds(moment: datetime | None, session: Session) -> int:
+    """INTERNALDATE; a moment before 1970 is no moment at which mail can have arrived."""
+    seconds = -1 if moment is None else int(moment.timestamp())
+    return seconds if seconds >= 0 else int(session.services.clock())
+
+
+async def _place(session: Session, mailbox: Mailbox, messages: list[NewMessage]) -> Answer:
+    services = session.services
+    try:
+        appended: Appended = await services.database.write(
+            append_from_client,
+            services.blobs,
+            session.account_id,
+            mailbox.id,
+            messages,
+            int(services.clock()),
+        )
+    except NoSuchMailbox:
+        return Answer("NO", "TRYCREATE", "The mailbox was deleted meanwhile.")
+    uids = format_numbers(appended.uids).decode()
+    return Answer("OK", f"APPENDUID {appended.uid_validity} {uids}", "APPEND completed.")

@@ -1,0 +1,35 @@
+"""What we announce: exactly what works, before and after sign-in (RFC 9051 §6.1.1)."""
+
+from typing import Final
+
+from mailhost.protocols.imap import responses
+from mailhost.servers.imap.answers import Answer, completed
+from mailhost.servers.imap.session import Session
+
+_ALWAYS: Final = "IMAP4rev1 SASL-IR LITERAL+ ENABLE ID IDLE NAMESPACE UNSELECT"
+_SIGNED_IN: Final = (
+    "UIDPLUS CHILDREN LIST-EXTENDED LIST-STATUS SPECIAL-USE MOVE CONDSTORE ESEARCH QUOTA UTF8=ACCEPT MULTIAPPEND "
+    "STATUS=SIZE"
+)
+
+
+def capabilities(session: Session) -> str:
+    """The words of CAPABILITY for this session as it stands."""
+    settings = session.services.settings
+    if session.identity is not None:
+        return f"{_ALWAYS} {_SIGNED_IN} APPENDLIMIT={settings.append_limit}"
+    words = _ALWAYS
+    if session.stream.tls is None and session.services.tls_context is not None:
+        words += " STARTTLS"
+    return words + (" AUTH=PLAIN" if may_sign_in(session) else " LOGINDISABLED")
+
+
+def may_sign_in(session: Session) -> bool:
+    """Whether a password may travel on this connection."""
+    return session.stream.tls is not None or session.services.settings.plaintext_sign_in
+
+
+async def tell_capabilities(session: Session) -> Answer:
+    """CAPABILITY."""
+    await session.say(responses.capability(capabilities(session).split()))
+    return completed("CAPABILITY")

@@ -1,0 +1,179 @@
+"""One session from greeting to goodbye: each command goes to its file, news is told, the answer ends it."""
+
+from typing import assert_never
+
+from mailhost.errors import MailhostError
+from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.commands import (
+    Authenticate,
+    Capability,
+    Check,
+    Close,
+    Command,
+    Copy,
+    Create,
+    Delete,
+    Enable,
+    Expunge,
+    Fetch,
+    GetQuota,
+    GetQuotaRoot,
+    Id,
+    Idle,
+    List,
+    Login,
+    Logout,
+    Lsub,
+    Namespace,
+    Noop,
+    Rename,
+    Search,
+    Select,
+    StartTls,
+    Status,
+    Store,
+    Subscribe,
+)
+from mailhost.protocols.imap.events import (
+    AppendFinished,
+    AppendMessage,
+    ContinuationNeeded,
+    Event,
+    Hangup,
+    IdleDone,
+    LiteralChunk,
+    Mistake,
+    SaslResponse,
+)
+from mailhost.servers.imap import capability, enable, listing, mailboxes, messages, selecting, signin
+from mailhost.servers.imap.answers import Answer, answer_for, completed
+from mailhost.servers.imap.append import append
+from mailhost.servers.imap.idle import idle
+from mailhost.servers.imap.notices import tell_news
+from mailhost.servers.imap.session import Session, SessionOver
+from mailhost.servers.imap.view import MailboxGone, ViewBroken
+
+
+async def converse(session: Session) -> None:
+    """Serve one client until one side ends it. Raises SessionOver, ConnectionError."""
+    stream = session.stream
+    greeting = f"Mailhost ready for requests from {stream.peer[0]} {stream.id}"
+    await session.say(responses.untagged("OK", greeting, f"CAPABILITY {capability.capabilities(session)}"))
+    while True:
+        event = await session.next_event()
+        try:
+            await _heed(session, event)
+        except MailboxGone:
+            raise await session.bye("The selected mailbox was deleted.", "mailbox-gone") from None
+        except ViewBroken as error:
+            raise await session.bye("System Error. Connect again.", f"view-broken: {error}") from error
+
+
+async def _heed(session: Session, event: Event) -> None:
+    match event:
+        case ContinuationNeeded():
+            await session.say(responses.continuation(b"Go ahead"))
+        case Mistake(tag, status, code, text):
+            await session.say(responses.tagged(tag, status, text, code))
+        case Hangup(text):
+            raise await session.bye(text, "bad-input")
+        case AppendMessage():
+            await _finish(session, event.tag, await append(session, event))
+        case LiteralChunk() | AppendFinished() | SaslResponse() | IdleDone():
+            raise AssertionError(f"out of place: {event}")
+        case Logout(tag):
+            await session.say(responses.untagged("BYE", "LOGOUT Requested"))
+            await session.say(responses.tagged(tag, "OK", "good day (Success)"))
+            await session.flush()
+            raise SessionOver("logout")
+        case _:
+            await _carry_out(session, event)
+
+
+async def _carry_out(session: Session, command: Command) -> None:
+    """Obey, tell what happened meanwhile, answer."""
+    try:
+        answer = await _obey(session, command)
+    except (MailboxGone, ViewBroken):
+        raise
+    except MailhostError as error:
+        answer = answer_for(error)
+        if answer is None:
+            raise
+    if answer is None:
+        return
+    is_by_number = isinstance(command, Fetch | Store | Search) and not command.by_uid
+    await _finish(session, command.tag, answer, permits_expunge=not is_by_number)
+
+
+async def _finish(session: Session, tag: bytes, answer: Answer, *, permits_expunge: bool = True) -> None:
+    """News first: what a client reads before the tagged answer is true when it reads that (RFC 9051 §7.5.1)."""
+    if permits_expunge:
+        await tell_news(session)
+    await session.say(responses.tagged(tag, answer.status, answer.text, answer.code))
+
+
+async def _obey(session: Session, command: Command) -> Answer | None:
+    """The file of this door that knows the command. None when the answer was given already."""
+    match command:
+        case Search() | Fetch() | Store() | Copy():
+            return await messages.obey(session, command)
+        case Create() | Delete() | Rename() | Subscribe() | List() | Lsub() | Status() | GetQuota() | GetQuotaRoot():
+            return await _obey_about_mailboxes(session, command)
+        case Select():
+            return await selecting.select(session, command)
+        case Close():
+            return await selecting.close(session, command)
+        case Expunge():
+            return await selecting.expunge_deleted(session, command)
+        case Noop():
+            return completed("NOOP")
+        case Check():
+            return completed("CHECK")
+        case Idle():
+            return await idle(session)
+        case Capability():
+            return await capability.tell_capabilities(session)
+        case Id():
+            return await enable.exchange_ids(session, command)
+        case Enable():
+            return await enable.enable(session, command)
+        case Namespace():
+            return await enable.tell_namespace(session)
+        case StartTls():
+            return await signin.start_tls(session, command)
+        case Login():
+            return await signin.log_in(session, command)
+        case Authenticate():
+            return await signin.authenticate(session, command)
+        case Logout():
+            raise AssertionError("LOGOUT ends the conversation")
+        case _:
+            assert_never(command)
+
+
+async def _obey_about_mailboxes(
+    session: Session,
+    command: Create | Delete | Rename | Subscribe | List | Lsub | Status | GetQuota | GetQuotaRoot,
+) -> Answer:
+    match command:
+        case Create():
+            return await mailboxes.create(session, command)
+        case Delete():
+            return await mailboxes.delete(session, command)
+        case Rename():
+            return await mailboxes.rename(session, command)
+        case Subscribe():
+            return await mailboxes.change_subscription(session, command)
+        case List():
+            return await listing.list_names(session, command)
+        case Lsub():
+            return await listing.list_subscribed(session, command)
+        case Status():
+            return await mailboxes.tell_status(session, command)
+        case GetQuota():
+            return await mailboxes.tell_quota(session, command)
+        case GetQuotaRoot():
+            return await mailboxes.tell_quota_root(session, command)
+        case _:
+            assert_never(command)

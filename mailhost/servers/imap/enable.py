@@ -1,0 +1,46 @@
+"""ENABLE, ID, NAMESPACE (RFC 5161, RFC 2971, RFC 2342)."""
+
+import mailhost
+from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.commands import Enable, Id
+from mailhost.servers.imap.answers import Answer, completed
+from mailhost.servers.imap.session import Session
+
+_CLIENT_ID_LENGTH = 200
+
+
+async def enable(session: Session, command: Enable) -> Answer:
+    """ENABLE: unknown words are passed over, as they must be."""
+    enabled = []
+    if "CONDSTORE" in command.capabilities:
+        session.knows_condstore = True
+        enabled.append("CONDSTORE")
+    if "UTF8=ACCEPT" in command.capabilities:
+        session.connection.utf8 = True
+        enabled.append("UTF8=ACCEPT")
+    await session.say(responses.enabled(enabled))
+    return completed("ENABLE")
+
+
+async def exchange_ids(session: Session, command: Id) -> Answer:
+    """ID: what the client calls itself goes into the sign-in diary, which its owner can read."""
+    fields = dict(command.fields)
+    words = [fields.get("name"), fields.get("version"), fields.get("os")]
+    session.client_id = " ".join(word for word in words if word)[:_CLIENT_ID_LENGTH]
+    await session.say(
+        responses.server_id(
+            {
+                "name": "Mailhost",
+                "version": mailhost.__version__,
+                "support-url": session.services.settings.help_url,
+                "remote-host": session.stream.peer[0],
+            }
+        )
+    )
+    return completed("ID")
+
+
+async def tell_namespace(session: Session) -> Answer:
+    """NAMESPACE."""
+    await session.say(responses.namespace())
+    return completed("NAMESPACE")

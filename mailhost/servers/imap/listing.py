@@ -1,0 +1,121 @@
+"""LIST with all its options, and LSUB (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 3501 §6.3.9)."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mailhost.mailstore.mailboxes import list_mailboxes, subscriptions
+from mailhost.mailstore.model import DELIMITER, INBOX, Mailbox
+from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.commands import List, Lsub
+from mailhost.protocols.imap.patterns import Pattern
+from mailhost.servers.imap.answers import Answer, completed
+from mailhost.servers.imap.mailboxes import status_line
+from mailhost.servers.imap.session import Session
+from mailhost.storage.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the answer; `mailbox` is None where only a subscription or a child has the name."""
+
+    name: str
+    attributes: tuple[str, ...]
+    mailbox: Mailbox | None
+    child_info: tuple[str, ...] = ()
+
+
+async def list_names(session: Session, command: List) -> Answer:
+    """LIST."""
+    if command.patterns == ("",) and not command.extended:
+        await session.say(responses.root_line())
+        return completed("LIST")
+    utf8 = session.connection.utf8
+    for entry in await session.services.database.read(find_entries, session.account_id, command):
+        await session.say(responses.list_line(entry.attributes, entry.name, utf8=utf8, child_info=entry.child_info))
+        if command.return_status and entry.mailbox is not None and entry.mailbox.is_selectable:
+            await session.say(status_line(session, entry.mailbox, command.return_status))
+    return completed("LIST")
+
+
+async def list_subscribed(session: Session, command: Lsub) -> Answer:
+    """LSUB: `%` also shows a name that only has subscribed children, as \\Noselect."""
+    if not command.pattern:
+        await session.say(responses.root_line("LSUB"))
+        return completed("LSUB")
+    names = await session.services.database.read(_find_subscribed, session.account_id, command)
+    for name, is_subscribed in names.items():
+        attributes = () if is_subscribed else ("\\Noselect",)
+        await session.say(responses.list_line(attributes, name, utf8=session.connection.utf8, command="LSUB"))
+    return completed("LSUB")
+
+
+def _find_subscribed(tx: Tx, account_id: int, command: Lsub) -> dict[str, bool]:
+    """Names that match, and whether they are subscribed themselves."""
+    pattern = Pattern(command.reference + command.pattern)
+    subscribed = subscriptions(tx, account_id)
+    found: dict[str, bool] = {}
+    for name in sorted(subscribed):
+        if pattern.matches(name):
+            found[name] = True
+        elif command.pattern.endswith("%"):
+            found.update({parent: False for parent in parents_of(name) if pattern.matches(parent)})
+    return {name: name in subscribed for name in found}
+
+
+def find_entries(tx: Tx, account_id: int, command: List) -> list[Entry]:
+    """What LIST answers, INBOX first, then by name."""
+    mailboxes = {mailbox.name: mailbox for mailbox in list_mailboxes(tx, account_id)}
+    subscribed: set[str] = set()
+    if command.only_subscribed or command.return_subscribed:
+        subscribed = subscriptions(tx, account_id)
+    names: Iterable[str] = mailboxes
+    if command.only_subscribed:
+        names = sorted(mailboxes.keys() | subscribed, key=lambda name: (name != INBOX, name))
+    parents = {parent for name in mailboxes for parent in parents_of(name)}
+    wanted = {name for name in names if _is_selected(command, name, mailboxes, subscribed)}
+    parents_of_wanted = {parent for name in wanted for parent in parents_of(name)} if command.recursive_match else set()
+    patterns = [Pattern(command.reference + pattern) for pattern in command.patterns]
+    entries = []
+    for name in sorted({*names, *parents_of_wanted}, key=lambda name: (name != INBOX, name)):
+        if name not in wanted and name not in parents_of_wanted:
+            continue
+        if any(pattern.matches(name) for pattern in patterns):
+            attributes = _attributes(name, mailboxes.get(name), parents, subscribed, command)
+            child_info = _child_info(command) if name in parents_of_wanted else ()
+            entries.append(Entry(name, tuple(attributes), mailboxes.get(name), child_info))
+    return entries
+
+
+def _is_selected(command: List, name: str, mailboxes: dict[str, Mailbox], subscribed: set[str]) -> bool:
+    """Whether the selection options of LIST let the name through."""
+    if command.only_subscribed and name not in subscribed:
+        return False
+    return not command.only_special_use or (name in mailboxes and bool(mailboxes[name].special_use))
+
+
+def _attributes(
+    name: str, mailbox: Mailbox | None, parents: set[str], subscribed: set[str], command: List
+) -> Iterator[str]:
+    if mailbox is None:
+        yield "\\NonExistent"
+    elif not mailbox.is_selectable:
+        yield "\\Noselect"
+    yield "\\HasChildren" if name in parents else "\\HasNoChildren"
+    if mailbox is not None and mailbox.special_use:
+        yield mailbox.special_use
+    if command.return_subscribed and name in subscribed:
+        yield "\\Subscribed"
+
+
+def _child_info(command: List) -> tuple[str, ...]:
+    """Which selection options a child met (RFC 5258 §3.5)."""
+    options = (("SUBSCRIBED", command.only_subscribed), ("SPECIAL-USE", command.only_special_use))
+    return tuple(option for option, given in options if given)
+
+
+def parents_of(name: str) -> Iterator[str]:
+    """The levels above a name, nearest last."""
+    place = name.find(DELIMITER)
+    while place > 0:
+        yield name[:place]
+        place = name.find(DELIMITER, place + 1)

@@ -1,0 +1,124 @@
+"""CREATE, DELETE, RENAME, SUBSCRIBE, STATUS, GETQUOTA (RFC 9051 §6.3, RFC 9208)."""
+
+from mailhost.mailstore.account import usage
+from mailhost.mailstore.copy import move
+from mailhost.mailstore.expunge import delete_mailbox
+from mailhost.mailstore.mailboxes import (
+    create_mailbox,
+    find_mailbox,
+    find_selectable,
+    rename_mailbox,
+    subscribe,
+    unsubscribe,
+)
+from mailhost.mailstore.model import INBOX, MAX_UID, Mailbox
+from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.commands import (
+    Create,
+    Delete,
+    GetQuota,
+    GetQuotaRoot,
+    Rename,
+    Status,
+    StatusItem,
+    Subscribe,
+)
+from mailhost.servers.imap.answers import Answer, completed
+from mailhost.servers.imap.selecting import leave
+from mailhost.servers.imap.session import Session
+from mailhost.storage.database import Tx
+
+QUOTA_ROOT = ""
+"""One root for the whole account."""
+
+
+async def create(session: Session, command: Create) -> Answer:
+    """CREATE, with the levels above it."""
+    await session.services.database.write(create_mailbox, session.account_id, command.mailbox)
+    return completed("CREATE")
+
+
+async def delete(session: Session, command: Delete) -> Answer:
+    """DELETE; a mailbox this session has selected is closed by it."""
+    services = session.services
+    view = session.view
+    deleted = await services.database.write(_delete, session.account_id, command.mailbox, int(services.clock()))
+    if view is not None and view.mailbox_id == deleted:
+        leave(session)
+    return completed("DELETE")
+
+
+def _delete(tx: Tx, account_id: int, name: str, now: int) -> int:
+    """Returns the id of the mailbox deleted."""
+    mailbox = find_mailbox(tx, account_id, name)
+    delete_mailbox(tx, account_id, name, now)
+    return mailbox.id
+
+
+async def rename(session: Session, command: Rename) -> Answer:
+    """RENAME; INBOX stays and its messages move to a new mailbox."""
+    services = session.services
+    await services.database.write(_rename, session.account_id, command.mailbox, command.new_name, int(services.clock()))
+    return completed("RENAME")
+
+
+def _rename(tx: Tx, account_id: int, name: str, new_name: str, now: int) -> None:
+    if name != INBOX:
+        rename_mailbox(tx, account_id, name, new_name)
+        return
+    # RFC 9051 §6.3.6: INBOX is emptied; its children stay where they are.
+    source = find_mailbox(tx, account_id, name)
+    target = create_mailbox(tx, account_id, new_name)
+    move(tx, account_id, source.id, target.id, [(1, MAX_UID)], now)
+
+
+async def change_subscription(session: Session, command: Subscribe) -> Answer:
+    """SUBSCRIBE and UNSUBSCRIBE, of a name that need not exist."""
+    work = subscribe if command.subscribed else unsubscribe
+    await session.services.database.write(work, session.account_id, command.mailbox)
+    return completed("SUBSCRIBE" if command.subscribed else "UNSUBSCRIBE")
+
+
+async def tell_status(session: Session, command: Status) -> Answer:
+    """STATUS, from counters."""
+    mailbox = await session.services.database.point(find_selectable, session.account_id, command.mailbox)
+    if StatusItem.HIGHESTMODSEQ in command.items:
+        session.knows_condstore = True
+    await session.say(status_line(session, mailbox, command.items))
+    return completed("STATUS")
+
+
+def status_line(session: Session, mailbox: Mailbox, items: tuple[StatusItem, ...]) -> bytes:
+    """The STATUS response for a mailbox, also behind LIST."""
+    values = {
+        StatusItem.MESSAGES: mailbox.messages,
+        StatusItem.RECENT: 0,
+        StatusItem.UIDNEXT: mailbox.uid_next,
+        StatusItem.UIDVALIDITY: mailbox.uid_validity,
+        StatusItem.UNSEEN: mailbox.unseen,
+        StatusItem.HIGHESTMODSEQ: mailbox.highest_modseq,
+        StatusItem.SIZE: mailbox.octets,
+        StatusItem.APPENDLIMIT: session.services.settings.append_limit,
+    }
+    return responses.status(mailbox.name, {item: values[item] for item in items}, utf8=session.connection.utf8)
+
+
+async def tell_quota(session: Session, command: GetQuota) -> Answer:
+    """GETQUOTA."""
+    if command.root != QUOTA_ROOT:
+        return Answer("NO", "NONEXISTENT", 'The only quota root is "".')
+    await _say_quota(session)
+    return completed("GETQUOTA")
+
+
+async def tell_quota_root(session: Session, command: GetQuotaRoot) -> Answer:
+    """GETQUOTAROOT; Thunderbird asks at each SELECT."""
+    mailbox = await session.services.database.point(find_mailbox, session.account_id, command.mailbox)
+    await session.say(responses.quota_root(mailbox.name, [QUOTA_ROOT], utf8=session.connection.utf8))
+    await _say_quota(session)
+    return completed("GETQUOTAROOT")
+
+
+async def _say_quota(session: Session) -> None:
+    used = await session.services.database.point(usage, session.account_id)
+    await session.say(responses.quota(QUOTA_ROOT, used.used_octets, used.quota_octets))

@@ -1,0 +1,83 @@
+"""SEARCH, FETCH, STORE, COPY and MOVE as they are answered; the work is done in files of their own."""
+
+from typing import assert_never
+
+from mailhost.mailstore.mailboxes import find_selectable
+from mailhost.mailstore.model import NoSuchMailbox, NotSelectable
+from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.commands import Copy, Fetch, Search, Store
+from mailhost.protocols.imap.fetch import Attribute
+from mailhost.protocols.imap.search import asks_modseq
+from mailhost.servers.imap.answers import Answer, completed
+from mailhost.servers.imap.copy import copy_or_move
+from mailhost.servers.imap.fetch import fetch
+from mailhost.servers.imap.notices import tell_keywords
+from mailhost.servers.imap.search import search
+from mailhost.servers.imap.session import Session
+from mailhost.servers.imap.store import store
+from mailhost.storage.errors import StorageError
+
+
+async def obey(session: Session, command: Search | Fetch | Store | Copy) -> Answer:
+    """Commands about messages of the selected mailbox."""
+    match command:
+        case Search():
+            return await _search(session, command)
+        case Fetch():
+            return await _fetch(session, command)
+        case Store():
+            return await _store(session, command)
+        case Copy():
+            return await _copy(session, command)
+        case _:
+            assert_never(command)
+
+
+async def _search(session: Session, command: Search) -> Answer:
+    if asks_modseq(command.key):
+        session.knows_condstore = True
+    services = session.services
+    await session.say(await search(services.database, services.blobs, session.selected, command))
+    return completed("SEARCH")
+
+
+async def _fetch(session: Session, command: Fetch) -> Answer:
+    if Attribute.MODSEQ in command.items:
+        session.knows_condstore = True
+    services = session.services
+    is_answering = False
+    try:
+        async for piece in fetch(services.database, services.blobs, session.selected, command):
+            is_answering = True
+            await session.say(piece)
+    except StorageError as error:
+        if not is_answering:
+            raise
+        # Half a literal may be out: no tagged answer would be understood any more.
+        raise await session.bye("System Error. Connect again.", f"storage: {error}") from error
+    return completed("FETCH")
+
+
+async def _store(session: Session, command: Store) -> Answer:
+    if command.unchanged_since is not None:
+        session.knows_condstore = True
+    view = session.selected
+    code = await store(session.services.database, view, command, session.say, tells_modseq=session.knows_condstore)
+    await tell_keywords(session, view)
+    if code is not None:
+        return Answer("OK", code, "STORE changed only messages that nobody else had.")
+    return completed("STORE")
+
+
+async def _copy(session: Session, command: Copy) -> Answer:
+    database, view = session.services.database, session.selected
+    try:
+        target = await database.point(find_selectable, view.account_id, command.mailbox)
+        code = await copy_or_move(database, view, command, target)
+    except (NoSuchMailbox, NotSelectable):
+        return Answer("NO", "TRYCREATE", "There is no such mailbox.")
+    if command.moves and code is not None:
+        # RFC 6851 §4.3: COPYUID must come before the EXPUNGE responses.
+        await session.say(responses.untagged("OK", "Messages moved.", code))
+        code = None
+    return Answer("OK", code, "MOVE completed." if command.moves else "COPY completed.")

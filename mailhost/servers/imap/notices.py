@@ -1,0 +1,53 @@
+"""What a session is told of changes that others made: EXPUNGE, EXISTS, FETCH of flags (RFC 9051 §7.5.1, RFC 2180)."""
+
+from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.flags import SYSTEM_FLAGS
+from mailhost.servers.imap.plan import KnownFlags
+from mailhost.servers.imap.session import Session
+from mailhost.servers.imap.view import MailboxView
+
+_LINES_AT_ONCE = 1_000
+
+
+async def tell_news(session: Session) -> None:
+    """Tell everything that happened in the selected mailbox. Only at moments that permit EXPUNGE.
+
+    Raises MailboxGone, ViewBroken.
+    """
+    view = session.view
+    database = session.services.database
+    if view is None or not await view.has_news(database):
+        return
+    expunged, news = await view.take_news(database)
+    lines = [responses.expunge(number) for number in expunged]
+    if news.arrived:
+        lines.append(responses.exists(view.exists))
+    await session.say(b"".join(lines))
+    if not news.flags:
+        return
+    numbers = await view.numbers(database)
+    for mask in {mask for _, _, mask in news.flags}:
+        await view.know_keywords(database, mask)
+    await tell_keywords(session, view)
+    names = KnownFlags(view.keywords)
+    for start in range(0, len(news.flags), _LINES_AT_ONCE):
+        lines = []
+        for uid, modseq, mask in news.flags[start : start + _LINES_AT_ONCE]:
+            number = numbers.number_of(uid)
+            if number and session.knows_condstore:
+                lines.append(b"* %d FETCH (UID %d MODSEQ (%d) FLAGS (%b))\r\n" % (number, uid, modseq, names[mask]))
+            elif number:
+                lines.append(b"* %d FETCH (FLAGS (%b))\r\n" % (number, names[mask]))
+        await session.say(b"".join(lines))
+
+
+async def tell_keywords(session: Session, view: MailboxView) -> None:
+    """Announce the flags in use when there are others than last told."""
+    if session.told_keywords != view.keywords:
+        session.told_keywords = view.keywords
+        await session.say(responses.flags_defined(flags_in_use(view)))
+
+
+def flags_in_use(view: MailboxView) -> list[str]:
+    """System flags, then the account's keywords."""
+    return [*SYSTEM_FLAGS, *(name for _, name in view.keywords)]

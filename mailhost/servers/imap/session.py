@@ -1,0 +1,155 @@
+"""One client being served: its stream, its conversation, who it is and what it has open."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mailhost.login.authenticate import DoorKeeper, still_valid
+from mailhost.login.model import Clock, Identity
+from mailhost.mailstore.flags import Keywords
+from mailhost.network.stream import Stream
+from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.connection import ImapConnection, Limits
+from mailhost.protocols.imap.events import Event
+from mailhost.servers.imap.live import LiveSessions
+from mailhost.servers.imap.view import MailboxView
+from mailhost.storage.blobs import Blobs
+from mailhost.storage.database import Database
+
+WRITE_AT = 16384
+"""Octets of answers that are gathered before they are written, so that pipelined commands share a packet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImapSettings:
+    """What an operator decides about the IMAP door; seconds and octets."""
+
+    help_url: str = "https://localhost/help"
+    append_limit: int = 35_651_584
+    plaintext_sign_in: bool = False
+    sign_in_seconds: float = 180.0
+    idle_seconds: float = 1860.0  # RFC 9051 §5.4 wants 30 minutes; clients that renew IDLE just in time may be late
+    literal_seconds: float = 60.0
+    recheck_seconds: float = 240.0  # IDLE looks for changes after so long even when nothing woke it
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class ImapServices:
+    """What every IMAP session works with."""
+
+    database: Database
+    blobs: Blobs
+    door_keeper: DoorKeeper
+    live: LiveSessions
+    clock: Clock
+    tls_context: Callable[[], ssl.SSLContext] | None  # for STARTTLS; None where it is not offered
+    settings: ImapSettings
+
+
+class SessionOver(Exception):
+    """The session ends here; whatever had to be said was said. The message is the reason, for the log."""
+
+
+class Session:
+    """What the files of this door share. Answers are gathered by `say` and leave before the next wait."""
+
+    __slots__ = (
+        "_must_recheck",
+        "_pending",
+        "_sign_in_by",
+        "client_id",
+        "connection",
+        "identity",
+        "knows_condstore",
+        "services",
+        "stream",
+        "told_keywords",
+        "view",
+    )
+
+    def __init__(self, stream: Stream, services: ImapServices) -> None:
+        self.stream = stream
+        self.services = services
+        self.connection = ImapConnection(services.settings.limits)
+        self.identity: Identity | None = None
+        self.view: MailboxView | None = None
+        self.knows_condstore = False  # the client has used CONDSTORE: it hears MODSEQ from now on (RFC 7162 §3.1)
+        self.told_keywords: Keywords = ()  # those of the last FLAGS response
+        self.client_id = ""
+        self._pending = b""
+        self._must_recheck = False
+        self._sign_in_by = asyncio.get_running_loop().time() + services.settings.sign_in_seconds
+
+    @property
+    def account_id(self) -> int:
+        """Whose session this is; only once signed in."""
+        assert self.identity is not None
+        return self.identity.account_id
+
+    @property
+    def selected(self) -> MailboxView:
+        """The selected mailbox; only in that state."""
+        assert self.view is not None
+        return self.view
+
+    async def say(self, data: bytes) -> None:
+        """Send `data`, at the latest when the session waits again."""
+        if len(self._pending) + len(data) < WRITE_AT:
+            self._pending += data
+            return
+        data, self._pending = self._pending + data, b""
+        await self.stream.write(data)
+
+    async def flush(self) -> None:
+        """Send what was gathered."""
+        if self._pending:
+            data, self._pending = self._pending, b""
+            await self.stream.write(data)
+
+    async def bye(self, text: str, reason: str) -> SessionOver:
+        """Say BYE; raise what this returns."""
+        await self.say(responses.untagged("BYE", text))
+        await self.flush()
+        return SessionOver(reason)
+
+    async def next_event(self) -> Event:
+        """The next thing the client does. Raises SessionOver."""
+        while (event := self.connection.next_event()) is None:
+            await self.receive(self._patience())
+        return event
+
+    async def receive(self, seconds: float) -> None:
+        """Wait for octets and hand them to the conversation; an interruption counts. Raises SessionOver."""
+        await self.flush()
+        try:
+            data = await self.stream.read(max(seconds, 0.001))
+        except TimeoutError:
+            raise await self.bye("Autologout; you said nothing for too long.", "timeout") from None
+        if data is None:
+            await self.heed_interruption()
+        elif data:
+            self.connection.receive_data(data)
+        else:
+            raise SessionOver("closed-by-client")
+
+    async def heed_interruption(self) -> None:
+        """Somebody interrupted the wait: is the server stopping, or is the credential not good any more?"""
+        if self.stream.draining:
+            raise await self.bye("The server is restarting. Connect again.", "draining")
+        if self._must_recheck and self.identity is not None:
+            self._must_recheck = False
+            if not await self.services.database.point(still_valid, self.identity):
+                raise await self.bye("Session expired, please login again.", "credential-revoked")
+
+    def recheck(self) -> None:
+        """The account's credentials changed: ask at once whether this session may go on."""
+        self._must_recheck = True
+        self.stream.interrupt()
+
+    def _patience(self) -> float:
+        settings = self.services.settings
+        if self.identity is None:
+            return self._sign_in_by - asyncio.get_running_loop().time()
+        return settings.literal_seconds if self.connection.is_inside_command else settings.idle_seconds

@@ -1,0 +1,114 @@
+"""STARTTLS, LOGIN and AUTHENTICATE (RFC 9051 §6.2); refusals in the words that clients know from Gmail."""
+
+from typing import assert_never
+
+from mailhost.login.model import Reason, Refused, Visit
+from mailhost.network.tls import TlsFailed
+from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.commands import Authenticate, Login, StartTls
+from mailhost.protocols.imap.events import Hangup, SaslResponse
+from mailhost.protocols.sasl import Cancelled, Challenge, Credentials, Exchange, Malformed
+from mailhost.servers.imap.answers import Answer
+from mailhost.servers.imap.capability import capabilities, may_sign_in
+from mailhost.servers.imap.session import Session, SessionOver
+
+MECHANISMS = frozenset({"PLAIN"})
+"""What we announce; the table of mechanisms holds more, for SMTP."""
+
+_NOT_PRIVATE = Answer("NO", "PRIVACYREQUIRED", "Use TLS first: a password must not travel in plain text.")
+
+
+async def start_tls(session: Session, command: StartTls) -> Answer | None:
+    """STARTTLS. The stream itself says OK, so that nothing sent before the handshake can be taken for encrypted."""
+    context = session.services.tls_context
+    if context is None or session.stream.tls is not None:
+        session.connection.tls_refused()
+        return Answer("BAD", None, "TLS stands already." if session.stream.tls else "STARTTLS is not offered here.")
+    await session.flush()
+    try:
+        await session.stream.start_tls(context(), responses.tagged(command.tag, "OK", "Begin TLS now."))
+    except TlsFailed as failure:
+        raise SessionOver("tls-failed") from failure
+    session.connection.tls_started()
+    return None
+
+
+async def log_in(session: Session, command: Login) -> Answer:
+    """LOGIN."""
+    if not may_sign_in(session):
+        return _NOT_PRIVATE
+    user, password = (octets.decode("utf-8", "replace") for octets in (command.user, command.password))
+    return await _sign_in(session, Credentials("LOGIN", user, password))
+
+
+async def authenticate(session: Session, command: Authenticate) -> Answer:
+    """AUTHENTICATE, with or without an initial response."""
+    if command.mechanism not in MECHANISMS:
+        return Answer("NO", "CANNOT", f"AUTHENTICATE knows {' '.join(sorted(MECHANISMS))} here.")
+    if not may_sign_in(session):
+        return _NOT_PRIVATE
+    exchange = Exchange(command.mechanism)
+    step = exchange.begin(command.initial)
+    while isinstance(step, Challenge):
+        await session.say(responses.continuation(step.text))
+        session.connection.expect_response()
+        event = await session.next_event()
+        if isinstance(event, Hangup):
+            raise await session.bye(event.text, "bad-input")
+        assert isinstance(event, SaslResponse)
+        step = exchange.respond(event.line)
+    match step:
+        case Credentials():
+            return await _sign_in(session, step)
+        case Cancelled():
+            return Answer("BAD", None, "AUTHENTICATE cancelled.")
+        case Malformed(problem):
+            return Answer("BAD", None, problem)
+        case _:
+            assert_never(step)
+
+
+async def _sign_in(session: Session, credentials: Credentials) -> Answer:
+    stream = session.stream
+    visit = Visit(
+        "imap",
+        stream.local[1],
+        stream.peer[0],
+        stream.id,
+        tls_version=stream.tls.version if stream.tls else None,
+        mechanism=credentials.mechanism,
+        client_id=session.client_id,
+        server_name=stream.tls.server_name if stream.tls else None,
+    )
+    try:
+        identity = await session.services.door_keeper.authenticate(credentials.user, credentials.secret, visit)
+    except Refused as refused:
+        return _refusal(session, refused)
+    if not session.services.live.enter(identity.account_id, session):
+        return Answer("NO", "ALERT", "Too many simultaneous connections. (Failure)")
+    session.identity = identity
+    session.connection.login_succeeded()
+    return Answer("OK", f"CAPABILITY {capabilities(session)}", f"{identity.address} authenticated (Success)")
+
+
+def _refusal(session: Session, refused: Refused) -> Answer:
+    """The words for each reason: Gmail's, with links to our own help."""
+    help_url = session.services.settings.help_url
+    match refused.reason:
+        case Reason.WRONG_CREDENTIALS:
+            return Answer("NO", "AUTHENTICATIONFAILED", "Invalid credentials (Failure)")
+        case Reason.APP_PASSWORD_REQUIRED:
+            text = f"Application-specific password required: {help_url}/app-passwords (Failure)"
+            return Answer("NO", "ALERT", text)
+        case Reason.PROTOCOL_NOT_ALLOWED:
+            text = f"Your account is not enabled for IMAP use. Please visit {help_url}/imap to enable it. (Failure)"
+            return Answer("NO", "ALERT", text)
+        case Reason.ACCOUNT_SUSPENDED:
+            return Answer("NO", "ALERT", f"The account is suspended: {help_url}/suspended (Failure)")
+        case Reason.THROTTLED:
+            wait = max(1, round((refused.until or 0) - session.services.clock()))
+            return Answer("NO", "ALERT", f"Too many wrong passwords. Try again in {wait} seconds. (Failure)")
+        case Reason.TEMPORARY:
+            return Answer("NO", "UNAVAILABLE", "Temporary System Problem (Failure)")
+        case _:
+            assert_never(refused.reason)
