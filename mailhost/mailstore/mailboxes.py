@@ -254,7 +254,8 @@ def _mailbox(row: Row) -> Mailbox:
 
 def _children(tx: Tx, account_id: int, name: str) -> list[Mailbox]:
     rows = tx.execute(
-        f"select {COLUMNS} from mailbox where account_id = :account_id and substr(name, 1, :width) = :prefix",  # noqa: S608
+        f"""select {COLUMNS} from mailbox
+        where account_id = :account_id and substr(name, 1, cast(:width as integer)) = :prefix""",  # noqa: S608
         account_id=account_id,
         width=len(name) + 1,
         prefix=name + DELIMITER,

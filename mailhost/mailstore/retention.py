@@ -118,7 +118,7 @@ def _erase(tx: Tx, blobs: Blobs, account_id: int, message_id: int, digest: bytes
     blobs.release(tx, digest)
 
 
-def trim_logs(tx: Tx, account_id: int, now: int) -> None:
+def trim_logs(tx: Tx, account_id: int, now: int, log_rows: int = LOG_ROWS) -> None:
     """Forget old tombstones and all but the newest flag changes, and note how far back the logs reach."""
     tx.execute(
         """update mailbox set purged_below = coalesce((select max(modseq) + 1 from tombstone
@@ -139,7 +139,7 @@ def trim_logs(tx: Tx, account_id: int, now: int) -> None:
         """select mailbox_id from flag_change where account_id = :account_id
         group by mailbox_id having count(*) > :rows""",
         account_id=account_id,
-        rows=2 * LOG_ROWS,
+        rows=2 * log_rows,
     )
     for (mailbox_id,) in long_logs:
         [(floor,)] = tx.execute(
@@ -147,7 +147,7 @@ def trim_logs(tx: Tx, account_id: int, now: int) -> None:
             order by modseq desc limit 1 offset :rows""",
             account_id=account_id,
             mailbox_id=mailbox_id,
-            rows=LOG_ROWS,
+            rows=log_rows,
         )
         tx.execute(
             "update mailbox set log_floor = :floor where account_id = :account_id and id = :mailbox_id",

@@ -31,7 +31,18 @@ from mailhost.protocols.imap.search import (
 )
 from mailhost.storage.database import Row, Tx
 
-SCAN_COLUMNS = ("uid", "modseq", "flags", "octets", "internal_date", "sent_date", "fields", "blob", "prefix")
+SCAN_COLUMNS = (
+    "uid",
+    "modseq",
+    "flags",
+    "octets",
+    "internal_date",
+    "sent_date",
+    "fields",
+    "blob",
+    "prefix",
+    "header_octets",
+)
 _DAY = 86_400
 _RANGES_IN_KEY = 200
 

@@ -1,0 +1,143 @@
+"""SEARCH keys held against one message, for what its row alone cannot decide (RFC 9051 §6.4.4)."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from mailhost.mailstore.model import SYSTEM_FLAGS
+from mailhost.mailstore.search import Scope, day_span
+from mailhost.message.headers import CACHED_FIELDS, unpack_fields
+from mailhost.message.text import body_texts, header_text
+from mailhost.protocols.imap.search import (
+    All,
+    And,
+    ArrivalDay,
+    BodyContains,
+    HasFlag,
+    HasKeyword,
+    HeaderContains,
+    Larger,
+    ModseqSince,
+    Not,
+    NumberIn,
+    Or,
+    Relation,
+    SearchKey,
+    SentDay,
+    Smaller,
+    TextContains,
+    UidIn,
+)
+from mailhost.storage.database import Row
+
+Verdict = bool | None
+"""None: only the content can tell."""
+
+
+class Candidate:
+    """One message under the eyes of a search; `row` has SCAN_COLUMNS. Text is compared without regard to case."""
+
+    def __init__(self, row: Row, scope: Scope) -> None:
+        self.uid, self.modseq, self.flags, self.octets, self.arrived, sent, self.fields = row[:7]
+        self.digest, self.prefix, self.header_octets = row[7:]
+        self.sent = self.arrived if sent is None else sent
+        self._scope = scope
+        self._content: bytes | None = None
+        self._field_lines: list[str] | None = None
+        self._header_lines: list[str] | None = None
+
+    def read(self, content: bytes) -> None:
+        """From here on every key can be decided."""
+        self._content = content
+
+    def matches(self, key: SearchKey) -> Verdict:
+        """Whether the key holds; None until `read` when it needs the content."""
+        match key:
+            case And(keys):
+                return _conjunction(self.matches, keys)
+            case Or(left, right):
+                # Not (not a and not b), so that what is unknown stays unknown.
+                return _negation(_conjunction(lambda inner: _negation(self.matches(inner)), (left, right)))
+            case Not(inner):
+                return _negation(self.matches(inner))
+            case HeaderContains(name, text):
+                return self._header_contains(name, text.casefold())
+            case BodyContains(text):
+                return self._any_contains(self._body, text)
+            case TextContains(text):
+                return self._any_contains(self._everything, text)
+            case _:
+                return self._row_matches(key)
+
+    def _row_matches(self, key: SearchKey) -> bool:
+        match key:
+            case HasFlag(flag):
+                return bool(self.flags & SYSTEM_FLAGS[flag])
+            case HasKeyword(keyword):
+                return bool(self.flags & self._scope.mask_of(keyword))
+            case ModseqSince(modseq):
+                return bool(self.modseq >= modseq)
+            case Larger(size):
+                return bool(self.octets > size)
+            case Smaller(size):
+                return bool(self.octets < size)
+            case ArrivalDay(relation, day):
+                return _lies(self.arrived, relation, *day_span(day))
+            case SentDay(relation, day):
+                return _lies(self.sent, relation, *day_span(day))
+            case UidIn() | NumberIn():
+                return any(first <= self.uid <= last for first, last in self._scope.sets[key])
+            case _:
+                return isinstance(key, All)
+
+    def _header_contains(self, name: str, text: str) -> Verdict:
+        if name.encode() in CACHED_FIELDS:
+            if self._field_lines is None:
+                self._field_lines = header_text(unpack_fields(self.fields)).casefold().split("\n")
+            lines = self._field_lines
+        elif self._content is None:
+            return None
+        else:
+            lines = self._whole_header()
+        start = f"{name}:"
+        return any(line.startswith(start) and text in line[len(start) :] for line in lines)
+
+    def _any_contains(self, texts: Callable[[bytes], Iterable[str]], text: str) -> Verdict:
+        if self._content is None:
+            return None
+        wanted = text.casefold()
+        return any(wanted in candidate.casefold() for candidate in texts(self._content))
+
+    def _whole_header(self) -> list[str]:
+        if self._header_lines is None:
+            header = self.prefix + (self._content or b"")[: self.header_octets]
+            self._header_lines = header_text(header).casefold().split("\n")
+        return self._header_lines
+
+    def _body(self, content: bytes) -> Iterator[str]:
+        return body_texts(content)
+
+    def _everything(self, content: bytes) -> Iterator[str]:
+        yield "\n".join(self._whole_header())
+        yield from body_texts(content)
+
+
+def _conjunction(matches: Callable[[SearchKey], Verdict], keys: Iterable[SearchKey]) -> Verdict:
+    verdict: Verdict = True
+    for key in keys:
+        found = matches(key)
+        if found is False:
+            return False
+        if found is None:
+            verdict = None
+    return verdict
+
+
+def _negation(verdict: Verdict) -> Verdict:
+    return None if verdict is None else not verdict
+
+
+def _lies(moment: int, relation: Relation, start: int, end: int) -> bool:
+    if relation is Relation.BEFORE:
+        return moment < start
+    if relation is Relation.SINCE:
+        return moment >= start
+    return start <= moment < end

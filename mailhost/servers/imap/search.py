@@ -1,0 +1,96 @@
+"""SEARCH: rows first, contents only where a key needs them (RFC 9051 §6.4.4, RFC 4731)."""
+
+import asyncio
+from collections.abc import Sequence
+
+from mailhost.mailstore.flags import load_keywords
+from mailhost.mailstore.matching import Candidate
+from mailhost.mailstore.model import UidRanges
+from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates, set_keys
+from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.commands import Search
+from mailhost.protocols.imap.search import SearchKey, UidIn, asks_modseq
+from mailhost.servers.imap.view import MailboxView
+from mailhost.storage.blobs import Blobs
+from mailhost.storage.database import Database, Row, Tx
+
+ROWS_AT_ONCE = 10_000
+CANDIDATES_AT_ONCE = 200
+MAX_CONTENT = 32 * 1024 * 1024
+"""Octets of one message that a search reads; text beyond them is not found."""
+
+
+async def search(database: Database, blobs: Blobs, view: MailboxView, command: Search) -> bytes:
+    """The untagged answer to SEARCH. Raises ViewBroken."""
+    found = await _find(database, blobs, view, command.key)
+    modseq = max((modseq for _, modseq in found), default=0) if asks_modseq(command.key) else None
+    numbers = [uid for uid, _ in found]
+    if not command.by_uid and numbers:
+        known = await view.numbers(database)
+        numbers = [number for uid in numbers if (number := known.number_of(uid))]
+    if command.returns is None:
+        return responses.search(numbers, modseq)
+    return responses.esearch(command.tag, numbers, command.returns, by_uid=command.by_uid, modseq=modseq or None)
+
+
+async def _find(database: Database, blobs: Blobs, view: MailboxView, key: SearchKey) -> list[tuple[int, int]]:
+    """(uid, modseq) of the messages found, ascending."""
+    sets: dict[SearchKey, UidRanges] = {}
+    for asked in set_keys(key):
+        numbers = asked.uids if isinstance(asked, UidIn) else asked.numbers
+        sets[asked] = await view.uid_ranges(database, numbers, by_uid=isinstance(asked, UidIn))
+    view.keywords = await database.point(load_keywords, view.account_id)
+    scope = Scope(view.keywords, sets)
+    condition = Condition(key, scope)
+    if condition.is_exact:
+        return await _rows(database, view, condition)
+    found: list[tuple[int, int]] = []
+    first_uid = 1
+    while first_uid < view.uid_next:
+        rows = await database.read(_candidates, view, condition, first_uid)
+        found += await _look_at(blobs, rows, scope, key)
+        first_uid = rows[-1][0] + 1 if len(rows) == CANDIDATES_AT_ONCE else view.uid_next
+    return found
+
+
+async def _rows(database: Database, view: MailboxView, condition: Condition) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    first_uid = 1
+    while first_uid < view.uid_next:
+        rows = await database.read(
+            candidates, view.account_id, view.mailbox_id, condition, first_uid, view.uid_next, ROWS_AT_ONCE
+        )
+        found += [(uid, modseq) for uid, modseq in rows]
+        first_uid = rows[-1][0] + 1 if len(rows) == ROWS_AT_ONCE else view.uid_next
+    return found
+
+
+def _candidates(tx: Tx, view: MailboxView, condition: Condition, first_uid: int) -> list[Row]:
+    return candidates(
+        tx,
+        view.account_id,
+        view.mailbox_id,
+        condition,
+        first_uid,
+        view.uid_next,
+        CANDIDATES_AT_ONCE,
+        columns=SCAN_COLUMNS,
+    )
+
+
+async def _look_at(blobs: Blobs, rows: Sequence[Row], scope: Scope, key: SearchKey) -> list[tuple[int, int]]:
+    """The candidates that match; a content is read only for those whose rows leave the question open."""
+
+    def by_row() -> list[tuple[Candidate, bool | None]]:
+        return [(candidate, candidate.matches(key)) for candidate in (Candidate(row, scope) for row in rows)]
+
+    found: list[tuple[int, int]] = []
+    for candidate, verdict in await asyncio.to_thread(by_row):
+        if verdict is None:
+            candidate.read(await blobs.read(candidate.digest, 0, MAX_CONTENT))
+            is_found = await asyncio.to_thread(candidate.matches, key)
+        else:
+            is_found = verdict
+        if is_found:
+            found.append((candidate.uid, candidate.modseq))
+    return found

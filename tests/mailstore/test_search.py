@@ -1,0 +1,141 @@
+"""SEARCH: what SQL decides and what one message shows agree, for any tree of keys."""
+
+from datetime import date
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mailhost import mailstore
+from mailhost.mailstore.matching import Candidate
+from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates
+from mailhost.protocols.imap.search import (
+    All,
+    And,
+    ArrivalDay,
+    BodyContains,
+    HasFlag,
+    HasKeyword,
+    HeaderContains,
+    Larger,
+    ModseqSince,
+    Not,
+    Or,
+    Relation,
+    SearchKey,
+    SentDay,
+    Smaller,
+    TextContains,
+    UidIn,
+)
+from mailhost.protocols.imap.sets import SequenceSet
+
+DAY = 86_400
+NOW = 1_700_000_000
+CONTENTS = [
+    (b"From: %b\r\nSubject: %b\r\nX-Odd: %b\r\nDate: %b\r\n\r\n%b\r\n" % (sender, subject, odd, sent, body))
+    for sender, subject, odd, sent, body in (
+        (b"ann@a.test", b"Lunch", b"1", b"Tue, 14 Nov 2023 10:00:00 +0000", b"apples"),
+        (b"bob@b.test", b"=?utf-8?q?Gr=C3=BC=C3=9Fe?=", b"2", b"junk", b"pears and apples"),
+        (b"cat@a.test", b"lunch again", b"12", b"Wed, 15 Nov 2023 23:59:59 +0000", b"plums " * 30),
+        (b"", b"", b"", b"Mon, 13 Nov 2023 00:00:00 +0000", b""),
+    )
+]
+
+LEAVES = st.sampled_from(
+    [
+        All(),
+        HasFlag("\\Seen"),
+        HasFlag("\\Deleted"),
+        HasKeyword("$WORK"),
+        HasKeyword("none"),
+        HeaderContains("from", "A.test"),
+        HeaderContains("subject", "grüße"),
+        HeaderContains("x-odd", "2"),
+        HeaderContains("x-odd", ""),
+        HeaderContains("x-missing", ""),
+        BodyContains("APPLES"),
+        BodyContains("lunch"),
+        TextContains("lunch"),
+        ArrivalDay(Relation.ON, date(2023, 11, 14)),
+        ArrivalDay(Relation.SINCE, date(2023, 11, 15)),
+        SentDay(Relation.BEFORE, date(2023, 11, 15)),
+        SentDay(Relation.ON, date(2023, 11, 15)),
+        Larger(150),
+        Smaller(100),
+        ModseqSince(4),
+        UidIn(SequenceSet(((2, 3), (7, 7)))),
+        UidIn(SequenceSet(tuple((uid, uid) for uid in range(1, 500, 2)))),
+    ]
+)
+KEYS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.builds(Not, inner),
+        st.builds(Or, inner, inner),
+        st.builds(And, st.lists(inner, min_size=1, max_size=3).map(tuple)),
+    ),
+    max_leaves=8,
+)
+
+
+def uid_sets(key: SearchKey) -> dict[SearchKey, list[tuple[int, int]]]:
+    match key:
+        case UidIn(uids):
+            return {key: list(uids.ranges)}
+        case And(keys):
+            return {found: ranges for inner in keys for found, ranges in uid_sets(inner).items()}
+        case Or(left, right):
+            return uid_sets(left) | uid_sets(right)
+        case Not(inner):
+            return uid_sets(inner)
+        case _:
+            return {}
+
+
+async def fill(put) -> None:
+    for number in range(12):
+        await put(
+            CONTENTS[number % 4],
+            flags=(0, 1, 16, 17, 4)[number % 5],
+            keywords=("$Work",) if number % 3 == 0 else (),
+            date=NOW + (number % 3) * DAY,
+        )
+
+
+@given(keys=st.lists(KEYS, min_size=5, max_size=15))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_sql_and_the_single_message_agree(database, blobs, account, put, keys) -> None:
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    if not inbox.messages:
+        await fill(put)
+    keywords = await database.read(mailstore.load_keywords, account)
+    rows = await database.read(mailstore.live_rows, account, inbox.id, 1, 99, SCAN_COLUMNS, 99)
+    for key in keys:
+        scope = Scope(keywords, uid_sets(key))
+        expected = set()
+        for row in rows:
+            candidate = Candidate(row, scope)
+            first = candidate.matches(key)
+            candidate.read(await blobs.read(candidate.digest))
+            verdict = candidate.matches(key)
+            assert verdict is not None
+            assert first in (None, verdict)
+            if verdict:
+                expected.add(row[0])
+        condition = Condition(key, scope)
+        found = {row[0] for row in await database.read(candidates, account, inbox.id, condition, 1, 99, 99)}
+        assert found == expected if condition.is_exact else found >= expected
+
+
+async def test_words_are_found_decoded_and_without_regard_to_case(database, blobs, account, put) -> None:
+    await fill(put)
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    rows = await database.read(mailstore.live_rows, account, inbox.id, 1, 4, SCAN_COLUMNS, 4)
+    shown = [Candidate(row, Scope((), {})) for row in rows]
+    assert [one.matches(HeaderContains("subject", "GRÜSSE")) for one in shown] == [False, True, False, False]
+    assert [one.matches(HeaderContains("x-odd", "2")) for one in shown] == [None] * 4
+    for one in shown:
+        one.read(await blobs.read(one.digest))
+    assert [one.matches(HeaderContains("x-odd", "2")) for one in shown] == [False, True, True, False]
+    assert [one.matches(BodyContains("pears")) for one in shown] == [False, True, False, False]
+    assert [one.matches(TextContains("lunch")) for one in shown] == [True, False, True, False]
