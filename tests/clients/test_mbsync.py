@@ -1,0 +1,144 @@
+"""mbsync keeps a Maildir and an account equal, both ways: new mail, flags, deletions, folders."""
+
+import mailbox
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.clients.mail import contents, fill, letter, sign_in
+from tests.running import Account, Server, needs, run
+
+CONFIG = """
+IMAPStore far
+Host localhost
+Port {port}
+SSLType IMAPS
+CertificateFile {ca}
+User {user}
+Pass {password}
+
+MaildirStore near
+Path {near}/
+Inbox {near}/INBOX
+SubFolders Verbatim
+
+Channel both
+Far :far:
+Near :near:
+Patterns INBOX Work Projects* Travel
+Create Both
+Remove Both
+Expunge Both
+SyncState {near}/state-
+"""
+# Maildir's letters for IMAP's flags; T (\\Deleted) is expunged before anyone can compare it.
+LETTERS = {"S": r"\Seen", "R": r"\Answered", "F": r"\Flagged", "D": r"\Draft"}
+
+
+@dataclass
+class Pair:
+    """The two sides of the synchronisation."""
+
+    server: Server
+    account: Account
+    near: Path
+    config: Path
+
+    def sync(self) -> str:
+        """One run of mbsync; it must end without a complaint."""
+        return run([needs("mbsync", "isync"), "-c", self.config, "-a"])
+
+    def folder(self, name: str) -> mailbox.Maildir:
+        """A folder of the near side."""
+        return mailbox.Maildir(self.near / name, create=False)
+
+    def near_contents(self, name: str) -> dict[str, set[str]]:
+        """Subject → flags, on the near side."""
+        found = {}
+        for message in self.folder(name):
+            found[message["Subject"]] = {LETTERS[letter] for letter in message.get_flags()}
+        return found
+
+    def assert_equal(self, *names: str) -> None:
+        """Both sides hold the same messages with the same flags."""
+        for name in names:
+            assert self.near_contents(name) == contents(self.server, self.account, name), name
+
+
+@pytest.fixture
+def pair(server: Server, account: Account, tmp_path: Path) -> Pair:
+    needs("mbsync", "isync")
+    near = tmp_path / "near"
+    near.mkdir()
+    config = tmp_path / "mbsyncrc"
+    values = {"port": server.ports["imaps"], "ca": server.ca, "user": account.address, "password": account.password}
+    config.write_text(CONFIG.format(near=near, **values), encoding="utf-8")
+    return Pair(server, account, near, config)
+
+
+def remark(folder: mailbox.Maildir, subject: str, flags: str) -> None:
+    """Set the flags of one message as a mail program does, by renaming its file."""
+    [(key, message)] = [(key, message) for key, message in folder.items() if message["Subject"] == subject]
+    message.set_flags(flags)
+    message.set_subdir("cur")
+    folder[key] = message
+
+
+def test_both_sides_become_equal(pair: Pair) -> None:
+    server, account = pair.server, pair.account
+    fill(server, account, "INBOX", [f"letter {number}" for number in range(20)])
+    fill(server, account, "Work", ["plan", "report", "budget"])
+    pair.sync()
+    pair.assert_equal("INBOX", "Work")
+    assert len(pair.near_contents("INBOX")) == 20
+
+    # Near: new mail, flags, a deletion, a new folder with mail.
+    inbox = pair.folder("INBOX")
+    inbox.add(letter(account.address, "b@other.example", "written here").replace(b"\r\n", b"\n"))
+    remark(inbox, "letter 3", "FS")
+    remark(inbox, "letter 4", "T")
+    projects = mailbox.Maildir(pair.near / "Projects", create=True)
+    projects.add(letter(account.address, "b@other.example", "bridge").replace(b"\r\n", b"\n"))
+    # Far: new mail, flags, a deletion, a new folder with mail.
+    fill(server, account, "INBOX", ["came there"])
+    fill(server, account, "Travel", ["ticket"])
+    imap = sign_in(server, account)
+    imap.select("INBOX")
+    imap.store("6", "+FLAGS", r"(\Answered \Seen)")
+    imap.store("7", "+FLAGS", r"(\Deleted)")
+    imap.expunge()
+    imap.logout()
+
+    pair.sync()
+    pair.assert_equal("INBOX", "Work", "Projects", "Travel")
+    inbox_now = pair.near_contents("INBOX")
+    assert inbox_now["letter 3"] == {r"\Flagged", r"\Seen"}
+    assert inbox_now["letter 5"] == {r"\Answered", r"\Seen"}
+    assert not {"letter 4", "letter 6"} & set(inbox_now)
+    assert {"written here", "came there"} <= set(inbox_now)
+    assert set(pair.near_contents("Projects")) == {"bridge"}
+    assert set(pair.near_contents("Travel")) == {"ticket"}
+
+
+def test_a_second_run_changes_nothing(pair: Pair) -> None:
+    fill(pair.server, pair.account, "INBOX", ["one", "two"])
+    pair.sync()
+    before = {file.relative_to(pair.near) for file in pair.near.rglob("*,*")}
+    pair.sync()
+    assert {file.relative_to(pair.near) for file in pair.near.rglob("*,*")} == before
+    pair.assert_equal("INBOX")
+
+
+def test_a_folder_removed_there_is_removed_here(pair: Pair) -> None:
+    fill(pair.server, pair.account, "Travel", ["ticket"])
+    pair.sync()
+    imap = sign_in(pair.server, pair.account)
+    imap.select("Travel")
+    imap.store("1", "+FLAGS", r"(\Deleted)")
+    imap.close()
+    pair.sync()  # mbsync never removes a folder that holds something
+    assert imap.delete("Travel")[0] == "OK"
+    imap.logout()
+    pair.sync()
+    assert not (pair.near / "Travel").exists()
