@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, Protocol, cast
 
-from mailhost.network.tls import HELLO_BYTE, RECORD, TlsFailed, TlsInfo, TlsLayer
+from mailhost.network.tls import RECORD, RECORD_TYPES, TlsFailed, TlsInfo, TlsLayer
 from mailhost.protocols.proxy import ProxyMalformed, parse_proxy
 
 Address = tuple[str, int]
@@ -310,8 +310,7 @@ class Stream(asyncio.BufferedProtocol):
     def _handshake(self, data: memoryview | bytes) -> None:
         tls = self._tls
         assert tls is not None
-        if self._fresh and tls.heard_nothing and data[0] != HELLO_BYTE:
-            self._fail("PLAINTEXT", self._keeper.judge(self, bytes(data)) or b"")
+        if self._fresh and tls.heard_nothing and data[0] not in RECORD_TYPES and self._is_misdirected(bytes(data)):
             return
         try:
             info = tls.handshake(data)
@@ -336,14 +335,23 @@ class Stream(asyncio.BufferedProtocol):
         """For `Keeper.failed`: what the ClientHello offered, "TLSv1.2" standing for newer ones, too."""
         return self._tls.offered_version if self._tls is not None else None
 
-    def _fail(self, reason: str, words: bytes = b"") -> None:
-        """The stream will never open: tell the keeper and, in words or an alert, the peer; then close."""
+    def _fail(self, reason: str, last: bytes = b"") -> None:
+        """The stream will never open: tell the keeper, send the alert, close."""
         self._failure = reason
         self._keeper.failed(self, reason)
-        if words:
-            self._transport.write(words)
         self._state = _State.PLAIN
+        self._begin_close(last)
+
+    def _is_misdirected(self, first: bytes) -> bool:
+        """Whether the keeper has words for a peer that begins like this; then they are said, and the stream closes."""
+        words = self._keeper.judge(self, first)
+        if words is None:
+            return False
+        if self._is_opening:
+            self._state = _State.PLAIN
+        self._send(words)
         self._begin_close()
+        return True
 
     # Receiving
 
@@ -375,10 +383,7 @@ class Stream(asyncio.BufferedProtocol):
         """The inbox may have grown."""
         if self._fresh and self._inbox:
             self._fresh = False
-            words = self._keeper.judge(self, bytes(self._inbox))
-            if words is not None:
-                self._send(words)
-                self._begin_close()
+            if self._is_misdirected(bytes(self._inbox)):
                 return
         if len(self._inbox) >= INBOX_BOUND:
             self._regulate()
@@ -478,9 +483,9 @@ class Stream(asyncio.BufferedProtocol):
         elif self._state is _State.CLOSING:
             self._transport.abort()
         else:
-            silent = self._tls is not None and self._tls.heard_nothing
-            words = self._keeper.judge(self, b"") if silent else None  # perhaps it waits for a greeting in plain text
-            self._fail("HANDSHAKE_TIMEOUT", words or b"")
+            silent = self._tls is not None and self._tls.heard_nothing  # perhaps it waits for a greeting in plain text
+            if not (silent and self._is_misdirected(b"")):
+                self._fail("HANDSHAKE_TIMEOUT")
 
 
 def _address(name: object) -> Address:

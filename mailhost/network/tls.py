@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 RECORD: Final = 16384  # octets of a TLS record; larger pieces would leave their size behind in the memory BIOs for good
-HELLO_BYTE: Final = 0x16  # a TLS handshake record starts with it, and no line of text does
+RECORD_TYPES: Final = range(0x14, 0x18)  # the first byte of each TLS record, and of no line of text; a hello is 0x16
 _VERSIONS: Final = {b"\x03\x00": "SSLv3", b"\x03\x01": "TLSv1", b"\x03\x02": "TLSv1.1", b"\x03\x03": "TLSv1.2"}
 
 
