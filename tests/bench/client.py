@@ -113,7 +113,7 @@ class Lmtp:
         """One message to one recipient; returns when the server has answered for it."""
         self.socket.sendall(b"MAIL FROM:<seed@bench.example>\r\nRCPT TO:<%s>\r\nDATA\r\n" % recipient.encode())
         self.replies(3)
-        self.socket.sendall(message + b".\r\n")
+        self.socket.sendall(message.replace(b"\r\n.", b"\r\n..") + b".\r\n")
         self.replies(1)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ DRIVERS = {"apsw", "sqlite3", "psycopg", "psycopg_pool"}
 ONLY_IN = {"starlette": "web", "jinja2": "web", "click": "cli"}
 # A pure core knows no socket, thread, clock, log or database, in the standard library either.
 IMPURE = {
-    "asyncio", "concurrent", "http", "logging", "multiprocessing", "pathlib", "random", "secrets", "select",
+    "asyncio", "concurrent", "http", "logging", "multiprocessing", "pathlib", "secrets", "select",
     "selectors", "shutil", "signal", "smtplib", "imaplib", "poplib", "socket", "socketserver", "sqlite3", "ssl",
     "subprocess", "tempfile", "threading", "time", "urllib",
 }  # fmt: skip
