@@ -1,0 +1,200 @@
+"""A whole server for one transcript: a SQLite file, two accounts, and a listener for the protocol spoken.
+
+A protocol is one line in DOORS. What a transcript may find in place when it begins is one entry in SENTENCES.
+"""
+
+import re
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from mailhost import accounts, crypto, domains, mailstore
+from mailhost.accounts import ALL_PROTOCOLS
+from mailhost.crypto import SecretKey
+from mailhost.login import DoorKeeper, Limits
+from mailhost.login.authenticate import APP_PASSWORD
+from mailhost.login.enrol import enrol
+from mailhost.network.listener import Admission, Handler, Listener
+from mailhost.network.misdirected import Service
+from mailhost.network.stream import Deadlines
+from mailhost.servers.imap.live import LiveSessions
+from mailhost.servers.imap.server import ImapServer
+from mailhost.servers.imap.session import ImapServices, ImapSettings
+from mailhost.storage.blobs import Blobs
+from mailhost.storage.database import Database, Tx
+
+START: Final = 1_800_000_000
+ANNA: Final = "anna@example.test"
+OTTO: Final = "otto@example.test"
+APP_PASSWORDS: Final = {ANNA: "abcd efgh ijkl mnop", OTTO: "ottoottoottootto"}
+ACCOUNT_PASSWORD: Final = "correct horse"
+HASH: Final = crypto.hash_password(ACCOUNT_PASSWORD)
+
+
+@dataclass
+class House:
+    """What a transcript runs against. Sentences change it before and after its listener opens."""
+
+    database: Database
+    blobs: Blobs
+    tls: ssl.SSLContext
+    key: SecretKey = field(default_factory=lambda: SecretKey(b"k" * 32))
+    login_limits: Limits = field(default_factory=lambda: Limits(wrong_per_account=3, first_wait_seconds=30))
+    imap: ImapSettings = field(default_factory=lambda: ImapSettings(plaintext_sign_in=True))
+    sessions_per_account: int = 15
+    offers_tls: bool = True
+    ids: dict[str, int] = field(default_factory=dict)
+    keeper: DoorKeeper = field(init=False)
+
+    def clock(self) -> float:
+        """The time, which stands still."""
+        return float(START)
+
+    async def build(self) -> None:
+        """The domain, anna and otto, and the door-keeper."""
+        await self.database.write(self._build)
+        self.keeper = DoorKeeper(self.database, self.key, self.login_limits, self.clock)
+
+    def _build(self, tx: Tx) -> None:
+        domains.add_domain(tx, "example.test", START)
+        for address, secret in APP_PASSWORDS.items():
+            account = enrol(tx, address, password_hash=HASH, now=START)
+            digest = self.key.digest(APP_PASSWORD, secret.replace(" ", "").encode())
+            accounts.add_app_password(tx, account.id, name="phone", digest=digest, protocols=ALL_PROTOCOLS, now=START)
+            self.ids[address] = account.id
+
+    async def deliver(self, content: bytes, mailbox: str = "INBOX", *, date: int = START) -> None:
+        """Put a message into one of anna's mailboxes."""
+        intake = mailstore.Intake(self.blobs, len(content) * 2 + 100, normalise=False)
+        intake.write(content)
+        message = mailstore.NewMessage(await intake.finish(), date)
+
+        def place(tx: Tx) -> None:
+            target = mailstore.find_selectable(tx, self.ids[ANNA], mailbox)
+            mailstore.append(tx, self.blobs, self.ids[ANNA], target.id, [message], START)
+
+        await self.database.write(place)
+
+    async def open_listener(self, protocol: str) -> Listener:
+        """Begin to accept clients of `protocol`, a key of DOORS."""
+        service, make_handler = DOORS[protocol]
+        listener = Listener(
+            service,
+            make_handler(self),
+            Admission(per_address=1000, in_all=1000),
+            deadlines=Deadlines(close=1.0),
+        )
+        await listener.open(["127.0.0.1"], 0)
+        return listener
+
+
+def _imap(house: House) -> Handler:
+    services = ImapServices(
+        house.database,
+        house.blobs,
+        house.keeper,
+        LiveSessions(house.database, house.sessions_per_account),
+        house.clock,
+        (lambda: house.tls) if house.offers_tls else None,
+        house.imap,
+    )
+    return ImapServer(services).serve
+
+
+DOORS: Final[dict[str, tuple[Service, Callable[[House], Handler]]]] = {
+    "imap": (Service.IMAP, _imap),
+}
+
+
+# What a transcript finds in place
+
+SAMPLE: Final = (
+    b"From: Rosa <rosa@example.org>\r\nTo: anna@example.test\r\nSubject: Letter %d\r\n"
+    b"Date: Mon, 02 Mar 2026 10:0%d:00 +0000\r\nMessage-ID: <letter%d@example.org>\r\n\r\nGood day %d.\r\n"
+)
+
+
+async def _messages(house: House, found: re.Match[str]) -> None:
+    for number in range(1, int(found[2]) + 1):
+        await house.deliver(SAMPLE % (number, number % 10, number, number), found[1], date=START + number)
+
+
+async def _message_file(house: House, found: re.Match[str]) -> None:
+    content = (Path(__file__).parent / "messages" / found[2]).read_bytes()
+    await house.deliver(content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"), found[1])
+
+
+async def _mailboxes(house: House, found: re.Match[str]) -> None:
+    def make(tx: Tx) -> None:
+        for name in re.split(r", | and ", found[1]):
+            mailstore.create_mailbox(tx, house.ids[ANNA], name)
+
+    await house.database.write(make)
+
+
+async def _quota(house: House, found: re.Match[str]) -> None:
+    await house.database.write(mailstore.set_quota, house.ids[ANNA], int(found[1]))
+
+
+SENTENCES: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]], Awaitable[None]]]]] = (
+    (re.compile(r"(\S+) has (\d+) messages?"), _messages),
+    (re.compile(r"(\S+) holds the message (\S+)"), _message_file),
+    (re.compile(r"there are mailboxes (.+)"), _mailboxes),
+    (re.compile(r"the quota is (\d+) octets"), _quota),
+)
+"""Done before the listener opens."""
+
+
+def _need_tls(house: House, _found: re.Match[str]) -> None:
+    house.imap = ImapSettings(plaintext_sign_in=False)
+
+
+def _offer_no_tls(house: House, _found: re.Match[str]) -> None:
+    house.offers_tls = False
+
+
+def _limit_sessions(house: House, found: re.Match[str]) -> None:
+    house.sessions_per_account = int(found[1])
+
+
+def _limit_append(house: House, found: re.Match[str]) -> None:
+    house.imap = ImapSettings(plaintext_sign_in=True, append_limit=int(found[1]))
+
+
+def _be_impatient(house: House, _found: re.Match[str]) -> None:
+    house.imap = ImapSettings(
+        plaintext_sign_in=True, sign_in_seconds=0.2, idle_seconds=0.2, literal_seconds=0.1, recheck_seconds=0.1
+    )
+
+
+SETTINGS: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]], None]]]] = (
+    (re.compile(r"signing in needs TLS"), _need_tls),
+    (re.compile(r"TLS is not offered"), _offer_no_tls),
+    (re.compile(r"an account may have (\d+) sessions?"), _limit_sessions),
+    (re.compile(r"a message may have (\d+) octets"), _limit_append),
+    (re.compile(r"the server is impatient"), _be_impatient),
+)
+"""Done before the house is built."""
+
+
+# What clients have done before the transcript begins, in their protocol
+
+Converse = Callable[[str], Awaitable[None]]
+
+PREPARED: Final[dict[str, dict[str, list[str]]]] = {
+    "imap": {
+        "signed in": [f'x LOGIN {ANNA} "{APP_PASSWORDS[ANNA]}"'],
+        "selected it": [f'x LOGIN {ANNA} "{APP_PASSWORDS[ANNA]}"', "x SELECT INBOX"],
+        "signed in as otto": [f"x LOGIN {OTTO} {APP_PASSWORDS[OTTO]}"],
+    },
+}
+"""Protocol → what a sentence `1 and 2 have …` says → the lines each client sends; each is answered with success."""
+
+SUCCESS: Final = {
+    "imap": re.compile(r"x OK "),
+    "pop3": re.compile(r"\+OK"),
+    "smtp": re.compile(r"2\d\d "),
+}
+"""How the last line of a successful answer begins."""
