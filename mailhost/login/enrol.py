@@ -1,12 +1,22 @@
 """Who gets an account here and who leaves: the account, its mail store and its credentials in one transaction."""
 
+from typing import Final
+
 from mailhost import accounts, domains, mailstore
 from mailhost.accounts import Account, AppPassword, NoSuchAccount, Protocols
 from mailhost.crypto import SecretKey, grouped, new_app_password
 from mailhost.domains import BadDomainName, Domain, NoSuchDomain, normalise_domain
+from mailhost.errors import MailhostError
 from mailhost.login.authenticate import APP_PASSWORD
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
+
+MIN_PASSWORD_LENGTH: Final = 8
+MAX_PASSWORD_LENGTH: Final = 256
+
+
+class UnfitPassword(MailhostError):
+    """The text cannot be an account password; the message says why."""
 
 
 def read_address(text: str) -> tuple[str, str]:
@@ -15,6 +25,14 @@ def read_address(text: str) -> tuple[str, str]:
     if not at:
         raise BadDomainName(f"{text!r} is no whole address: it has no @.")
     return accounts.normalise_local_part(local_part), normalise_domain(domain)
+
+
+def check_new_password(password: str) -> None:
+    """Refuse an account password that is too short to keep or too long to type. Raises UnfitPassword."""
+    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH or not password.isprintable():
+        raise UnfitPassword(
+            f"An account password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters that can be seen."
+        )
 
 
 def enrol(

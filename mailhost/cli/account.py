@@ -1,0 +1,219 @@
+"""`mailhost account`: who has an account here."""
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from mailhost import accounts, mailstore
+from mailhost.accounts import Account, AccountState, NoSuchAccount
+from mailhost.cli.store import data_option, opened, plainly, show_table
+from mailhost.crypto import hash_password, new_password
+from mailhost.login.enrol import UnfitPassword, account_at, check_new_password, enrol, leave
+from mailhost.storage.database import Tx
+
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+
+
+class OctetsType(click.ParamType[int]):
+    """A size such as 500M or 15G, in powers of 1,024."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number of octets; ends the command in a sentence when it is none."""
+        if isinstance(value, int):
+            return value
+        text = str(value).upper().removesuffix("B").removesuffix("I")
+        number, unit = (text[:-1], text[-1]) if text and text[-1] in _UNITS else (text, "")
+        if not number.isascii() or not number.isdigit() or len(number) > 15 or int(number) * _UNITS[unit] < 1:
+            self.fail(f"{value!r} is no size; write it like 500M or 15G.", param, ctx)
+        return int(number) * _UNITS[unit]
+
+
+@click.group()
+def account() -> None:
+    """Accounts: the people who have mail here."""
+
+
+@account.command()
+@click.argument("address")
+@click.option("--password-stdin", is_flag=True, help="Read the account password from standard input, one line.")
+@click.option("--quota", type=OctetsType(), default=mailstore.DEFAULT_QUOTA, help="Room for mail, such as 500M; 15G.")
+@click.option("--name", default="", help="The person's name, for people's eyes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+@data_option
+@plainly
+def add(address: str, password_stdin: bool, quota: int, name: str, as_json: bool, data: Path) -> None:
+    """Make an account with its mailboxes and its account password."""
+    password = _read_password() if password_stdin else new_password()
+    password_hash = hash_password(password)
+
+    async def work() -> Account:
+        async with opened(data) as store:
+            return await store.database.write(
+                enrol,
+                address,
+                password_hash=password_hash,
+                now=int(time.time()),
+                quota_octets=quota,
+                display_name=name,
+            )
+
+    made = asyncio.run(work())
+    shown = None if password_stdin else password
+    if as_json:
+        click.echo(json.dumps({"address": made.address, "password": shown}))
+        return
+    click.echo(f"{made.address} has an account.")
+    if shown is not None:
+        click.echo(f"Account password, for the web only and shown this once: {shown}")
+    click.echo(f"A mail client needs an app password: mailhost app-password add {made.address} --name phone")
+
+
+@account.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each account.")
+@data_option
+@plainly
+def list_(as_json: bool, data: Path) -> None:
+    """List the accounts with what they store."""
+
+    async def work() -> list[tuple[Account, mailstore.Usage]]:
+        found: list[tuple[Account, mailstore.Usage]] = []
+        async with opened(data) as store:
+            while page := await store.database.read(_page, found[-1][0].address if found else ""):
+                found += page
+        return found
+
+    found = asyncio.run(work())
+    if as_json:
+        for one, usage in found:
+            facts = {"address": one.address, "name": one.display_name, "state": one.state.value}
+            sizes = {"messages": usage.used_messages, "octets": usage.used_octets, "quota": usage.quota_octets}
+            click.echo(json.dumps(facts | sizes))
+        return
+    show_table(
+        ("address", "name", "state", "messages", "stored", "quota"),
+        [
+            (
+                one.address,
+                one.display_name,
+                one.state.value,
+                str(usage.used_messages),
+                shown_octets(usage.used_octets),
+                shown_octets(usage.quota_octets),
+            )
+            for one, usage in found
+        ],
+    )
+
+
+@account.command()
+@click.argument("address")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@data_option
+@plainly
+def remove(address: str, yes: bool, data: Path) -> None:
+    """Remove an account with all its mail, for good."""
+
+    async def find() -> tuple[Account, mailstore.Usage]:
+        async with opened(data) as store:
+            return await store.database.read(_with_usage, address)
+
+    async def work() -> None:
+        async with opened(data) as store:
+            await store.database.write(leave, store.blobs, address)
+
+    found, usage = asyncio.run(find())
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"Nobody is there to be asked whether {found.address} may go: say --yes.")
+        click.confirm(f"Remove {found.address} and its {usage.used_messages:,} messages for good?", abort=True)
+    asyncio.run(work())
+    click.echo(f"{found.address} is gone, with its mail and its passwords.")
+
+
+@account.command()
+@click.argument("address")
+@click.option("--password-stdin", is_flag=True, help="Read it from standard input, one line, instead of making one.")
+@data_option
+@plainly
+def password(address: str, password_stdin: bool, data: Path) -> None:
+    """Give an account another password; all its app passwords end."""
+    new = _read_password() if password_stdin else new_password()
+    password_hash = hash_password(new)
+
+    def change(tx: Tx) -> int:
+        return accounts.set_password(tx, account_at(tx, address).id, password_hash, int(time.time()))
+
+    async def work() -> int:
+        async with opened(data) as store:
+            return await store.database.write(change)
+
+    revoked = asyncio.run(work())
+    if not password_stdin:
+        click.echo(f"Account password, for the web only and shown this once: {new}")
+    click.echo(f"App passwords that ended with the old one: {revoked}.")
+
+
+@account.command()
+@click.argument("address")
+@data_option
+@plainly
+def suspend(address: str, data: Path) -> None:
+    """Let nobody sign in to an account; mail still arrives."""
+    click.echo(f"{asyncio.run(_set_state(data, address, AccountState.SUSPENDED))} is suspended.")
+
+
+@account.command()
+@click.argument("address")
+@data_option
+@plainly
+def resume(address: str, data: Path) -> None:
+    """Let people sign in to a suspended account again."""
+    click.echo(f"{asyncio.run(_set_state(data, address, AccountState.LIVE))} may be signed in to.")
+
+
+async def _set_state(data: Path, address: str, state: AccountState) -> str:
+    def change(tx: Tx) -> str:
+        found = account_at(tx, address)
+        accounts.set_state(tx, found.id, state)
+        return found.address
+
+    async with opened(data) as store:
+        return await store.database.write(change)
+
+
+def _read_password() -> str:
+    """One line of standard input. Raises UnfitPassword."""
+    try:
+        given = sys.stdin.buffer.readline(4_096).decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise UnfitPassword("The password on standard input is not UTF-8.") from error
+    check_new_password(given)
+    return given
+
+
+def _page(tx: Tx, after: str) -> list[tuple[Account, mailstore.Usage]]:
+    return [(found, mailstore.usage(tx, found.id)) for found in accounts.list_accounts(tx, after=after, at_most=500)]
+
+
+def _with_usage(tx: Tx, address: str) -> tuple[Account, mailstore.Usage]:
+    found = account_at(tx, address)
+    try:
+        return found, mailstore.usage(tx, found.id)
+    except mailstore.NoSuchAccount as error:
+        raise NoSuchAccount(f"{found.address} is being removed already.") from error
+
+
+def shown_octets(octets: int) -> str:
+    """A size for people's eyes."""
+    size, unit = float(octets), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if size < 1024:
+            break
+        size, unit = size / 1024, larger
+    return f"{size:.0f} {unit}" if size >= 10 or size.is_integer() else f"{size:.1f} {unit}"

@@ -1,0 +1,61 @@
+"""`mailhost domain`: the domains whose mail is ours."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import click
+
+from mailhost import accounts, domains
+from mailhost.cli.store import data_option, opened, plainly, show_table
+from mailhost.domains import Domain, displayed_domain, normalise_domain
+from mailhost.storage.database import Tx
+
+
+@click.group()
+def domain() -> None:
+    """Domains: the names whose mail is received here."""
+
+
+@domain.command()
+@click.argument("name")
+@data_option
+@plainly
+def add(name: str, data: Path) -> None:
+    """Receive mail for a domain from now on."""
+    normalised = normalise_domain(name)
+
+    async def work() -> Domain:
+        async with opened(data) as store:
+            return await store.database.write(domains.add_domain, normalised, int(time.time()))
+
+    made = asyncio.run(work())
+    click.echo(f"Mail for {displayed_domain(made.name)} is received here.")
+    click.echo(f"Its first account gets the mail to postmaster and abuse: mailhost account add NAME@{made.name}")
+
+
+@domain.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON for each domain.")
+@data_option
+@plainly
+def list_(as_json: bool, data: Path) -> None:
+    """List the domains and who gets their postmaster's mail."""
+
+    def find(tx: Tx) -> list[tuple[Domain, str]]:
+        return [
+            (one, accounts.get_account(tx, one.administrator_id).address if one.administrator_id is not None else "")
+            for one in domains.list_domains(tx)
+        ]
+
+    async def work() -> list[tuple[Domain, str]]:
+        async with opened(data) as store:
+            return await store.database.read(find)
+
+    found = asyncio.run(work())
+    if as_json:
+        for one, administrator in found:
+            click.echo(json.dumps({"domain": one.name, "administrator": administrator or None}))
+        return
+    rows = [(displayed_domain(one.name), one.name, administrator) for one, administrator in found]
+    show_table(("domain", "in ASCII", "postmaster"), rows)

@@ -1,0 +1,79 @@
+"""What commands on a store share: --data, opening it beside a running server, and errors in one sentence."""
+
+import functools
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mailhost.crypto import SecretKey
+from mailhost.errors import MailhostError
+from mailhost.login import store_key
+from mailhost.storage.blobs import Blobs
+from mailhost.storage.database import Database, open_database
+from mailhost.storage.files import DiskFiles
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("mailhost-data"),
+    show_default=True,
+    help="The data folder.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open store: rows, bodies, and the key of its credentials."""
+
+    database: Database
+    blobs: Blobs
+    key: SecretKey
+
+
+@asynccontextmanager
+async def opened(data: Path) -> AsyncIterator[Store]:
+    """The store in a data folder, also while a server runs on it. Raises MailhostError in the operator's words."""
+    path = data / "mailhost.db"
+    if not path.exists():
+        raise click.ClickException(f"There is no store in {data}: start one with mailhost up --data {data}")
+    database = await open_database(f"sqlite:///{path.absolute()}")
+    try:
+        yield Store(database, Blobs(database, DiskFiles(data / "blobs")), await store_key(database, data))
+    finally:
+        await database.close()
+
+
+def plainly(command: Callable[P, R]) -> Callable[P, R]:
+    """Let a command end in one clear sentence and exit code 1 where it would end in a MailhostError."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except MailhostError as error:
+            raise click.ClickException(str(error)) from error
+
+    return wrapped
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table for eyes; for programs one line a row, its fields divided by tabs, without a heading."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            click.echo("\t".join(row))
+        return
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)

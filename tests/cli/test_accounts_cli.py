@@ -1,0 +1,231 @@
+"""The operator's commands on domains, accounts and app passwords, on a real store beside a running server."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mailhost.accounts.credentials.sql import record_uses
+from mailhost.accounts.model import LastUse
+from mailhost.cli.account import account, shown_octets
+from mailhost.cli.app_password import app_password
+from mailhost.cli.domain import domain
+from mailhost.login import DoorKeeper, Identity, Limits, Reason, Refused, Visit, store_key
+from mailhost.storage.database import open_database
+
+GROUPS = {"account": account, "app-password": app_password, "domain": domain}
+
+
+class Shell:
+    """Runs commands as an operator would."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.url = f"sqlite:///{data}/mailhost.db"
+
+    def run(self, line: str, *arguments: str, stdin: bytes | str = "") -> Result:
+        group, *words = line.split()
+        return CliRunner().invoke(
+            GROUPS[group], [*words, *arguments, "--data", str(self.data)], input=stdin, prog_name=f"mailhost {group}"
+        )
+
+    def output(self, line: str, *arguments: str, stdin: bytes | str = "") -> str:
+        result = self.run(line, *arguments, stdin=stdin)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def sentence(self, line: str, *arguments: str, stdin: bytes | str = "") -> str:
+        """What a refused command says: one sentence, no traceback, exit code 1 or 2."""
+        result = self.run(line, *arguments, stdin=stdin)
+        assert result.exit_code in (1, 2)
+        assert isinstance(result.exception, SystemExit)
+        assert result.stdout == ""
+        [said] = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+        return said
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    shell = Shell(tmp_path / "data")
+    shell.data.mkdir()
+
+    async def create() -> None:
+        await (await open_database(shell.url)).close()
+
+    asyncio.run(create())
+    return shell
+
+
+@pytest.fixture
+def with_anna(shell: Shell) -> Shell:
+    shell.output("domain add example.test")
+    shell.output("account add anna@example.test")
+    return shell
+
+
+def test_from_nothing_to_a_mail_client_that_signs_in(shell: Shell) -> None:
+    async def story() -> None:
+        """The commands run in threads, as other processes would, while a server holds the store."""
+        database = await open_database(shell.url, serving=True)
+        keeper = DoorKeeper(database, await store_key(database, shell.data), Limits(), time.time)
+        visit = Visit("imap", 993, "192.0.2.7", "c1")
+        try:
+            await asyncio.to_thread(shell.output, "domain add example.test")
+            made = await asyncio.to_thread(shell.output, "account add Anna@Example.Test --json")
+            facts = json.loads(made)
+            assert facts["address"] == "anna@example.test"
+            added = await asyncio.to_thread(
+                shell.output, "app-password add anna@example.test --protocols imap,smtp --json --name", "Anna's phone"
+            )
+            secret = json.loads(added)["app_password"]
+            assert [len(group) for group in secret.split(" ")] == [4] * 4
+            assert isinstance(await keeper.authenticate("anna@example.test", secret, visit), Identity)
+            with pytest.raises(Refused) as refused:
+                await keeper.authenticate("anna@example.test", facts["password"], visit)
+            assert refused.value.reason is Reason.APP_PASSWORD_REQUIRED
+            assert "revoked" in await asyncio.to_thread(shell.output, "app-password revoke anna@example.test 1")
+            with pytest.raises(Refused) as refused:
+                await keeper.authenticate("anna@example.test", secret, visit)
+            assert refused.value.reason is Reason.WRONG_CREDENTIALS
+        finally:
+            await keeper.close()
+            await database.close()
+
+    asyncio.run(story())
+
+
+def test_a_password_of_ones_own(shell: Shell) -> None:
+    shell.output("domain add example.test")
+    told = shell.output("account add anna@example.test --password-stdin", stdin="grün und blau\r\n")
+    assert "grün" not in told
+    assert (
+        json.loads(shell.output("account add otto@example.test --json --password-stdin", stdin="12345678"))["password"]
+        is None
+    )
+    for unfit in ("", "short\n", "x" * 300, b"\xff\xfe12345678"):
+        assert "password" in shell.sentence("account add zoe@example.test --password-stdin", stdin=unfit)
+    assert "zoe" not in shell.output("account list")
+
+
+def test_lists_are_plain_when_piped(with_anna: Shell) -> None:
+    with_anna.output("account add otto@example.test --quota 500M --name", "Otto [bold]")
+    assert with_anna.output("account list").splitlines() == [
+        "anna@example.test\t\tlive\t0\t0 B\t15 GiB",
+        "otto@example.test\tOtto [bold]\tlive\t0\t0 B\t500 MiB",
+    ]
+    assert with_anna.output("domain list") == "example.test\texample.test\tanna@example.test\n"
+    [anna, _] = [json.loads(line) for line in with_anna.output("account list --json").splitlines()]
+    assert anna == {
+        "address": "anna@example.test",
+        "name": "",
+        "state": "live",
+        "messages": 0,
+        "octets": 0,
+        "quota": 15 * 1024**3,
+    }
+    assert json.loads(with_anna.output("domain list --json")) == {
+        "domain": "example.test",
+        "administrator": "anna@example.test",
+    }
+
+
+def test_app_passwords_tell_their_last_use(with_anna: Shell) -> None:
+    with_anna.output("app-password add anna@example.test --name phone")
+    with_anna.output("app-password add anna@example.test --name tablet --protocols pop3")
+
+    async def use() -> None:
+        database = await open_database(with_anna.url)
+        await database.write(record_uses, [(1, 1, LastUse(1_800_000_000, "192.0.2.7", "imap"))])
+        await database.close()
+
+    asyncio.run(use())
+    first, second = with_anna.output("app-password list anna@example.test").splitlines()
+    assert first.startswith("1\tphone\timap,pop3,smtp\t")
+    assert first.endswith("\t2027-01-15 08:00Z\t192.0.2.7\timap")
+    assert second.startswith("2\ttablet\tpop3\t")
+    assert second.endswith("\tnever\t\t")
+    as_json = [json.loads(line) for line in with_anna.output("app-password list anna@example.test --json").splitlines()]
+    assert as_json[0]["last_use"] == {"at": "2027-01-15 08:00Z", "peer": "192.0.2.7", "protocol": "imap"}
+    assert as_json[1]["last_use"] is None
+
+
+def test_removal_asks_first(with_anna: Shell) -> None:
+    assert "--yes" in with_anna.sentence("account remove anna@example.test")
+    assert "gone" in with_anna.output("account remove anna@example.test --yes")
+    assert with_anna.output("account list") == ""
+    assert with_anna.output("domain list") == "example.test\texample.test\t\n"
+
+
+def test_another_account_password_ends_app_passwords(with_anna: Shell) -> None:
+    with_anna.output("app-password add anna@example.test --name phone")
+    told = with_anna.output("account password anna@example.test")
+    assert "shown this once" in told
+    assert "old one: 1" in told
+    assert with_anna.output("app-password list anna@example.test") == ""
+
+
+def test_suspended_and_back(with_anna: Shell) -> None:
+    with_anna.output("account suspend anna@example.test")
+    assert "\tsuspended\t" in with_anna.output("account list")
+    with_anna.output("account resume anna@example.test")
+    assert "\tlive\t" in with_anna.output("account list")
+
+
+def test_domains_in_their_own_script(shell: Shell) -> None:
+    assert "bücher.example" in shell.output("domain add", "Bücher.example")
+    shell.output("account add", "anna@BÜCHER.example")
+    assert shell.output("account list").startswith("anna@xn--bcher-kva.example\t")
+    assert shell.output("domain list") == "bücher.example\txn--bcher-kva.example\tanna@xn--bcher-kva.example\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("domain add example.test", "here already"),
+        ("domain add 192.0.2.1", "not an IP address"),
+        ("account add anna@example.test", "here already"),
+        ("account add anna", "no @"),
+        ("account add anna+x@example.test", "plus sign"),
+        ("account add anna@elsewhere.test", "mailhost domain add elsewhere.test"),
+        ("account add otto@example.test --quota much", "500M"),
+        ("account add otto@example.test --quota 0", "500M"),
+        ("account remove ghost@example.test --yes", "no account ghost@example.test"),
+        ("account password ghost@example.test", "no account"),
+        ("account suspend ghost@example.test", "no account"),
+        ("app-password add ghost@example.test --name phone", "no account"),
+        ("app-password add anna@example.test --name phone --protocols imap,nntp", "'nntp' is none of"),
+        ("app-password add anna@example.test", "--name"),
+        ("app-password list ghost@example.test", "no account"),
+        ("app-password revoke anna@example.test 7", "no app password 7"),
+        ("app-password revoke anna@example.test one", "integer"),
+    ],
+)
+def test_each_mistake_has_its_sentence(with_anna: Shell, line: str, said: str) -> None:
+    assert said in with_anna.sentence(line)
+
+
+def test_an_app_password_needs_a_name_that_can_be_seen(with_anna: Shell) -> None:
+    assert "1 to 100" in with_anna.sentence("app-password add anna@example.test --name", " ")
+
+
+def test_no_store_no_traceback(tmp_path: Path) -> None:
+    assert "mailhost up" in Shell(tmp_path / "nowhere").sentence("account list")
+
+
+@pytest.mark.parametrize(
+    ("octets", "shown"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (1536, "1.5 KiB"),
+        (15 * 1024**3, "15 GiB"),
+        (2**60, "1048576 TiB"),
+    ],
+)
+def test_sizes_for_eyes(octets: int, shown: str) -> None:
+    assert shown_octets(octets) == shown
