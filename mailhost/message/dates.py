@@ -6,6 +6,8 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Final
 
+from mailhost.message.mime import without_comments
+
 _MONTH_NAMES: Final = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 _MONTHS: Final = {name.lower(): number for number, name in enumerate(_MONTH_NAMES, start=1)}
 _ZONES: Final = {
@@ -22,7 +24,6 @@ _ZONES: Final = {
     b"pst": -480,
     b"pdt": -420,
 }
-_COMMENT: Final = re.compile(rb"\((?:[^()\\]|\\.)*+\)")
 _DATE: Final = re.compile(
     rb"\s*(?:[A-Za-z]{3,9}\.?\s*,?\s*)?([0-9]{1,2})[\s\-]+([A-Za-z]{3})[A-Za-z]*\.?,?[\s\-]+([0-9]{2,4}),?"
     rb"(?:\s+([0-9]{1,2})\s*[:.]\s*([0-9]{1,2})(?:\s*[:.]\s*([0-9]{1,2})(?:[.,][0-9]+)?)?)?"
@@ -46,7 +47,7 @@ def parse_date(value: bytes) -> int | None:
     """The moment a Date: value names, in Unix seconds; None where nobody could tell."""
     value = value[:200]
     if b"(" in value:
-        value = _COMMENT.sub(b" ", value)
+        value = without_comments(value)
     found = _DATE.match(value)
     if found:
         day, month, year, hour, minute, second, sign, zone_hours, zone_minutes, name = found.groups()

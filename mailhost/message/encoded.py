@@ -55,7 +55,7 @@ _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]+")
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 _CUT_REASONS: Final = ("unexpected end of data", "incomplete multibyte sequence", "truncated data")
 _ASCII: Final = bytes(range(128))
-_LIKE_GB2312: Final = re.compile(rb"(?:[\x00-\x7f]|[\xa1-\xf7][\xa1-\xfe])*+[\xa1-\xf7]?")
+_LIKE_GB2312: Final = re.compile(rb"(?:[\x00-\x7f]|[\xa1-\xf7][\xa1-\xfe])*+")
 _UU_BODY: Final = re.compile(rb"(?:^|\n)begin [0-7]{3,4} [^\n]*\n(.*?)(?:\nend\b|\Z)", re.DOTALL)
 
 

@@ -129,7 +129,9 @@ def select_fields(header: bytes, names: frozenset[bytes], exclude: bool) -> byte
     """
     header = header.rstrip(b"\r\n")
     chosen = b"".join(_selector(names, exclude).findall(b"\n" + header)) if header else b""
-    return _with_crlf(chosen[1:] + b"\r\n") + b"\r\n" if chosen else b"\r\n"
+    if not chosen:
+        return b"\r\n"
+    return _with_crlf(chosen[1:].removesuffix(b"\r") + b"\r\n") + b"\r\n"
 
 
 @lru_cache(maxsize=256)

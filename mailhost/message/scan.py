@@ -49,7 +49,7 @@ class Part:
 
 
 class _Delimiter(NamedTuple):
-    """A delimiter line, `[place, after)` of the data: from the line feed before it to the one that ends it."""
+    """A delimiter line, `[place, after)` of the data: from the line feed before it to what it is followed by."""
 
     place: int
     after: int
@@ -174,10 +174,11 @@ class Scanner:
                 line_end = len(data)
             if line_end > 0:
                 line = data[place + 3 : line_end].rstrip(b" \t\r")
-                after = min(line_end + 1, len(data))
                 if (level := self._levels.get(line)) is not None:
-                    return _Delimiter(place, after, level, False)
+                    return _Delimiter(place, min(line_end + 1, len(data)), level, False)
                 if line.endswith(b"--") and (level := self._levels.get(line[:-2])) is not None:
+                    # The line end after it may belong to the delimiter of an outer multipart.
+                    after = line_end - 1 if data[line_end - 1] == _CR else line_end
                     return _Delimiter(place, after, level, True)
             place = data.find(self._needle, place + 1, limit)
         return None

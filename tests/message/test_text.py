@@ -1,0 +1,75 @@
+"""Previews and searchable text."""
+
+import pytest
+
+from mailhost.message.digest import digest_of
+from mailhost.message.html import html_to_text
+from mailhost.message.scan import SAMPLE, Scanner
+from mailhost.message.text import body_texts, header_text
+
+
+def preview(text: str | bytes) -> str:
+    scanner = Scanner()
+    scanner.feed(text if isinstance(text, bytes) else text.encode())
+    return digest_of(scanner).preview
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\n\nHello\n  there \n", "Hello there"),
+        ("\n\nYes.\n\nOn Monday, Jo wrote:\n> no\n> no\n\nReally.\n-- \nSignature\n", "Yes. Really."),
+        ("\n\nMy list:\nmilk\n", "My list: milk"),
+        ("\n\nFYI\n\n-----Original Message-----\nFrom: x\n", "FYI"),
+        ("\n\n> all is quoted\n", "> all is quoted"),
+        ("\n\n", ""),
+        ("Content-Type: text/html\n\n<head><style>p{}</style></head><p>Hi <b>th</b>ere &amp; you", "Hi there & you"),
+        ("Content-Type: image/png\n\nabc", ""),
+        ("Content-Disposition: attachment\n\nabc", ""),
+        ("Content-Type: text/plain; charset=gb2312\nContent-Transfer-Encoding: base64\n\nxOO6ww==\n", "你好"),
+        (
+            "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: text/html\n\n<p>html\n--a\n\nplain\n--a--",
+            "plain",
+        ),
+        (
+            "Content-Type: multipart/mixed; boundary=a\n\n--a\n\n  \n\n--a\nContent-Type: text/html\n\n<p>html\n--a--",
+            "html",
+        ),
+    ],
+)
+def test_preview(text: str, shown: str) -> None:
+    assert preview(text) == shown
+
+
+def test_preview_is_short_and_cuts_no_character() -> None:
+    assert preview("\n\n" + "word " * 10_000) == ("word " * 40).strip()
+    long_line = "Content-Type: text/plain; charset=utf-8\n\n " + "漢" * SAMPLE
+    assert preview(long_line) == "漢" * 200
+
+
+def test_html_is_stripped() -> None:
+    markup = (
+        '<!-- a > b --><title>no</title><script>if (a < b) {}</script><p title="x>y">One<br>two</p>'
+        "<a href='>'>t</a>hree<p>4 < 5 &lt;ok&gt;&nbsp;it's <img alt=it's> end"
+    )
+    assert html_to_text(markup) == "One\ntwo\nthree\n4 < 5 <ok> it's\nend"
+
+
+@pytest.mark.parametrize("unit", ["<", "<a", '<a ="', "<!--", "<style>", "&", "<a '", "</", "<title", " <"])
+def test_hostile_markup_comes_to_an_end(unit: str) -> None:
+    assert isinstance(html_to_text(unit * 30_000), str)
+
+
+def test_searchable_text_of_all_parts() -> None:
+    content = (
+        b"Subject: outer\nContent-Type: multipart/mixed; boundary=a\n\n--a\nContent-Transfer-Encoding: base64\n\n"
+        b"aGVsbG8=\n--a\nContent-Type: text/html; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\n"
+        b"<p>caf=E9</p>\n--a\nContent-Type: application/octet-stream\n\nbinary\n--a\nContent-Type: message/rfc822\n\n"
+        b"Subject: =?utf-8?Q?inn=C3=A9r?=\n\ndeep\n--a--\n"
+    )
+    assert list(body_texts(content)) == ["hello", "café", "subject: innér", "deep"]
+
+
+def test_header_text_is_decoded() -> None:
+    header = b"Subject: =?utf-8?Q?caf=C3=A9?=\r\n folded\r\nFrom: a@b\r\n"
+    assert header_text(header) == "subject: café folded\nfrom: a@b"
