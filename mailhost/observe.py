@@ -26,11 +26,13 @@ EVENTS: Final[dict[str, str]] = {
     "maintenance.crashed": "a task that tidies up failed, and will try again later",
     "message.delivered": "a message was put into mailboxes",
     "message.refused": "a message or a recipient was not accepted, `reason` says why",
+    "message.submitted": "somebody signed in handed a message in",
     "queue.attempted": "a message of the outbound queue was tried",
     "server.started": "every listener accepts",
     "server.stopped": "the last session ended",
     "server.stopping": "sessions get their time to end",
     "session.crashed": "a mistake of ours ended one session; the others go on",
+    "session.troubled": "a command could not be served for now, `reason` says why",
     "session.ended": "a client's session ended",
 }
 

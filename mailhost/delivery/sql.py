@@ -123,6 +123,11 @@ def release_maildrop(tx: Tx, account_id: int, holder: str) -> None:
     )
 
 
+def release_all_maildrops(tx: Tx) -> None:
+    """Nobody holds any maildrop."""
+    tx.execute("delete from maildrop_lease")
+
+
 def drop_account(tx: Tx, account_id: int) -> None:
     """Forget a removed account."""
     for statement in (

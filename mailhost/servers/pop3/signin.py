@@ -1,0 +1,129 @@
+"""CAPA, STLS, USER, PASS and AUTH: everything before the maildrop is open; refusals in words known from Gmail."""
+
+from typing import Final, assert_never
+
+from mailhost.delivery.maildrop import MaildropLocked, lock, snapshot, unlock
+from mailhost.login.model import Reason, Refused, Visit
+from mailhost.network.tls import TlsFailed
+from mailhost.protocols.pop3.answers import challenge, err, listing, ok
+from mailhost.protocols.pop3.commands import Auth, AuthResponse
+from mailhost.protocols.sasl import MECHANISMS, Cancelled, Challenge, Credentials, Exchange, Malformed
+from mailhost.servers.pop3.session import Session, SessionOver
+from mailhost.storage.errors import StorageError
+
+ANNOUNCED: Final = ("PLAIN",)
+"""LOGIN is understood as well; only SMTP clients look for it."""
+_NOT_PRIVATE: Final = "Use TLS first (STLS, or port 995): a password must not travel in plain text."
+
+
+def capabilities(session: Session) -> bytes:
+    """CAPA (RFC 2449), as it stands at this moment."""
+    lines = ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "UTF8 USER", "EXPIRE NEVER"]
+    if session.is_private:
+        lines += ["USER", "SASL " + " ".join(ANNOUNCED)]
+    if session.services.tls_context is not None and session.stream.tls is None:
+        lines.append("STLS")
+    return listing("Capability list follows", [*lines, "IMPLEMENTATION Mailhost"])
+
+
+async def start_tls(session: Session) -> bytes:
+    """STLS. The stream itself says OK, so that nothing sent before the handshake can be taken for encrypted."""
+    context = session.services.tls_context
+    if context is None or session.stream.tls is not None:
+        return err("TLS stands already." if session.stream.tls else "STLS is not offered here.")
+    await session.flush()
+    try:
+        await session.stream.start_tls(context(), ok("Begin TLS"))
+    except TlsFailed as failure:
+        raise SessionOver("tls-failed") from failure
+    session.connection.tls_started()
+    return b""
+
+
+def user(session: Session) -> bytes:
+    """USER: every name is welcome, so that none is given away."""
+    return ok("send PASS") if session.is_private else err(_NOT_PRIVATE)
+
+
+async def authenticate(session: Session, event: Auth) -> bytes:
+    """AUTH (RFC 5034), with or without an initial response; alone it lists the mechanisms."""
+    if event.mechanism is None:
+        return listing("Mechanisms follow", ANNOUNCED if session.is_private else ())
+    if not session.is_private:
+        return err(_NOT_PRIVATE)
+    if event.mechanism not in MECHANISMS:
+        return err(f"AUTH knows {' '.join(ANNOUNCED)} here.")
+    exchange = Exchange(event.mechanism)
+    step = exchange.begin(event.initial)
+    while isinstance(step, Challenge):
+        session.connection.auth_started()
+        await session.say(challenge(step.text))
+        response = await session.next_event()
+        step = exchange.respond(response.line) if isinstance(response, AuthResponse) else Malformed("Line too long")
+    session.connection.auth_ended()
+    match step:
+        case Credentials():
+            return await sign_in(session, step)
+        case Cancelled():
+            return err("AUTH cancelled.")
+        case Malformed(problem):
+            await session.count_mistake()
+            return err(problem)
+        case _:
+            assert_never(step)
+
+
+async def sign_in(session: Session, credentials: Credentials) -> bytes:
+    """Ask the door-keeper, then lock the maildrop and look at it."""
+    if not session.is_private:
+        return err(_NOT_PRIVATE)
+    stream, services = session.stream, session.services
+    visit = Visit(
+        "pop3",
+        stream.local[1],
+        stream.peer[0],
+        stream.id,
+        tls_version=stream.tls.version if stream.tls else None,
+        mechanism=credentials.mechanism,
+        server_name=stream.tls.server_name if stream.tls else None,
+    )
+    try:
+        identity = await services.door_keeper.authenticate(credentials.user, credentials.secret, visit)
+    except Refused as refused:
+        await session.say(refusal(session, refused))
+        await session.count_mistake()
+        return b""
+    try:
+        await services.database.write(lock, identity.account_id, stream.id, session.now())
+    except MaildropLocked:
+        return err("Unable to lock maildrop: another POP3 session has it open", "IN-USE")
+    try:
+        drop = await services.database.read(snapshot, identity.account_id)
+    except StorageError:
+        await services.database.write_relaxed(unlock, identity.account_id, stream.id)
+        raise
+    session.opened(identity, drop)
+    session.connection.login_succeeded()
+    return ok("Welcome.")
+
+
+def refusal(session: Session, refused: Refused) -> bytes:
+    """The words for each reason (RFC 3206 for the codes)."""
+    help_url = session.settings.help_url
+    match refused.reason:
+        case Reason.WRONG_CREDENTIALS:
+            return err("Username and password not accepted.", "AUTH")
+        case Reason.APP_PASSWORD_REQUIRED:
+            return err(f"Application-specific password required: {help_url}/app-passwords", "AUTH")
+        case Reason.PROTOCOL_NOT_ALLOWED:
+            text = f"Your account is not enabled for POP access. Please visit {help_url}/pop3 to enable it."
+            return err(text, "SYS/PERM")
+        case Reason.ACCOUNT_SUSPENDED:
+            return err(f"The account is suspended: {help_url}/suspended", "SYS/PERM")
+        case Reason.THROTTLED:
+            wait = max(1, round((refused.until or 0) - session.services.clock()))
+            return err(f"Too many wrong passwords. Try again in {wait} seconds.", "SYS/TEMP")
+        case Reason.TEMPORARY:
+            return err("Temporary system problem. Please try again later.", "SYS/TEMP")
+        case _:
+            assert_never(refused.reason)

@@ -1,0 +1,153 @@
+"""The submission doors, 465 and 587 (RFC 6409, RFC 8314): our own people hand in what they send."""
+
+from typing import assert_never
+
+from mailhost.delivery.model import NotOurs, NoWayOut
+from mailhost.delivery.route import route
+from mailhost.delivery.submit import Submission, check_daily_limit, check_sender
+from mailhost.errors import MailhostError
+from mailhost.login.authenticate import still_valid
+from mailhost.login.model import Identity, Refused, Visit
+from mailhost.mailstore import Incoming
+from mailhost.network.stream import Stream
+from mailhost.protocols.sasl import MECHANISMS, Cancelled, Challenge, Credentials, Exchange, Malformed, Step
+from mailhost.protocols.smtp import events as e
+from mailhost.protocols.smtp.addresses import Address
+from mailhost.protocols.smtp.replies import challenge, reply
+from mailhost.servers.smtp.answers import answer_for, sign_in_refusal
+from mailhost.servers.smtp.session import Session, Sink, SmtpServices, Transaction, log
+
+
+class SubmissionSession(Session):
+    """Sign-in first; then mail from the account's own addresses, to anybody."""
+
+    def __init__(self, stream: Stream, services: SmtpServices) -> None:
+        super().__init__(stream, services)
+        self._identity: Identity | None = None
+        self._submission: Submission | None = None
+
+    @property
+    def is_signed_in(self) -> bool:
+        """Whether AUTH succeeded."""
+        return self._identity is not None
+
+    @property
+    def _is_private(self) -> bool:
+        return self.stream.tls is not None or self.settings.plaintext_sign_in
+
+    def keywords(self) -> list[str]:
+        """AUTH, as soon as a password is safe."""
+        return ["AUTH " + " ".join(MECHANISMS)] if self._is_private else []
+
+    # Sign-in (RFC 4954).
+
+    async def authenticate(self, event: e.Auth) -> bytes:
+        """AUTH, with or without an initial response; after a refusal the connection goes on."""
+        if not self._is_private:
+            return reply(530, "Must issue a STARTTLS command first.", "5.7.0")
+        if self._identity is not None:
+            return reply(503, "No identity changes permitted", "5.7.0")
+        if event.mechanism not in MECHANISMS:
+            return reply(504, f"Unrecognized Authentication Type; known are {' '.join(MECHANISMS)}", "5.7.4")
+        exchange = Exchange(event.mechanism)
+        step = await self._run(exchange, exchange.begin(event.initial))
+        self.connection.auth_ended()
+        match step:
+            case Credentials():
+                return await self._sign_in(step)
+            case Cancelled():
+                return reply(501, "Authentication cancelled", "5.7.0")
+            case Malformed(problem):
+                await self.say(reply(501, f"Cannot Decode response: {problem}", "5.5.2"))
+                await self.count_mistake()
+                return b""
+            case _:
+                assert_never(step)
+
+    async def _run(self, exchange: Exchange, step: Step) -> Credentials | Cancelled | Malformed:
+        while isinstance(step, Challenge):
+            self.connection.auth_started()
+            await self.say(challenge(step.text))
+            event = await self.next_event()
+            if not isinstance(event, e.AuthResponse):
+                return Malformed("the line is too long")
+            step = exchange.respond(event.line)
+        return step
+
+    async def _sign_in(self, credentials: Credentials) -> bytes:
+        tls = self.stream.tls
+        visit = Visit(
+            "smtp",
+            self.stream.local[1],
+            self.stream.peer[0],
+            self.stream.id,
+            tls_version=tls.version if tls else None,
+            mechanism=credentials.mechanism,
+            client_id=self.hello.name if self.hello else "",
+            server_name=tls.server_name if tls else None,
+        )
+        try:
+            self._identity = await self.services.door_keeper.authenticate(credentials.user, credentials.secret, visit)
+        except Refused as refused:
+            await self.say(sign_in_refusal(refused, self.settings.help_url, self.office.clock()))
+            await self.count_mistake()
+            return b""
+        return reply(235, "Accepted", "2.7.0")
+
+    # Messages.
+
+    @property
+    def identity(self) -> Identity:
+        """Who sends; the transaction began only because somebody signed in."""
+        if self._identity is None:
+            raise AssertionError("nobody has signed in")
+        return self._identity
+
+    async def admit_sender(self, mail: e.Mail) -> bytes | None:
+        """The account's own address, from somebody whose credential is still good, within the day's limit."""
+        if self._identity is None:
+            if not self._is_private:
+                return reply(530, "Must issue a STARTTLS command first.", "5.7.0")
+            text = f"Authentication Required. For more information, go to\n{self.settings.help_url}/authentication"
+            return reply(530, text, "5.7.0")
+        database = self.office.database
+        if not await database.point(still_valid, self._identity):
+            raise await self.bye(421, "Your password was revoked. Sign in again.", "4.7.0", "revoked")
+        try:
+            check_sender(self._identity.address, mail.sender)
+            limit = self.office.daily_messages
+            await database.point(check_daily_limit, self._identity.account_id, limit, int(self.office.clock()))
+        except MailhostError as error:
+            return answer_for(error, self.settings.help_url)
+        return None
+
+    async def admit_recipient(self, transaction: Transaction, address: Address) -> None:
+        """One of ours, or somebody the smarthost carries mail to."""
+        try:
+            transaction.recipients.append(await self.office.database.point(route, address))
+        except NotOurs:
+            if self.office.smarthost is None:
+                raise NoWayOut(str(address)) from None
+            transaction.elsewhere.append(address)
+
+    def open_sink(self, transaction: Transaction) -> Sink:
+        """Looked at and completed on its way in."""
+        identity = self.identity
+        self._submission = Submission(self.office, identity.account_id, identity.address, transaction.origin)
+        return self._submission
+
+    async def accept(self, transaction: Transaction, incoming: Incoming) -> bytes:
+        """250 once it is queued or delivered to everybody, and filed in Sent."""
+        if self._submission is None:
+            raise AssertionError("a message has a sink")
+        await self._submission.send(incoming, transaction.recipients, transaction.elsewhere)
+        origin = transaction.origin
+        log.info(
+            "message.submitted",
+            connection=self.stream.id,
+            transaction=origin.transaction_id,
+            account=self.identity.account_id,
+            octets=incoming.blob.size,
+            recipients=len(transaction.recipients) + len(transaction.elsewhere),
+        )
+        return reply(250, f"OK {int(self.office.clock())} {origin.transaction_id}", "2.0.0")
