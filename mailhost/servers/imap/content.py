@@ -1,6 +1,6 @@
 """Body sections: which octets of prefix and content a section names, sent as they are stored (RFC 9051 §6.4.5)."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,7 +58,7 @@ class Octets:
 
 async def content_pieces(
     blobs: Blobs, number: int, words: bytes, message: Mapping[str, Value], sections: Sequence[Section]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """One FETCH response: `words` the row gave, then the sections, in pieces to be written."""
     stored = _stored(message)
     start = b"* %d FETCH (%b" % (number, words + b" " if words else words)

@@ -1,36 +1,40 @@
 """FETCH: rows in batches, contents in pieces; no transaction waits for a slow client (RFC 9051 §6.4.5)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
 
 from mailhost.mailstore.changes import changed_spans
 from mailhost.mailstore.flags import Keywords
 from mailhost.mailstore.model import Flag, UidRange
 from mailhost.mailstore.ranges import as_ranges
-from mailhost.mailstore.rows import expunged_rows, live_rows
+from mailhost.mailstore.rows import expunged_rows, live_flags, live_rows
 from mailhost.mailstore.store import FlagChange, store_flags
 from mailhost.protocols.imap.commands import Fetch
 from mailhost.protocols.imap.fetch import Attribute, FetchItem, Section
 from mailhost.servers.imap.content import content_pieces
 from mailhost.servers.imap.numbers import NumberMap
-from mailhost.servers.imap.plan import CONTENT_COLUMNS, FlagNames, KnownFlags, RowPlan, plan_rows, split_items
+from mailhost.servers.imap.plan import CONTENT_COLUMNS, Column, FlagNames, KnownFlags, RowPlan, plan_rows, split_items
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.blobs import Blobs
-from mailhost.storage.database import Database, Row, Tx
+from mailhost.storage.database import Database, Tx
 
 ROWS_AT_ONCE = 1_000
 CONTENTS_AT_ONCE = 50
+AHEAD = 2
+"""Batches that are read while the client takes the last one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Messages of one batch with their numbers, and the UID to go on from (0 when the range is done)."""
+    """Messages with their sequence numbers, column by column."""
 
     numbers: Sequence[int]
-    rows: Sequence[Row]
-    next_uid: int
+    columns: Sequence[Column]
 
 
 async def fetch(database: Database, blobs: Blobs, view: MailboxView, command: Fetch) -> AsyncIterator[bytes]:
@@ -62,39 +66,39 @@ async def _rows_only(
     plan: RowPlan,
     changed_since: int,
 ) -> AsyncIterator[bytes]:
-    def work(tx: Tx, first: int, last: int) -> tuple[bytes, int, Keywords]:
-        batch = _read_batch(tx, view, numbers, (first, last), plan.columns, plan.uid_column, changed_since)
+    def work(tx: Tx, span: UidRange) -> tuple[bytes, Keywords]:
+        batch = _read_batch(tx, view, numbers, span, plan.columns, changed_since)
         names = FlagNames(tx, view.account_id, view.keywords)
-        return plan.render(batch.numbers, batch.rows, names) if batch.rows else b"", batch.next_uid, names.keywords
+        return plan.render(batch.numbers, batch.columns, names) if batch.numbers else b"", names.keywords
 
+    spans = _spans(numbers, ranges, ROWS_AT_ONCE)
     if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
-        piece, _, view.keywords = await database.point(work, *ranges[0])
-        yield piece
+        for span in spans:
+            piece, view.keywords = await database.point(work, span)
+            yield piece
         return
-    for first, last in ranges:
-        async for piece, keywords in _ahead(database, work, first, last):
+    async with aclosing(_ahead(database, work, spans)) as batches:
+        async for piece, keywords in batches:
             view.keywords = keywords
             yield piece
 
 
 async def _ahead(
-    database: Database, work: Callable[[Tx, int, int], tuple[bytes, int, Keywords]], first: int, last: int
-) -> AsyncIterator[tuple[bytes, Keywords]]:
-    """Read the next batch while the caller writes the last one; never more than one ahead."""
-    reading = asyncio.ensure_future(database.read(work, first, last))
+    database: Database, work: Callable[[Tx, UidRange], tuple[bytes, Keywords]], spans: Iterator[UidRange]
+) -> AsyncGenerator[tuple[bytes, Keywords], None]:
+    """Read the next batches while the caller writes the last one; a slow client never has more than AHEAD waiting."""
+    reading: deque[asyncio.Future[tuple[bytes, Keywords]]] = deque()
     try:
         while True:
-            piece, next_uid, keywords = await reading
-            if next_uid:
-                reading = asyncio.ensure_future(database.read(work, next_uid, last))
-            yield piece, keywords
-            if not next_uid:
+            for span in islice(spans, AHEAD + 1 - len(reading)):
+                reading.append(asyncio.ensure_future(database.read(work, span)))
+            if not reading:
                 return
+            yield await reading.popleft()
     finally:
-        if not reading.done():
-            with suppress(asyncio.CancelledError):
-                reading.cancel()
-                await reading
+        for future in reading:
+            future.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
 
 
 async def _with_contents(
@@ -108,37 +112,31 @@ async def _with_contents(
     changed_since: int,
 ) -> AsyncIterator[bytes]:
     sets_seen = not view.is_read_only and any(section.sets_seen for section in by_content)
-    plan = plan_rows(by_row)
-    seen_plan = plan if Attribute.FLAGS in by_row else plan_rows([*by_row, Attribute.FLAGS])
+    plan = plan_rows(by_row, is_whole=False)
+    seen_plan = plan if Attribute.FLAGS in by_row else plan_rows([*by_row, Attribute.FLAGS], is_whole=False)
     columns = tuple(dict.fromkeys((*plan.columns, *CONTENT_COLUMNS)))
-    for first, last in ranges:
-        next_uid = first
-        while next_uid:
-            read = database.point if next_uid == last else database.read
-            batch = await read(_content_batch, view, numbers, (next_uid, last), columns, changed_since)
-            newly_seen = await _mark_seen(database, view, batch, columns) if sets_seen else frozenset()
-            next_uid = batch.next_uid
-            for number, row in zip(batch.numbers, batch.rows, strict=True):
-                message = dict(zip(columns, row, strict=True))
-                words = plan
-                if message["uid"] in newly_seen:
-                    message["flags"] |= Flag.SEEN
-                    words = seen_plan
-                await view.know_keywords(database, message["flags"])
-                said = words.words(tuple(message[name] for name in words.columns), KnownFlags(view.keywords))
-                async for piece in content_pieces(blobs, number, said, message, by_content):
+    for span in _spans(numbers, ranges, CONTENTS_AT_ONCE):
+        read = database.point if span[0] == span[1] else database.read
+        batch = await read(_read_batch, view, numbers, span, columns, changed_since)
+        newly_seen = await _mark_seen(database, view, batch, columns) if sets_seen else frozenset()
+        for number, row in zip(batch.numbers, zip(*batch.columns, strict=True), strict=True):
+            message = dict(zip(columns, row, strict=True))
+            said = plan
+            if message["uid"] in newly_seen:
+                message["flags"] |= Flag.SEEN
+                said = seen_plan
+            await view.know_keywords(database, message["flags"])
+            words = said.render([number], [[message[name]] for name in said.columns], KnownFlags(view.keywords))
+            async with aclosing(content_pieces(blobs, number, words, message, by_content)) as pieces:
+                async for piece in pieces:
                     yield piece
 
 
-def _content_batch(
-    tx: Tx, view: MailboxView, numbers: NumberMap, span: UidRange, columns: tuple[str, ...], changed_since: int
-) -> Batch:
-    return _read_batch(tx, view, numbers, span, columns, columns.index("uid"), changed_since, limit=CONTENTS_AT_ONCE)
-
-
 async def _mark_seen(database: Database, view: MailboxView, batch: Batch, columns: tuple[str, ...]) -> frozenset[int]:
-    uid, flags = columns.index("uid"), columns.index("flags")
-    unseen = [row[uid] for row in batch.rows if not row[flags] & Flag.SEEN]
+    if not batch.numbers:
+        return frozenset()
+    pairs = zip(batch.columns[columns.index("uid")], batch.columns[columns.index("flags")], strict=True)
+    unseen = [uid for uid, flags in pairs if not flags & Flag.SEEN]
     if not unseen:
         return frozenset()
     stored = await database.write_relaxed(
@@ -153,33 +151,40 @@ async def _mark_seen(database: Database, view: MailboxView, batch: Batch, column
     return frozenset(unseen)
 
 
+def _spans(numbers: NumberMap, ranges: Sequence[UidRange], limit: int) -> Iterator[UidRange]:
+    """The ranges in spans of at most `limit` messages that this session knows."""
+    for first, last in ranges:
+        _, known = numbers.known_in(first, last)
+        for start in range(0, len(known), limit):
+            yield known[start], known[min(start + limit, len(known)) - 1]
+
+
 def _read_batch(
     tx: Tx,
     view: MailboxView,
     numbers: NumberMap,
     span: UidRange,
     columns: tuple[str, ...],
-    uid_column: int,
     changed_since: int,
-    limit: int = ROWS_AT_ONCE,
 ) -> Batch:
-    """The next messages of the span that this session knows, at most `limit` of those that live."""
-    first, last = span[0], min(span[1], view.uid_next - 1)
-    rows = live_rows(tx, view.account_id, view.mailbox_id, first, last, columns, limit)
-    end = rows[-1][uid_column] if len(rows) == limit else last
-    before, known = numbers.known_in(first, end)
+    """The messages of the span that this session knows; those gone meanwhile are read from their tombstones."""
+    before, known = numbers.known_in(*span)
+    if set(columns) <= {"uid", "flags"} and changed_since < 0:
+        flags = live_flags(tx, view.account_id, view.mailbox_id, *span)
+        if len(flags) == len(known):
+            return Batch(range(before + 1, before + 1 + len(known)), [known, flags][: len(columns)])
+    rows = live_rows(tx, view.account_id, view.mailbox_id, *span, columns, len(known))
+    uid = columns.index("uid")
+    counted: Sequence[int] = range(before + 1, before + 1 + len(rows))
     if len(rows) != len(known):
-        gone = expunged_rows(tx, view.account_id, view.mailbox_id, first, end, columns, len(known) + limit)
-        rows = sorted(rows + gone, key=lambda row: int(row[uid_column]))
-        rows = [row for row in rows if numbers.number_of(row[uid_column])]
-        counted: Sequence[int] = [numbers.number_of(row[uid_column]) for row in rows]
-    else:
-        counted = range(before + 1, before + 1 + len(rows))
+        gone = expunged_rows(tx, view.account_id, view.mailbox_id, *span, columns, span[1] - span[0] + 1)
+        rows = sorted((row for row in rows + gone if numbers.number_of(row[uid])), key=itemgetter(uid))
+        counted = [numbers.number_of(row[uid]) for row in rows]
     if changed_since >= 0:
         modseq = columns.index("modseq")  # implied by CHANGEDSINCE (RFC 7162 §3.1.4.1)
         pairs = [(number, row) for number, row in zip(counted, rows, strict=True) if row[modseq] > changed_since]
         counted, rows = [number for number, _ in pairs], [row for _, row in pairs]
-    return Batch(counted, rows, end + 1 if end < last else 0)
+    return Batch(counted, list(zip(*rows, strict=True)))
 
 
 def _changed_ranges(tx: Tx, view: MailboxView, ranges: Sequence[UidRange], since: int) -> list[UidRange]:

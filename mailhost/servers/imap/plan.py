@@ -1,21 +1,26 @@
-"""A FETCH planned once: which columns the rows need, and how a column becomes the words of the answer.
+"""A FETCH planned once: which columns the rows need, and how columns become the words of the answer.
 
-Whole columns are converted at a time and put through one `%`-template, so a listing makes no object per message.
+Rows are turned into columns; each column is worked on as a whole, and all are laid side by side and joined. So a
+listing makes no object per message but the words themselves.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import repeat
+from typing import Any, Final
 
 from mailhost.mailstore.flags import Keywords, flag_text, known_bits, load_keywords
 from mailhost.message.dates import internal_date_text
 from mailhost.message.headers import CACHED_FIELDS, field_mask, select_cached
 from mailhost.message.structure import body_of
 from mailhost.protocols.imap.fetch import Attribute, FetchItem, Section, Text
-from mailhost.storage.database import Row, Tx
+from mailhost.storage.database import Tx
 
-Convert = Callable[[Iterable[object]], Iterable[object]]
-"""A column's values as bytes or numbers for the template."""
+Column = Sequence[Any]
+"""One value a message, in the order of the messages; what type it has the column's name says."""
+
+NUMBER: Final = "number"
+"""The column of sequence numbers, which no row has."""
 
 _COLUMN: Final[dict[Attribute, str]] = {
     Attribute.UID: "uid",
@@ -28,16 +33,8 @@ _COLUMN: Final[dict[Attribute, str]] = {
     Attribute.MODSEQ: "modseq",
 }
 
-_FORM: Final[dict[Attribute, bytes]] = {
-    Attribute.UID: b"UID %d",
-    Attribute.FLAGS: b"FLAGS (%b)",
-    Attribute.INTERNALDATE: b'INTERNALDATE "%b"',
-    Attribute.SIZE: b"RFC822.SIZE %d",
-    Attribute.ENVELOPE: b"ENVELOPE %b",
-    Attribute.BODY: b"BODY %b",
-    Attribute.BODYSTRUCTURE: b"BODYSTRUCTURE %b",
-    Attribute.MODSEQ: b"MODSEQ (%d)",
-}
+_FLAGS_HERE: Final = b"\0"
+"""Stands in a template for the text of FLAGS, which is filled in once for each mask rather than for each message."""
 
 CONTENT_COLUMNS: Final = ("uid", "flags", "modseq", "message_id", "blob", "prefix", "octets", "header_octets", "parts")
 
@@ -69,34 +66,78 @@ class FlagNames(KnownFlags):
 
 
 @dataclass(frozen=True, slots=True)
-class RowPlan:
-    """Items that the row alone answers: columns to read, the template of their words, a converter for each.
+class Words:
+    """Short values of every message between fixed words: a `%`-template and the columns it takes."""
 
-    `uid_column` is where a row holds its UID; rows may have more columns than the answer has words.
-    """
+    template: bytes
+    columns: tuple[str, ...] = ()
+    has_flags: bool = False
+
+    def pieces(self, columns: Mapping[str, Column], names: KnownFlags) -> Iterable[bytes]:
+        """One piece a message."""
+        values = zip(*(columns[name] for name in self.columns), strict=True)
+        if self.has_flags:
+            chosen = map(_FlagTemplates(self.template, names).__getitem__, columns["flags"])
+            if not self.columns:
+                return [template % () for template in chosen]
+            return [template % words for template, words in zip(chosen, values, strict=True)]
+        if self.columns:
+            return map(self.template.__mod__, values)
+        return [self.template % ()] * len(columns[NUMBER])
+
+
+class _FlagTemplates(dict[int, bytes]):
+    """Mask → the template with its FLAGS filled in."""
+
+    def __init__(self, template: bytes, names: KnownFlags) -> None:
+        super().__init__()
+        self._template = template
+        self._names = names
+
+    def __missing__(self, mask: int) -> bytes:
+        template = self[mask] = self._template.replace(_FLAGS_HERE, self._names[mask].replace(b"%", b"%%"))
+        return template
+
+
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """Long values, laid into the answer as they are."""
+
+    column: str
+
+    def pieces(self, columns: Mapping[str, Column], _names: KnownFlags) -> Iterable[bytes]:
+        """One piece a message."""
+        return columns[self.column]
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A column made of another."""
+
+    name: str
+    source: str
+    compute: Callable[[Column], Column]
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlan:
+    """Items the row alone answers: columns to read (first the UID), columns to compute, what is laid side by side."""
 
     columns: tuple[str, ...]
-    template: bytes
-    converts: tuple[Convert | None, ...]
-    uid_column: int
+    computed: tuple[Computed, ...]
+    segments: tuple[Words | Octets, ...]
 
-    def render(self, numbers: Iterable[int], rows: Sequence[Row], names: KnownFlags) -> bytes:
-        """The FETCH responses of rows with these sequence numbers."""
-        template = b"* %d FETCH (" + self.template + b")\r\n"
-        return b"".join(map(template.__mod__, zip(numbers, *self._values(rows, names), strict=True)))
-
-    def words(self, row: Row, names: KnownFlags) -> bytes:
-        """What stands between the parentheses for one row; empty when nothing was asked of the row."""
-        return self.template % next(zip(*self._values([row], names), strict=True), ())
-
-    def _values(self, rows: Sequence[Row], names: KnownFlags) -> list[Iterable[object]]:
-        values: list[Iterable[object]] = []
-        for convert, name, column in zip(self.converts, self.columns, zip(*rows, strict=True), strict=False):
-            if name == "flags":
-                values.append(map(names.__getitem__, column))
-            else:
-                values.append(column if convert is None else convert(column))
-        return values
+    def render(self, numbers: Sequence[int], columns: Sequence[Column], names: KnownFlags) -> bytes:
+        """The answers for messages with these sequence numbers; `columns` beyond those of the plan are disregarded."""
+        known: dict[str, Column] = dict(zip(self.columns, columns, strict=False))
+        known[NUMBER] = numbers
+        for column in self.computed:
+            known[column.name] = column.compute(known[column.source])
+        width = len(self.segments)
+        pieces = [b""] * (len(numbers) * width)
+        for place, segment in enumerate(self.segments):
+            pieces[place::width] = segment.pieces(known, names)
+        return b"".join(pieces)
 
 
 def split_items(items: Sequence[FetchItem]) -> tuple[list[FetchItem], list[Section]]:
@@ -111,23 +152,87 @@ def split_items(items: Sequence[FetchItem]) -> tuple[list[FetchItem], list[Secti
     return by_row, by_content
 
 
-def plan_rows(items: Sequence[FetchItem]) -> RowPlan:
-    """The plan for items that `split_items` found to be answered by the row."""
-    columns: list[str] = []
-    forms: list[bytes] = []
-    converts: list[Convert | None] = []
-    for item in items:
+def plan_rows(items: Sequence[FetchItem], *, is_whole: bool = True) -> RowPlan:
+    """The plan for items that `split_items` found to be answered by the row.
+
+    With `is_whole` unset only the words between the parentheses are rendered, for sections to follow.
+    """
+    builder = _Builder()
+    if is_whole:
+        builder.words(b"* %d FETCH (", NUMBER)
+    for place, item in enumerate(items):
+        if place:
+            builder.words(b" ")
+        builder.add(item)
+    if is_whole:
+        builder.words(b")\r\n")
+    return builder.plan()
+
+
+class _Builder:
+    """Puts a plan together, item by item."""
+
+    def __init__(self) -> None:
+        self._columns = ["uid"]
+        self._computed: list[Computed] = []
+        self._segments: list[Words | Octets] = []
+        self._open = Words(b"")
+
+    def words(self, template: bytes, *columns: str, has_flags: bool = False) -> None:
+        """Add words to the segment that is open."""
+        before = self._open
+        self._open = Words(before.template + template, before.columns + columns, before.has_flags or has_flags)
+
+    def add(self, item: FetchItem) -> None:
+        """Add one item of the answer."""
         if isinstance(item, Section):
-            columns.append("fields")
-            forms.append(item.label.replace(b"%", b"%%") + b" %b")
-            converts.append(_field_converter(item))
-        else:
-            columns.append(_COLUMN[item])
-            forms.append(_FORM[item])
-            converts.append(_CONVERT.get(item))
-    if "uid" not in columns:  # rows are told apart by their UID even where the client does not ask for it
-        columns.append("uid")
-    return RowPlan(tuple(columns), b" ".join(forms), tuple(converts), columns.index("uid"))
+            mask = field_mask(frozenset(item.fields))
+            lines = self._compute(self._read("fields"), lambda column: list(map(select_cached, column, repeat(mask))))
+            lengths = self._compute(lines, lambda column: list(map(len, column)))
+            self.words(item.label.replace(b"%", b"%%") + b" {%d}\r\n", lengths)
+            self._octets(lines)
+            return
+        column = self._read(_COLUMN[item])
+        match item:
+            case Attribute.UID | Attribute.SIZE:
+                self.words(item.value + b" %d", column)
+            case Attribute.MODSEQ:
+                self.words(item.value + b" (%d)", column)
+            case Attribute.FLAGS:
+                self.words(item.value + b" (" + _FLAGS_HERE + b")", has_flags=True)
+            case Attribute.INTERNALDATE:
+                texts = self._compute(column, lambda column: list(map(internal_date_text, column)))
+                self.words(item.value + b' "%b"', texts)
+            case Attribute.BODY:
+                self.words(item.value + b" ")
+                self._octets(self._compute(column, lambda column: list(map(body_of, column))))
+            case Attribute.ENVELOPE | Attribute.BODYSTRUCTURE:
+                self.words(item.value + b" ")
+                self._octets(column)
+
+    def plan(self) -> RowPlan:
+        """What was built."""
+        self._close()
+        return RowPlan(tuple(self._columns), tuple(self._computed), tuple(self._segments))
+
+    def _read(self, column: str) -> str:
+        if column not in self._columns:
+            self._columns.append(column)
+        return column
+
+    def _compute(self, source: str, compute: Callable[[Column], Column]) -> str:
+        name = f"{source} {len(self._computed)}"
+        self._computed.append(Computed(name, source, compute))
+        return name
+
+    def _octets(self, column: str) -> None:
+        self._close()
+        self._segments.append(Octets(column))
+
+    def _close(self) -> None:
+        if self._open.template:
+            self._segments.append(self._open)
+        self._open = Words(b"")
 
 
 def _is_cached(section: Section) -> bool:
@@ -137,30 +242,3 @@ def _is_cached(section: Section) -> bool:
         and section.partial is None
         and CACHED_FIELDS.issuperset(section.fields)
     )
-
-
-def _field_converter(section: Section) -> Convert:
-    mask = field_mask(frozenset(section.fields))
-
-    def convert(column: Iterable[object]) -> Iterable[object]:
-        return [_literal(select_cached(value, mask)) for value in column if isinstance(value, bytes)]
-
-    return convert
-
-
-def _literal(lines: bytes) -> bytes:
-    return b"{%d}\r\n%b" % (len(lines), lines)
-
-
-def _dates(column: Iterable[object]) -> Iterable[object]:
-    return [internal_date_text(value) for value in column if isinstance(value, int)]
-
-
-def _bodies(column: Iterable[object]) -> Iterable[object]:
-    return [body_of(value) for value in column if isinstance(value, bytes)]
-
-
-_CONVERT: Final[dict[Attribute, Convert]] = {
-    Attribute.INTERNALDATE: _dates,
-    Attribute.BODY: _bodies,
-}
