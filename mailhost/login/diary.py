@@ -20,7 +20,6 @@ _MAX_WAITING = 4_096
 _TRIM_ROWS = 2_000
 _TRIM_PAGE = 50
 _DAY_SECONDS = 86_400
-_EVENTS = {Cause.SIGNED_IN: "login.accepted", Cause.THROTTLED: "login.throttled"}
 
 
 class Diary:
@@ -137,15 +136,19 @@ class Diary:
 def _tell_operator(batch: dict[SignIn, Occurrence]) -> None:
     """One line for equal attempts, here and not at the door, so that a flood of them is no flood of lines."""
     for sign_in, occurrence in batch.items():
-        log.info(
-            _EVENTS.get(sign_in.cause, "login.refused"),
-            reason=sign_in.cause.value,
-            account=sign_in.account_id,
-            peer=sign_in.peer,
-            protocol=sign_in.protocol,
-            connection=occurrence.connection_id,
-            attempts=occurrence.attempts,
-        )
+        fields = {
+            "account": sign_in.account_id,
+            "peer": sign_in.peer,
+            "protocol": sign_in.protocol,
+            "connection": occurrence.connection_id,
+            "attempts": occurrence.attempts,
+        }
+        if sign_in.cause is Cause.SIGNED_IN:
+            log.info("login.accepted", **fields)
+        elif sign_in.cause is Cause.THROTTLED:
+            log.info("login.throttled", **fields)
+        else:
+            log.info("login.refused", reason=sign_in.cause.value, **fields)
 
 
 def _write(

@@ -16,10 +16,12 @@ def read_user_name(text: str) -> tuple[str, str | None] | None:
 
     Blanks around it, capitals, a dot at the end and a domain in its own script are no mistakes.
     """
-    text = text.strip()
-    if len(text) > _MAX_USER_NAME:
-        return None
-    local_part, at, domain = text.rpartition("@")
+    return _read(text) if len(text) <= _MAX_USER_NAME else None
+
+
+@lru_cache(maxsize=1_024)
+def _read(text: str) -> tuple[str, str | None] | None:
+    local_part, at, domain = text.strip().rpartition("@")
     try:
         if not at:
             return normalise_local_part(domain), None
