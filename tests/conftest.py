@@ -77,7 +77,9 @@ class PostgresServer:
         return f"postgresql://postgres@{quote(str(self.root), safe='')}/{database}"
 
     def execute(self, sql: str) -> None:
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+        with psycopg.connect(
+            self.url("postgres"), autocommit=True, options="-c synchronous_commit=local"
+        ) as connection:
             connection.execute(sql)
 
     async def new_database(self) -> str:

@@ -98,6 +98,7 @@ def command(connection: Connection, text: bytes) -> bytes:
     if result.status != pq.ExecStatus.COMMAND_OK:
         if connection.pgconn.status == pq.ConnStatus.BAD:
             connection.close()
+            raise psycopg.OperationalError(result.get_error_message())
         raise errors.error_from_result(result)
     return result.command_status or b""
 

@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate
@@ -106,6 +106,19 @@ def connect(path: Path, options: SqliteOptions, busy_seconds: float) -> apsw.Con
     return connection
 
 
+@contextlib.contextmanager
+def immediate(connection: apsw.Connection) -> Iterator[None]:
+    """A write transaction that has the write lock from its first moment."""
+    connection.execute("begin immediate")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("rollback")
+        raise
+    connection.execute("commit")
+
+
 class Writer:
     """The thread that owns the only writing connection and commits in groups."""
 
@@ -130,7 +143,8 @@ class Writer:
         job = self._next()
         while job is not None:
             job = self._group(job)
-        self._sync_relaxed()
+        with contextlib.suppress(OSError):
+            self._sync_relaxed()
 
     def _next(self) -> Job | None:
         while True:
@@ -181,17 +195,22 @@ class Writer:
         job.error = None
         if job.future.cancelled():
             return
-        self._command.execute("savepoint work")
         try:
-            job.result = job.work(tx, *job.args, **job.kwargs)
-        except BaseException as error:  # noqa: BLE001  # whatever it is belongs to the one who asked
-            job.error = translate(error)
+            self._command.execute("savepoint work")
+            try:
+                job.result = job.work(tx, *job.args, **job.kwargs)
+            except BaseException as error:  # noqa: BLE001  # whatever it is belongs to the one who asked
+                job.error = translate(error)
+                if self.connection.in_transaction:
+                    self._command.execute("rollback to work")
+            else:
+                job.topics = tx.topics
             if self.connection.in_transaction:
-                self._command.execute("rollback to work")
-        else:
-            job.topics = tx.topics
-        if self.connection.in_transaction:
-            self._command.execute("release work")
+                self._command.execute("release work")
+        except apsw.Error as error:  # of the savepoint itself: this transaction is not to be trusted
+            job.error = job.error or translate(error)
+            job.topics = ()
+            self._undo()
 
     def _finish(self, done: list[Job], relaxed: bool) -> None:
         try:
@@ -239,8 +258,11 @@ class Writer:
 
     def _tick(self) -> None:
         self._next_tick = time.monotonic() + _TICK_SECONDS
-        self._sync_relaxed()
-        version = self._read_data_version()
+        try:
+            self._sync_relaxed()
+            version = self._read_data_version()
+        except (OSError, apsw.Error):  # the next tick tries again; this thread must not end
+            return
         if version != self._data_version:  # another process has committed: its wake-ups cannot reach us
             self._data_version = version
             self._bridge.fire_all()
@@ -333,7 +355,7 @@ class SqliteDatabase:
         """Migrate, and note that a server runs, on the writer's connection before its thread starts."""
         connection, tx = self._writer.connection, self._writer.tx
         try:
-            with connection:  # a savepoint would let two processes start migrating at once
+            with immediate(connection):  # it is the migration lock, too
                 migrate(tx, known_migrations())
                 if self._serving:
                     self.unclean = read_meta(tx, _SERVING) is not None
@@ -421,7 +443,7 @@ class SqliteDatabase:
         connection = self._writer.connection
         try:
             if self._serving:
-                with connection:
+                with immediate(connection):
                     delete_meta(self._writer.tx, _SERVING)
         except apsw.Error as error:
             raise translate(error) from error
