@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 ARGS ?=
 export VENV
 
-.PHONY: help up test test-long check format bench lock runtime dev
+.PHONY: help up test test-long check format bench docs lock runtime dev
 
 help:  ## list the goals
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 24
@@ -35,6 +35,9 @@ format: dev  ## write the format that `make check` asks for
 
 bench: dev  ## measure beside Dovecot (Debian's packages); ARGS='--fast', ARGS='--only idle-memory'
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+docs: dev  ## write the pages that are made from the code
+	@$(BIN)/python -m tests.house.reference
 
 lock: dev  ## write the lock anew from pyproject.toml; LOCKARGS='--upgrade' takes newer versions
 	@$(LOCK) $(LOCKARGS) -o requirements.txt

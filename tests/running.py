@@ -45,7 +45,7 @@ class Server:
         self.made += 1
         address = f"user{self.made}@example.test"
         self.command("account", "add", address, "--password-stdin", words="an account password that no client uses")
-        told = json.loads(self.command("app-password", "add", address, "--json"))
+        told = json.loads(self.command("app-password", "add", address, "--name", "test", "--json"))
         return Account(address, told["app_password"])
 
     def command(self, *words_of_command: str, words: str = "") -> str:

@@ -10,6 +10,13 @@ from pathlib import Path
 
 from tests.bench.processes import Account, tree
 
+LIMITS = """
+[limits]
+connections = 100000
+connections_per_address = 100000
+imap_sessions_per_account = 100000
+"""
+
 
 class Mailhost:
     """One Mailhost of our own."""
@@ -18,6 +25,7 @@ class Mailhost:
 
     def __init__(self, accounts: int) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bench-mailhost-"))
+        (self.folder / "mailhost.toml").write_text(LIMITS, encoding="utf-8")
         self.accounts: list[Account] = []
         self.ports: dict[str, int] = {}
         self.process: subprocess.Popen[bytes] | None = None
@@ -57,7 +65,7 @@ class Mailhost:
         data = ["--data", str(self.folder)]
         add = [*mailhost, "account", "add", *data, "--password-stdin", address]
         subprocess.run(add, check=True, input=b"not used over IMAP", capture_output=True)
-        make = [*mailhost, "app-password", "add", *data, "--json", address]
+        make = [*mailhost, "app-password", "add", *data, "--name", "bench", "--json", address]
         done = subprocess.run(make, check=True, capture_output=True)
         return Account(address, json.loads(done.stdout)["app_password"])
 
