@@ -11,8 +11,8 @@ from tests.house.source import ROOT
 OPENING = """# Configuration
 
 Everything that can be set stands in one file, `mailhost.toml` in the data folder. The first start writes it, with every
-setting as a comment beside its default. Changes take effect at the next start. An unknown key stops the start, which names
-it. Secrets come from environment variables. This page is made from the code.
+setting as a comment beside its default. Changes take effect at the next start. An unknown key stops the start, which
+names it. Secrets come from environment variables. This page is made from the code.
 """
 
 
