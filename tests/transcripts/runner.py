@@ -16,6 +16,7 @@ Each `C:` line is sent with CRLF. In it ␀ is a NUL, ␊ is LF alone and ends t
 import asyncio
 import re
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -50,17 +51,13 @@ class Client:
         text = _REPEATED.sub(lambda found: found[1] * int(found[2]), text).replace("␀", "\0")
         data = text.replace("␊", "\n").encode()
         self.writer.write(data if text.endswith("␊") else data + b"\r\n")
-        try:
+        with suppress(ConnectionError):  # the server may hang up; what it said is still to be read
             await self.writer.drain()
-        except ConnectionError:
-            pass  # the server hung up; what it said is still to be read
 
     async def close(self) -> None:
         self.writer.close()
-        try:
+        with suppress(ConnectionError, ssl.SSLError):
             await self.writer.wait_closed()
-        except (ConnectionError, ssl.SSLError):
-            pass
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-SYSTEM_FLAGS: Final = ("\\Answered", "\\Flagged", "\\Draft", "\\Deleted", "\\Seen")
+SYSTEM_FLAGS: Final = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
 """The flags a client may set, in the order they are told; everything else without a backslash is a keyword."""
 
 MAX_KEYWORD: Final = 255

@@ -73,12 +73,12 @@ async def _heed(session: Session, event: Event) -> None:
     match event:
         case ContinuationNeeded():
             await session.say(responses.continuation(b"Go ahead"))
+        case AppendMessage():
+            await _carry_out(session, event)
         case Mistake(tag, status, code, text):
             await session.say(responses.tagged(tag, status, text, code))
         case Hangup(text):
             raise await session.bye(text, "bad-input")
-        case AppendMessage():
-            await _finish(session, event.tag, await append(session, event))
         case LiteralChunk() | AppendFinished() | SaslResponse() | IdleDone():
             raise AssertionError(f"out of place: {event}")
         case Logout(tag):
@@ -90,7 +90,7 @@ async def _heed(session: Session, event: Event) -> None:
             await _carry_out(session, event)
 
 
-async def _carry_out(session: Session, command: Command) -> None:
+async def _carry_out(session: Session, command: Command | AppendMessage) -> None:
     """Obey, tell what happened meanwhile, answer."""
     try:
         answer = await _obey(session, command)
@@ -113,13 +113,15 @@ async def _finish(session: Session, tag: bytes, answer: Answer, *, permits_expun
     await session.say(responses.tagged(tag, answer.status, answer.text, answer.code))
 
 
-async def _obey(session: Session, command: Command) -> Answer | None:
+async def _obey(session: Session, command: Command | AppendMessage) -> Answer | None:
     """The file of this door that knows the command. None when the answer was given already."""
     match command:
         case Search() | Fetch() | Store() | Copy():
             return await messages.obey(session, command)
         case Create() | Delete() | Rename() | Subscribe() | List() | Lsub() | Status() | GetQuota() | GetQuotaRoot():
             return await _obey_about_mailboxes(session, command)
+        case AppendMessage():
+            return await append(session, command)
         case Select():
             return await selecting.select(session, command)
         case Close():
