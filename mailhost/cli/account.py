@@ -10,6 +10,7 @@ import click
 
 from mailhost import accounts, mailstore
 from mailhost.accounts import Account, AccountState, NoSuchAccount
+from mailhost.cli.sign_ins import sign_ins
 from mailhost.cli.store import data_option, opened, plainly, show_table
 from mailhost.crypto import hash_password, new_password
 from mailhost.login.enrol import UnfitPassword, account_at, check_new_password, enrol, leave
@@ -39,15 +40,18 @@ def account() -> None:
     """Accounts: the people who have mail here."""
 
 
+account.add_command(sign_ins)
+
+
 @account.command()
 @click.argument("address")
 @click.option("--password-stdin", is_flag=True, help="Read the account password from standard input, one line.")
-@click.option("--quota", type=OctetsType(), default=mailstore.DEFAULT_QUOTA, help="Room for mail, such as 500M; 15G.")
+@click.option("--quota", type=OctetsType(), help="Room for mail, such as 500M; else as in the settings.")
 @click.option("--name", default="", help="The person's name, for people's eyes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @data_option
 @plainly
-def add(address: str, password_stdin: bool, quota: int, name: str, as_json: bool, data: Path) -> None:
+def add(address: str, password_stdin: bool, quota: int | None, name: str, as_json: bool, data: Path) -> None:
     """Make an account with its mailboxes and its account password."""
     password = _read_password() if password_stdin else new_password()
     password_hash = hash_password(password)
@@ -59,7 +63,7 @@ def add(address: str, password_stdin: bool, quota: int, name: str, as_json: bool
                 address,
                 password_hash=password_hash,
                 now=int(time.time()),
-                quota_octets=quota,
+                quota_octets=quota or store.config.limits.quota_octets,
                 display_name=name,
             )
 

@@ -4,7 +4,6 @@ import functools
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -13,12 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mailhost.crypto import SecretKey
+from mailhost.app.services import Services, open_services
+from mailhost.config import load
 from mailhost.errors import MailhostError
-from mailhost.login import store_key
-from mailhost.storage.blobs import Blobs
-from mailhost.storage.database import Database, open_database
-from mailhost.storage.files import DiskFiles
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,26 +28,11 @@ data_option = click.option(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
-    """An open store: rows, bodies, and the key of its credentials."""
-
-    database: Database
-    blobs: Blobs
-    key: SecretKey
-
-
 @asynccontextmanager
-async def opened(data: Path) -> AsyncIterator[Store]:
-    """The store in a data folder, also while a server runs on it. Raises MailhostError in the operator's words."""
-    path = data / "mailhost.db"
-    if not path.exists():
-        raise click.ClickException(f"There is no store in {data}: start one with mailhost up --data {data}")
-    database = await open_database(f"sqlite:///{path.absolute()}")
-    try:
-        yield Store(database, Blobs(database, DiskFiles(data / "blobs")), await store_key(database, data))
-    finally:
-        await database.close()
+async def opened(data: Path) -> AsyncIterator[Services]:
+    """The store of a data folder, also while a server runs on it. Raises MailhostError in the operator's words."""
+    async with open_services(load(data), data, serving=False) as services:
+        yield services
 
 
 def plainly(command: Callable[P, R]) -> Callable[P, R]:

@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from mailhost.accounts.audit.model import NOBODY, Cause, Occurrence, SignIn
+from mailhost.accounts.audit.sql import record_sign_ins
 from mailhost.accounts.credentials.sql import record_uses
 from mailhost.accounts.model import LastUse
 from mailhost.cli.account import account, shown_octets
 from mailhost.cli.app_password import app_password
 from mailhost.cli.domain import domain
+from mailhost.cli.sign_ins import SENTENCES
+from mailhost.config import Config, write_first
+from mailhost.config import Limits as ConfiguredLimits
 from mailhost.login import DoorKeeper, Identity, Limits, Reason, Refused, Visit, store_key
 from mailhost.storage.database import open_database
 
@@ -52,6 +57,7 @@ class Shell:
 def shell(tmp_path: Path) -> Iterator[Shell]:
     shell = Shell(tmp_path / "data")
     shell.data.mkdir()
+    write_first(shell.data, Config())
 
     async def create() -> None:
         await (await open_database(shell.url)).close()
@@ -153,6 +159,35 @@ def test_app_passwords_tell_their_last_use(with_anna: Shell) -> None:
     assert as_json[1]["last_use"] is None
 
 
+def test_the_diary_names_the_remedy(with_anna: Shell) -> None:
+    anna = SignIn(
+        1, Cause.ACCOUNT_PASSWORD_USED, "", "imap", 993, "192.0.2.7", "192.0.2.0/24", "TLSv1.3", "PLAIN", "mutt", None
+    )
+    ghost = SignIn(
+        NOBODY, Cause.UNKNOWN_USER, "ghost@example.test", "smtp", 465, "192.0.2.8", "192.0.2.0/24", None, "", "", None
+    )
+
+    async def write() -> None:
+        database = await open_database(with_anna.url)
+        occurrence = Occurrence(1_800_000_000, "c7", 412)
+        await database.write(record_sign_ins, [(anna, occurrence), (ghost, occurrence)])
+        await database.close()
+
+    asyncio.run(write())
+    assert with_anna.output("account sign-ins anna@example.test") == (
+        "2027-01-15 08:00:00Z\t412\timap\t192.0.2.7\tmutt\t\t"
+        "the account password, which opens the web only: make an app password\n"
+    )
+    told = json.loads(with_anna.output("account sign-ins anna@example.test --json"))
+    assert (told["cause"], told["tls"], told["connection"]) == ("account-password-used", "TLSv1.3", "c7")
+    assert "\tghost@example.test\t" in with_anna.output("account sign-ins")
+    assert "no account" in with_anna.sentence("account sign-ins ghost@example.test")
+
+
+def test_every_cause_has_its_sentence() -> None:
+    assert set(SENTENCES) == set(Cause)
+
+
 def test_removal_asks_first(with_anna: Shell) -> None:
     assert "--yes" in with_anna.sentence("account remove anna@example.test")
     assert "gone" in with_anna.output("account remove anna@example.test --yes")
@@ -173,6 +208,12 @@ def test_suspended_and_back(with_anna: Shell) -> None:
     assert "\tsuspended\t" in with_anna.output("account list")
     with_anna.output("account resume anna@example.test")
     assert "\tlive\t" in with_anna.output("account list")
+
+
+def test_room_as_in_the_settings(with_anna: Shell) -> None:
+    write_first(with_anna.data, Config(limits=ConfiguredLimits(quota_octets=1024**2)))
+    with_anna.output("account add otto@example.test")
+    assert with_anna.output("account list").splitlines()[1].endswith("\t1 MiB")
 
 
 def test_domains_in_their_own_script(shell: Shell) -> None:
