@@ -14,6 +14,7 @@ from structlog.typing import EventDict, FilteringBoundLogger
 EVENTS: Final[dict[str, str]] = {
     "blob.swept": "the sweeper erased the bytes of messages that are gone",
     "certificate.issued": "the local authority made a new certificate for our names",
+    "certificate.unusable": "the certificate of the settings cannot be used; the one of before stays",
     "connection.failed": "a connection never opened: TLS or the PROXY header went wrong, `reason` says how",
     "connection.misdirected": "a client spoke another protocol than the port does, and was told so",
     "connection.refused": "a connection was turned away because a limit was reached",

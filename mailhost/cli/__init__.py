@@ -1,1 +1,50 @@
-"""The commands of the operator."""
+"""The commands of the operator. Each lives in a file of its own, which is imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+from mailhost import __version__
+
+_COMMANDS: Final[dict[str, tuple[str, str]]] = {  # name -> module, and the line that help shows without importing it
+    "up": ("up", "Start the server; the first start sets everything up."),
+    "account": ("account", "Accounts: the people who have mail here."),
+    "app-password": ("app_password", "App passwords: what mail programs sign in with."),
+    "domain": ("domain", "The domains this server receives mail for."),
+    "send": ("send", "Hand in one message as it is, in a file."),
+    "import": ("importing", "Bring mail in from an mbox file or a Maildir."),
+    "export": ("exporting", "Write mail out as an mbox file or a Maildir."),
+    "backup": ("backup", "Copy everything, while the server runs."),
+    "restore": ("restore", "Make a data folder from a backup."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that knows its commands' names and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """In the order of the table."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import it."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _ = _COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(f"mailhost.cli.{module}"), f"{module}")
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """From the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup)
+@click.version_option(__version__, prog_name="mailhost")
+def main() -> None:
+    """Mailhost: a mail service of your own."""

@@ -39,25 +39,28 @@ class _Dialled:
         self.failed(stream, "the connection was closed")
 
 
-async def connect(
+async def dial(
     host: str,
     port: int,
-    *,
     context: ssl.SSLContext | None = None,
+    *,
     server_name: str | None = None,
-    seconds: float,
+    deadlines: Deadlines = Deadlines(),  # noqa: B008 - it is frozen
 ) -> Stream:
     """A stream to the port; with a context TLS comes first and checks `server_name`, or else `host`.
 
-    Raises TlsFailed or another OSError; TimeoutError, which is one, after `seconds`.
+    Raises TlsFailed or another OSError; TimeoutError, which is one, when it takes longer than a handshake may.
     """
     keeper = _Dialled()
-    deadlines = Deadlines(handshake=seconds)
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(deadlines.handshake):
         _, stream = await asyncio.get_running_loop().create_connection(
             lambda: Stream(keeper, deadlines, context, (server_name or host) if context else None, outbound=True),
             host,
             port,
         )
-        await keeper.open
+        try:
+            await keeper.open
+        except asyncio.CancelledError:
+            stream.abort()
+            raise
     return stream

@@ -13,9 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mailhost.errors import MailhostError
+
 RECORD: Final = 16384  # octets of a TLS record; larger pieces would leave their size behind in the memory BIOs for good
 RECORD_TYPES: Final = range(0x14, 0x18)  # the first byte of each TLS record, and of no line of text; a hello is 0x16
 _VERSIONS: Final = {b"\x03\x00": "SSLv3", b"\x03\x01": "TLSv1", b"\x03\x02": "TLSv1.1", b"\x03\x03": "TLSv1.2"}
+
+
+class CannotUseCertificate(MailhostError):
+    """The certificate or its key cannot be used; the words name the file."""
 
 
 class TlsFailed(ConnectionError):
@@ -120,15 +126,26 @@ def _note_server_name(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _con
 
 
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """The context of our listeners: TLS 1.2 or newer, no renegotiation, no session tickets."""
+    """The context of our listeners: TLS 1.2 or newer, no renegotiation, no tickets. Raises CannotUseCertificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.num_tickets = 0  # mail clients hold their connections; two tickets cost each handshake a fifth of its time
     context.sslobject_class = _NamedObject
     context.sni_callback = _note_server_name
-    context.load_cert_chain(certificate, key)
+    load_certificate(context, certificate, key)
     return context
+
+
+def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Give the context this certificate, for the connections to come. Raises CannotUseCertificate."""
+    try:
+        context.load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        words = f"{certificate} and {key} are no certificate with its key: {error.reason or error}."
+        raise CannotUseCertificate(words) from error
+    except OSError as error:
+        raise CannotUseCertificate(f"{certificate} or {key} cannot be read: {error.strerror}.") from error
 
 
 def client_context(extra_authorities: Path | None = None) -> ssl.SSLContext:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from mailhost.network.dial import connect
+from mailhost.network.dial import dial as dial_out
 from mailhost.network.listener import Admission
 from mailhost.network.stream import OUTBOX_BOUND, Deadlines, Stream
 from mailhost.network.tls import TlsFailed
@@ -355,14 +355,14 @@ async def test_a_client_stream_checks_the_name(
     listen: Open, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:
     listener = await listen(context=server_tls)
-    stream = await connect("127.0.0.1", listener.port, context=client_tls, server_name="localhost", seconds=10)
+    stream = await dial_out("127.0.0.1", listener.port, client_tls, server_name="localhost")
     await stream.write(b"x" * 100_000)
     got = 0
     while got < 100_000:
         got += len(await stream.read(10) or b"")
     await stream.close()
     with pytest.raises(TlsFailed, match="match"):
-        await connect("127.0.0.1", listener.port, context=client_tls, server_name="other.test", seconds=10)
+        await dial_out("127.0.0.1", listener.port, client_tls, server_name="other.test")
     listener.stop()
     with pytest.raises(ConnectionError):
-        await connect("127.0.0.1", listener.port, seconds=10)
+        await dial_out("127.0.0.1", listener.port)

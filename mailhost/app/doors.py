@@ -1,0 +1,126 @@
+"""The doors of a server, as one table: which service on which port, in TLS or not."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailhost.app.services import Services
+from mailhost.config import Smarthost, SmarthostTls
+from mailhost.config.model import PASSWORD_VARIABLE
+from mailhost.delivery.model import Office
+from mailhost.delivery.model import Smarthost as Carrier
+from mailhost.login import DoorKeeper
+from mailhost.network.listener import Handler
+from mailhost.network.misdirected import Service
+from mailhost.servers.imap.live import LiveSessions
+from mailhost.servers.imap.server import ImapServer
+from mailhost.servers.imap.session import ImapServices, ImapSettings
+from mailhost.servers.pop3.server import Pop3Server
+from mailhost.servers.pop3.session import Pop3Services, Pop3Settings
+from mailhost.servers.smtp.lmtp import LmtpSession
+from mailhost.servers.smtp.mx import MxSession
+from mailhost.servers.smtp.server import SmtpServer
+from mailhost.servers.smtp.session import SmtpServices, SmtpSettings
+from mailhost.servers.smtp.submission import SubmissionSession
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One port: its name in settings and in the JSON line, what it speaks, whether TLS comes first."""
+
+    name: str
+    service: Service
+    handler: Handler
+    in_tls: bool = False
+    is_local: bool = False  # for this machine alone, whatever `listen` says
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all doors share."""
+
+    services: Services
+    keeper: DoorKeeper
+    context: ssl.SSLContext
+    host: str  # our name in greetings
+    help_url: str  # where answers send people to
+
+
+def office_of(services: Services, host: str) -> Office:
+    """What deliveries work with."""
+    limits = services.config.limits
+    return Office(
+        services.database,
+        services.blobs,
+        time.time,
+        host,
+        max_message=limits.message_octets,
+        daily_messages=limits.messages_a_day,
+        smarthost=_carrier(services.config.smarthost),
+    )
+
+
+def mail_doors(house: House) -> Sequence[Door]:
+    """Every door mail goes through, in the order in which people read them."""
+    imap, pop3 = _imap(house).serve, _pop3(house).serve
+    office, smtp_settings = office_of(house.services, house.host), SmtpSettings(house.help_url)
+    smtp = SmtpServices(office, house.keeper, lambda: house.context, smtp_settings)
+    lmtp = SmtpServices(office, house.keeper, None, smtp_settings)
+    submission = SmtpServer(SubmissionSession, smtp).serve
+    return (
+        Door("imaps", Service.IMAP, imap, in_tls=True),
+        Door("imap", Service.IMAP, imap),
+        Door("pop3s", Service.POP3, pop3, in_tls=True),
+        Door("pop3", Service.POP3, pop3),
+        Door("submissions", Service.SMTP, submission, in_tls=True),
+        Door("submission", Service.SMTP, submission),
+        Door("smtp", Service.SMTP, SmtpServer(MxSession, smtp).serve),
+        Door("lmtp", Service.LMTP, SmtpServer(LmtpSession, lmtp).serve, is_local=True),
+    )
+
+
+def _imap(house: House) -> ImapServer:
+    services, limits = house.services, house.services.config.limits
+    return ImapServer(
+        ImapServices(
+            services.database,
+            services.blobs,
+            house.keeper,
+            LiveSessions(services.database, limits.imap_sessions_per_account),
+            time.time,
+            lambda: house.context,
+            ImapSettings(house.help_url, append_limit=limits.message_octets),
+        )
+    )
+
+
+def _pop3(house: House) -> Pop3Server:
+    services = house.services
+    return Pop3Server(
+        Pop3Services(
+            services.database,
+            services.blobs,
+            house.keeper,
+            time.time,
+            house.host,
+            lambda: house.context,
+            Pop3Settings(house.help_url),
+        )
+    )
+
+
+def _carrier(smarthost: Smarthost) -> Carrier | None:
+    if not smarthost.host:
+        return None
+    return Carrier(
+        smarthost.host,
+        smarthost.port,
+        smarthost.user,
+        os.environ.get(PASSWORD_VARIABLE, ""),
+        implicit_tls=smarthost.tls is SmarthostTls.IMPLICIT,
+        requires_tls=smarthost.tls is not SmarthostTls.NONE,
+    )

@@ -1,0 +1,72 @@
+"""What tidies up while the server runs: expired mail, unreferenced blobs, old logs, certificates that run out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from mailhost import mailstore, observe
+from mailhost.delivery.sql import forget_receipts
+from mailhost.queue.sql import refers_to
+from mailhost.storage.blobs import Blobs
+from mailhost.storage.database import Database, Tx
+from mailhost.storage.files import DiskFiles
+from mailhost.storage.sweep import Sweeper
+
+log = observe.logger()
+
+_FIRST: Final = 30.0  # seconds after the start, when clients that came back are served
+_EVERY: Final = 900.0
+
+
+class Maintenance:
+    """Runs the tasks one after the other, every quarter of an hour; what fails is tried again at the next round."""
+
+    def __init__(
+        self, database: Database, blobs: Blobs, files: DiskFiles, renew_certificate: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._sweeper = Sweeper(database, files, is_referenced)
+        self._tasks: tuple[Callable[[], Awaitable[None]], ...] = (
+            self._expire_mail,
+            self._forget_receipts,
+            self._sweep_blobs,
+            renew_certificate,
+        )
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await asyncio.sleep(_FIRST)
+        while True:
+            for task in self._tasks:
+                try:
+                    await task()
+                except Exception:  # it must not end the server, and is told
+                    log.exception("maintenance.crashed", task=getattr(task, "__name__", ""))
+            await asyncio.sleep(_EVERY)
+
+    async def _expire_mail(self) -> None:
+        now = int(time.time())
+        for account_id in await self._database.read(mailstore.accounts_to_sweep):
+            while await self._database.write(mailstore.erase_expired, self._blobs, account_id, now):
+                pass
+            await self._database.write(mailstore.trim_logs, account_id, now)
+
+    async def _forget_receipts(self) -> None:
+        while await self._database.write(forget_receipts, int(time.time())):
+            pass
+
+    async def _sweep_blobs(self) -> None:
+        now = int(time.time())
+        swept = await self._sweeper.sweep(now)
+        strays = await self._sweeper.sweep_strays(now)
+        if swept.erased or strays:
+            log.info("blob.swept", erased=swept.erased, strays=strays)
+
+
+def is_referenced(tx: Tx, digest: bytes) -> bool:
+    """Whether anything at all still needs the blob."""
+    return mailstore.is_referenced(tx, digest) or refers_to(tx, digest)

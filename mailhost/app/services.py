@@ -1,0 +1,82 @@
+"""What the server and the operator's commands stand on: settings, rows, blobs and the key of one data folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mailhost import mailstore
+from mailhost.config import Config
+from mailhost.crypto import SecretKey
+from mailhost.delivery.maildrop import unlock_all
+from mailhost.delivery.sql import open_last_receipts
+from mailhost.errors import MailhostError
+from mailhost.login import store_key
+from mailhost.storage.blobs import Blobs
+from mailhost.storage.database import Database, Tx, open_database
+from mailhost.storage.files import DiskFiles
+
+BLOB_FOLDER: Final = "blobs"
+_LOCK: Final = "lock"
+
+
+class DataFolderBusy(MailhostError):
+    """Another server runs on the data folder, or it cannot be written; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """An open store and what belongs to it."""
+
+    config: Config
+    data: Path
+    database: Database
+    files: DiskFiles
+    blobs: Blobs
+    key: SecretKey
+
+
+@asynccontextmanager
+async def open_services(config: Config, data: Path, *, serving: bool) -> AsyncIterator[Services]:
+    """Open the store of a data folder; `serving` for the one server on it, not for commands beside it."""
+    database = await open_database(config.database_url(data), serving=serving)
+    try:
+        if serving:
+            await database.write(_begin_serving, database.unclean)
+        files = DiskFiles(data / BLOB_FOLDER)
+        key = await store_key(database, data)
+        yield Services(config, data, database, files, Blobs(database, files), key)
+    finally:
+        await database.close()
+
+
+def _begin_serving(tx: Tx, unclean: bool) -> None:
+    """After an unclean stop no number told before may be told again; and no session of an earlier server lives."""
+    if tx.engine == "sqlite":  # on PostgreSQL there may be other servers beside this one
+        unlock_all(tx)
+    if unclean:
+        mailstore.jump_modseqs(tx)
+        open_last_receipts(tx)
+
+
+@contextmanager
+def data_folder(data: Path) -> Iterator[None]:
+    """Make the folder and hold it, so that two servers never share it. Raises DataFolderBusy."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(data / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DataFolderBusy(f"The data folder {data} cannot be written: {error.strerror}.") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataFolderBusy(f"Another Mailhost is running on {data}.") from None
+        yield
+    finally:
+        os.close(lock)

@@ -1,0 +1,116 @@
+"""`mailhost up`: start the server in the foreground; the first start sets everything up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import sys
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from mailhost import observe
+from mailhost.app import Running, Server, data_folder, open_services
+from mailhost.cli.first_start import DEFAULT_DOMAIN, Welcome, people, settings
+from mailhost.cli.store import data_option, plainly
+from mailhost.config import Config
+
+_ROWS: Final = (  # name in the settings, what people call it, host name before the domain, encryption, sign-in
+    ("imaps", "IMAP", "imap", "SSL/TLS", "app password"),
+    ("imap", "IMAP", "imap", "STARTTLS", "app password"),
+    ("pop3s", "POP3", "pop", "SSL/TLS", "app password"),
+    ("pop3", "POP3", "pop", "STARTTLS", "app password"),
+    ("submissions", "SMTP, sending", "smtp", "SSL/TLS", "app password"),
+    ("submission", "SMTP, sending", "smtp", "STARTTLS", "app password"),
+    ("smtp", "SMTP, from other servers", "mail", "STARTTLS", "none"),
+    ("lmtp", "LMTP, from this machine", "", "none", "none"),
+    ("http", "set-up page", "mail", "none", "none"),
+)
+
+
+@click.command()
+@data_option
+@click.option("--domain", default=DEFAULT_DOMAIN, show_default=True, help="The first domain, at the first start.")
+@click.option("--demo", is_flag=True, help="Add a second account and realistic mail; relax the limits for good.")
+@click.option("--ports", type=click.Choice(["auto"]), help="auto: take free ports instead of the set ones.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON once every port accepts.")
+@plainly
+def up(data: Path, domain: str, demo: bool, ports: str | None, as_json: bool) -> None:
+    """Start the server, in the foreground until SIGTERM or Ctrl-C.
+
+    The first start makes the data folder with mailhost.toml, an authority and a certificate, the first domain and the
+    first account, whose app password is shown once. Later starts ask nothing.
+    """
+    with data_folder(data):
+        config = settings(data, domain, demo=demo)
+        observe.configure(config.log_level.value)
+        _run(_serve(config, data, domain, demo=demo, any_ports=ports == "auto", as_json=as_json))
+
+
+def _run(work: Coroutine[object, object, None]) -> None:
+    try:
+        import uvloop
+    except ImportError:  # there is none for this machine; everything works without
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
+
+
+async def _serve(config: Config, data: Path, domain: str, *, demo: bool, any_ports: bool, as_json: bool) -> None:
+    async with open_services(config, data, serving=True) as services:
+        welcomes = await people(services, domain, demo=demo)
+
+        def announce(running: Running) -> None:
+            if as_json:
+                _print_json(running, welcomes)
+            else:
+                _print_table(running, welcomes, data)
+
+        await Server(services).run(announce, any_ports=any_ports)
+
+
+def _print_json(running: Running, welcomes: Sequence[Welcome]) -> None:
+    line = {
+        "host": running.host,
+        "ports": running.ports,
+        "ca": str(running.authority) if running.authority else None,
+        "pid": os.getpid(),
+        "accounts": [{"address": each.address, "app_password": each.app_password} for each in welcomes],
+    }
+    print(json.dumps(line), flush=True)
+
+
+def _print_table(running: Running, welcomes: Sequence[Welcome], data: Path) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    table = Table("service", "host name", "port", "encryption", "sign-in", title="Mailhost is running")
+    for name, service, prefix, encryption, sign_in in _ROWS:
+        if name in running.ports:
+            host = "localhost" if running.host == "localhost" or not prefix else f"{prefix}.{running.domain}"
+            table.add_row(service, host, str(running.ports[name]), encryption, sign_in)
+    console.print(table)
+    for each in welcomes:
+        if each.app_password is not None:
+            console.print(f"\n{each.address}\n  app password, for mail programs:  {each.app_password}")
+            console.print(f"  account password, for the web:    {each.password}")
+            console.print("  Both are shown only now; mailhost app-password add makes new ones.")
+    if welcomes:
+        console.print("\nFetch the newest message:\n")
+        console.print(_curl(running, welcomes[0]) + "\n", markup=False)
+    console.print(f"Settings: {data / 'mailhost.toml'}. Ctrl-C stops.")
+    sys.stdout.flush()
+
+
+def _curl(running: Running, welcome: Welcome) -> str:
+    """A line to paste; without a password in it curl asks for one."""
+    user = welcome.address if welcome.app_password is None else f"{welcome.address}:{welcome.app_password}"
+    words = ["curl", "--silent", "--show-error"]
+    if running.authority is not None:
+        words += ["--cacert", str(running.authority)]
+    words += ["--user", user, f"imaps://{running.host}:{running.ports['imaps']}/INBOX;MAILINDEX=*"]
+    return " ".join(shlex.quote(word) for word in words)

@@ -1,0 +1,126 @@
+"""Everything that can be set, with its default and, as its description, the comment that stands in mailhost.toml."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct, field
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+PASSWORD_VARIABLE: Final = "MAILHOST_SMARTHOST_PASSWORD"  # noqa: S105 - the name of a variable
+
+
+class LogLevel(Enum):
+    """Below which events are not told."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class SmarthostTls(Enum):
+    """How the connection to the smarthost is secured."""
+
+    IMPLICIT = "implicit"
+    STARTTLS = "starttls"
+    NONE = "none"
+
+
+class Ports(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where each service listens. 0 takes any free port. A port below 1024 that this user may not open is replaced by
+    the one 1000 higher: 1993 for 993, 1143 for 143 and so on."""
+
+    imap: Annotated[Port, Meta(description="IMAP, with STARTTLS")] = 143
+    imaps: Annotated[Port, Meta(description="IMAP in TLS")] = 993
+    pop3: Annotated[Port, Meta(description="POP3, with STLS")] = 110
+    pop3s: Annotated[Port, Meta(description="POP3 in TLS")] = 995
+    submission: Annotated[Port, Meta(description="sending, with STARTTLS")] = 587
+    submissions: Annotated[Port, Meta(description="sending, in TLS")] = 465
+    smtp: Annotated[Port, Meta(description="mail from other servers (MX)")] = 25
+    lmtp: Annotated[Port, Meta(description="mail from programs of this machine, which need no password for it")] = 24
+    http: Annotated[Port, Meta(description="the set-up page")] = 80
+
+
+class Tls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The certificate. Without one of your own, Mailhost makes an authority and a certificate in the data folder."""
+
+    certificate: Annotated[str, Meta(description="your own certificate chain, a PEM file")] = ""
+    key: Annotated[str, Meta(description="its key, a PEM file")] = ""
+
+
+class Smarthost(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The server that carries mail for everybody who is not here. Without one, such mail is refused. The password comes
+    from the environment variable MAILHOST_SMARTHOST_PASSWORD."""
+
+    host: Annotated[str, Meta(description="its name")] = ""
+    port: Annotated[Port, Meta(description="its port")] = 587
+    tls: Annotated[SmarthostTls, Meta(description='"starttls", "implicit" (port 465) or "none"')] = (
+        SmarthostTls.STARTTLS
+    )
+    user: Annotated[str, Meta(description="the name to sign in with; without one there is no sign-in")] = ""
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How much is too much."""
+
+    connections: Annotated[Count, Meta(description="connections at a time, in all")] = 20_000
+    connections_per_address: Annotated[Count, Meta(description="… and from one address (IPv6: one /64)")] = 50
+    imap_sessions_per_account: Annotated[Count, Meta(description="IMAP sessions of one account at a time")] = 15
+    wrong_passwords_per_account: Annotated[
+        Count, Meta(description="different wrong passwords for one account, from one network, before waits begin")
+    ] = 10
+    wrong_passwords_per_network: Annotated[
+        Count, Meta(description="different wrong passwords from one network before waits begin")
+    ] = 50
+    messages_a_day: Annotated[Count, Meta(description="messages that one account may send in 24 hours")] = 500
+    message_octets: Annotated[Count, Meta(description="the largest message")] = 50 * 1024 * 1024
+    quota_octets: Annotated[Count, Meta(description="room of a new account")] = 15 * 1024**3
+    handshake_seconds: Annotated[Seconds, Meta(description="for a TLS handshake or a PROXY header")] = 20.0
+    write_seconds: Annotated[Seconds, Meta(description="for a client to take 64 KiB from us")] = 60.0
+    drain_seconds: Annotated[Seconds, Meta(description="for sessions to end when the server stops")] = 10.0
+
+
+RELAXED: Final[dict[str, int]] = {
+    "connections_per_address": 250,
+    "imap_sessions_per_account": 30,
+    "wrong_passwords_per_account": 240,
+    "wrong_passwords_per_network": 240,
+    "messages_a_day": 100_000,
+}
+"""The limits of a demonstration, where a whole test rig comes from one address. A limit in the file goes first."""
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Mailhost's settings."""
+
+    host_name: Annotated[
+        str, Meta(description="our name in greetings and trace fields; mail.DOMAIN of the first domain if empty")
+    ] = ""
+    listen: Annotated[
+        tuple[str, ...], Meta(description='addresses to listen on; ["0.0.0.0", "::"] is every one of this machine')
+    ] = ("127.0.0.1", "::1")
+    proxies: Annotated[
+        tuple[str, ...],
+        Meta(description="networks of load balancers, who must begin each connection with PROXY v1 or v2"),
+    ] = ()
+    database: Annotated[
+        str, Meta(description="postgresql://user@host/name; a SQLite file in the data folder if empty")
+    ] = ""
+    log_level: Annotated[LogLevel, Meta(description='"debug", "info", "warning" or "error"')] = LogLevel.INFO
+    demo: Annotated[bool, Meta(description="a demonstration: limits are relaxed, so that whole test rigs may come")] = (
+        False
+    )
+    ports: Ports = field(default_factory=Ports)
+    tls: Tls = field(default_factory=Tls)
+    smarthost: Smarthost = field(default_factory=Smarthost)
+    limits: Limits = field(default_factory=Limits)
+
+    def database_url(self, data: Path) -> str:
+        """Where the rows are, for a data folder."""
+        return self.database or f"sqlite:///{data.absolute() / 'mailhost.db'}"
