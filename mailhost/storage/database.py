@@ -5,9 +5,9 @@ from pathlib import Path
 from mailhost.storage.errors import BadDatabaseUrl
 from mailhost.storage.postgres import PostgresOptions, open_postgres
 from mailhost.storage.sqlite import SqliteOptions, open_sqlite
-from mailhost.storage.transaction import Database, Engine, Row, Tx, Value, Watch
+from mailhost.storage.transaction import Column, Database, Engine, Row, Tx, Value, Watch
 
-__all__ = ["Database", "Engine", "Row", "Tx", "Value", "Watch", "open_database"]
+__all__ = ["Column", "Database", "Engine", "Row", "Tx", "Value", "Watch", "open_database"]
 
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
@@ -19,14 +19,16 @@ async def open_database(
     serving: bool = False,
     sqlite: SqliteOptions | None = None,
     postgres: PostgresOptions | None = None,
+    schema: int | None = None,
 ) -> Database:
     """Open `sqlite:///path` (four slashes for an absolute path) and bring its schema up to date.
 
     `serving` is for the one long-running server: it keeps the mark that tells the next start of an unclean stop.
+    `schema` stops at that migration, for restoring what an older version has saved.
     Raises NewerStore, ChangedMigration, StorageUnavailable, BadDatabaseUrl.
     """
     if url.startswith(_SQLITE):
-        return await open_sqlite(Path(url.removeprefix(_SQLITE)), sqlite, serving=serving)
+        return await open_sqlite(Path(url.removeprefix(_SQLITE)), sqlite, serving=serving, schema=schema)
     if url.startswith(_POSTGRES):
-        return await open_postgres(url, postgres, serving=serving)
+        return await open_postgres(url, postgres, serving=serving, schema=schema)
     raise BadDatabaseUrl("the database URL must look like sqlite:///path or postgresql://host/name")

@@ -39,6 +39,18 @@ class BadDatabaseUrl(StorageError):
     """The database URL names neither `sqlite:///path` nor `postgresql://…`."""
 
 
+class BadBackup(StorageError):
+    """The folder or file is not a backup, or is damaged."""
+
+
+class BackupIncomplete(StorageError):
+    """A file that the backup's rows name is not in it."""
+
+
+class StoreNotEmpty(StorageError):
+    """A restore needs an empty store."""
+
+
 class BlobMissing(StorageError):
     """There is no such blob, or its file is gone."""
 

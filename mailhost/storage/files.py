@@ -36,6 +36,9 @@ class BlobFiles(Protocol):
     def read(self, name: str, start: int, length: int) -> bytes:
         """The bytes from `start`, fewer when the file ends before. Raises BlobMissing."""
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a file; if so, it is whole."""
+
     def erase(self, name: str) -> None:
         """Remove the file; harmless when it is gone."""
 
@@ -90,6 +93,10 @@ class DiskFiles:
         finally:
             os.close(descriptor)
         return data
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return self.path(name).exists()
 
     def erase(self, name: str) -> None:
         """Remove a file."""

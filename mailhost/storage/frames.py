@@ -6,16 +6,11 @@ table.
 """
 
 import struct
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mailhost.storage.errors import BlobDamaged
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from mailhost.storage.zstandard import zstd
 
 FRAME_SIZE = 256 * 1024
 """Unpacked bytes in each frame but the last."""

@@ -1,7 +1,7 @@
 """Numbered migrations: `migrations/NNNN_name.sql`, one text for both engines, each run once and never edited again.
 
 `{clustered}` after a table's closing bracket becomes ` without rowid` on SQLite and nothing on PostgreSQL.
-Statements end in a semicolon at the end of a line.
+Statements end in a semicolon at the end of a line; `--` begins a comment wherever it stands.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from mailhost.storage.errors import ChangedMigration, NewerStore
 from mailhost.storage.transaction import Engine, Tx
 
 _NAME = re.compile(r"(\d{4})_(\w+)\.sql")
-_COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
+_COMMENT = re.compile(r"[ \t]*--.*$", re.MULTILINE)
 _END_OF_STATEMENT = re.compile(r";[ \t]*$", re.MULTILINE)
 
 
@@ -39,13 +39,14 @@ class Migration:
         return [piece.strip() for piece in pieces if piece.strip()]
 
 
-def known_migrations() -> list[Migration]:
-    """The migrations this program carries, in order."""
+def known_migrations(until: int | None = None) -> list[Migration]:
+    """The migrations this program carries, in order; all of them, or those numbered up to `until`."""
     found = []
     for entry in resources.files("mailhost.storage.migrations").iterdir():
         if match := _NAME.fullmatch(entry.name):
             found.append(Migration(int(match[1]), match[2], entry.read_text(encoding="utf-8")))
-    return sorted(found, key=lambda migration: migration.number)
+    found.sort(key=lambda migration: migration.number)
+    return [migration for migration in found if until is None or migration.number <= until]
 
 
 def migrate(tx: Tx, migrations: Sequence[Migration]) -> list[Migration]:
@@ -57,7 +58,7 @@ def migrate(tx: Tx, migrations: Sequence[Migration]) -> list[Migration]:
         """create table if not exists migration (number bigint not null primary key,
             name text not null, checksum text not null, applied_at bigint not null)"""
     )
-    applied = {number: (name, checksum) for number, name, checksum in _applied(tx)}
+    applied = {number: (name, checksum) for number, name, checksum in applied_migrations(tx)}
     known = {migration.number: migration for migration in migrations}
     for number, (name, checksum) in applied.items():
         if number not in known:
@@ -85,7 +86,8 @@ def migrate(tx: Tx, migrations: Sequence[Migration]) -> list[Migration]:
     return missing
 
 
-def _applied(tx: Tx) -> list[tuple[int, str, str]]:
+def applied_migrations(tx: Tx) -> list[tuple[int, str, str]]:
+    """(number, name, checksum) of each step that this store has taken, in order."""
     return [
         (int(number), str(name), str(checksum))
         for number, name, checksum in tx.execute("select number, name, checksum from migration order by number")

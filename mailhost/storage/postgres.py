@@ -29,11 +29,10 @@ from mailhost.storage.postgres_connection import (
     translate,
 )
 from mailhost.storage.postgres_wakes import Listener, Notifier
-from mailhost.storage.sql import read_meta, write_meta
+from mailhost.storage.sql import SERVING, read_meta, write_meta
 from mailhost.storage.transaction import Engine, P, R, Watch
 
 _MIGRATION_LOCK = 0x6D61696C  # "mail"
-_SERVER_START = "postgres_started"  # the meta row that holds when the server started that took our relaxed writes
 _WATCHDOG_SECONDS = 1.0
 _RETRIES = 8
 _LISTENING_SECONDS = 5.0
@@ -286,27 +285,27 @@ class PostgresDatabase:
 
 
 async def open_postgres(
-    conninfo: str, options: PostgresOptions | None = None, *, serving: bool = False
+    conninfo: str, options: PostgresOptions | None = None, *, serving: bool = False, schema: int | None = None
 ) -> PostgresDatabase:
     """Connect to the database at `conninfo` and migrate it."""
-    unclean = await asyncio.to_thread(_prepare, conninfo, serving)
+    unclean = await asyncio.to_thread(_prepare, conninfo, serving, schema)
     database = PostgresDatabase(conninfo, options or PostgresOptions(), unclean)
     await database.listening()
     return database
 
 
-def _prepare(conninfo: str, serving: bool) -> bool:
+def _prepare(conninfo: str, serving: bool, schema: int | None) -> bool:
     """Migrate; returns whether the server has been restarted since it last took relaxed writes."""
     try:
         with connect(conninfo) as connection, connection.transaction():
             tx = PostgresTx(connection)
             tx.execute("select pg_advisory_xact_lock(:key)", key=_MIGRATION_LOCK)
-            migrate(tx, known_migrations())
+            migrate(tx, known_migrations(schema))
             if not serving:
                 return False
             [(started,)] = tx.execute("select cast(pg_postmaster_start_time() as text)")
-            known = read_meta(tx, _SERVER_START)
-            write_meta(tx, _SERVER_START, started)
+            known = read_meta(tx, SERVING)
+            write_meta(tx, SERVING, started)
             return known is not None and known != started
     except psycopg.Error as error:
         raise translate(error) from error

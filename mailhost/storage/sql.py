@@ -2,8 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from mailhost.storage.transaction import Tx
+
+SERVING: Final = "serving"
+"""The meta row that stands while a server runs: since when (SQLite), or on which run of the database server."""
+
+HELD_UNTIL: Final = "sweep_held_until"
+"""The meta row that keeps the sweeper from erasing anything before that time, in unix seconds."""
 
 
 def take_id(tx: Tx, name: str) -> int:
@@ -130,6 +137,16 @@ def delete_blob(tx: Tx, digest: bytes) -> str | None:
 def delete_candidate(tx: Tx, digest: bytes) -> None:
     """The sweeper is done with this blob."""
     tx.execute("delete from blob_candidate where digest = :digest", digest=digest)
+
+
+def places_after(tx: Tx, after: bytes, limit: int) -> list[tuple[bytes, str]]:
+    """Blobs that have a file, in the order of their digests, and the file's name."""
+    return tx.execute(
+        """select digest, place from blob where place is not null and digest > :after
+        order by digest limit :limit""",
+        after=after,
+        limit=limit,
+    )
 
 
 def places_without_row(tx: Tx, places: Iterable[tuple[bytes, str]]) -> list[str]:

@@ -21,10 +21,9 @@ import apsw
 from mailhost.storage.errors import Conflict, StorageDamaged, StorageError, StorageFull, StorageUnavailable
 from mailhost.storage.jobs import Bridge, Job
 from mailhost.storage.migrate import known_migrations, migrate
-from mailhost.storage.sql import delete_meta, read_meta, write_meta
+from mailhost.storage.sql import SERVING, delete_meta, read_meta, write_meta
 from mailhost.storage.transaction import Engine, P, R, Row, Value, Watch
 
-_SERVING = "serving"  # the meta row that stands while a server runs
 _TICK_SECONDS = 0.5  # how long a relaxed write may stay out of reach of an fsync; twice that is promised
 _STATEMENTS_CACHED = 512
 
@@ -94,6 +93,8 @@ def connect(path: Path, options: SqliteOptions, busy_seconds: float) -> apsw.Con
     """A connection with our pragmas. `page_size` counts only for a file that does not exist yet."""
     connection = apsw.Connection(str(path), statementcachesize=_STATEMENTS_CACHED)
     connection.set_busy_timeout(int(busy_seconds * 1000))
+    # Without this, SQLite plans a statement anew whenever a bound value might change the plan: 33 µs instead of 9.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     for pragma in (
         "page_size=8192",
         "journal_mode=wal",
@@ -329,7 +330,7 @@ class SqliteDatabase:
 
     engine: Engine = "sqlite"
 
-    def __init__(self, path: Path, options: SqliteOptions, serving: bool) -> None:
+    def __init__(self, path: Path, options: SqliteOptions, serving: bool, schema: int | None) -> None:
         self.path = path
         self.unclean = False
         self._options = options
@@ -338,7 +339,7 @@ class SqliteDatabase:
         self._loop = self._bridge.loop
         self._writer = Writer(path, options, self._bridge)
         try:
-            self._prepare()
+            self._prepare(schema)
         except BaseException:
             self._writer.connection.close()
             raise
@@ -351,15 +352,15 @@ class SqliteDatabase:
         for thread in self._threads():
             thread.start()
 
-    def _prepare(self) -> None:
+    def _prepare(self, schema: int | None) -> None:
         """Migrate, and note that a server runs, on the writer's connection before its thread starts."""
         connection, tx = self._writer.connection, self._writer.tx
         try:
             with immediate(connection):  # it is the migration lock, too
-                migrate(tx, known_migrations())
+                migrate(tx, known_migrations(schema))
                 if self._serving:
-                    self.unclean = read_meta(tx, _SERVING) is not None
-                    write_meta(tx, _SERVING, str(int(time.time())))
+                    self.unclean = read_meta(tx, SERVING) is not None
+                    write_meta(tx, SERVING, str(int(time.time())))
         except apsw.Error as error:
             raise translate(error) from error
 
@@ -444,16 +445,18 @@ class SqliteDatabase:
         try:
             if self._serving:
                 with immediate(connection):
-                    delete_meta(self._writer.tx, _SERVING)
+                    delete_meta(self._writer.tx, SERVING)
         except apsw.Error as error:
             raise translate(error) from error
         finally:
             connection.close()
 
 
-async def open_sqlite(path: Path, options: SqliteOptions | None = None, *, serving: bool = False) -> SqliteDatabase:
+async def open_sqlite(
+    path: Path, options: SqliteOptions | None = None, *, serving: bool = False, schema: int | None = None
+) -> SqliteDatabase:
     """Open or create the file at `path` and migrate it. `serving` keeps the mark that tells an unclean stop."""
     try:
-        return SqliteDatabase(path, options or SqliteOptions(), serving)
+        return SqliteDatabase(path, options or SqliteOptions(), serving, schema)
     except apsw.Error as error:
         raise translate(error) from error

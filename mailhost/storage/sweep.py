@@ -42,7 +42,7 @@ class Sweeper:
     async def sweep(self, now: int, grace: int = GRACE_SECONDS) -> Swept:
         """One pass: erase what was claimed `grace` seconds ago or earlier, claim what has been released since."""
         erased = claimed = 0
-        while (places := await self._database.write(self._erase_rows, now - grace)) is not None:
+        while (places := await self._database.write(self._erase_rows, now, now - grace)) is not None:
             erased += len(places)
             for place in places:
                 if place is not None:
@@ -76,8 +76,10 @@ class Sweeper:
                 claimed += 1
         return claimed if candidates else None
 
-    def _erase_rows(self, tx: Tx, until: int) -> list[str | None] | None:
+    def _erase_rows(self, tx: Tx, now: int, until: int) -> list[str | None] | None:
         """Delete the rows of one batch; returns their files, or None when no claim is old enough."""
+        if int(sql.read_meta(tx, sql.HELD_UNTIL) or 0) > now:
+            return None  # a backup is copying files
         due = sql.find_claimed(tx, until, _BATCH)
         places: list[str | None] = []
         for digest, claimed_at in due:

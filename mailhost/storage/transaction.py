@@ -3,7 +3,7 @@
 A transaction is a plain function `work(tx, …)`. It runs in a thread, perhaps twice, and touches nothing but `tx`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
@@ -14,6 +14,9 @@ Value = int | str | bytes | float | None
 
 Row = tuple[Any, ...]
 """One row of an answer, in the order of the select list."""
+
+Column = Sequence[Any]
+"""One value of each row, in the order of the rows."""
 
 Engine = Literal["sqlite", "postgres"]
 """Which database stands behind a `Tx`; SQL that has to differ asks for it."""
