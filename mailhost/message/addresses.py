@@ -26,6 +26,7 @@ _SIMPLE: Final = re.compile(
     rb'[ \t]*+(?:"([^"\\]*+)"[ \t]*+|([^\x00-\x1f"(),.:;<>@\[\\\]]*+))'
     rb"<([!#-'*+\-/-9=?A-Z^-~.]++)@([A-Za-z0-9.\-]++)>[ \t]*+(?:,|\Z)"
 )
+_BARE: Final = re.compile(rb"[ \t]*+([!#-'*+\-/-9=?A-Z^-~.]++)@([A-Za-z0-9.\-]++)[ \t]*+(?:,|\Z)")
 _TOKEN: Final = re.compile(
     rb'"((?:[^"\\]|\\.)*+)"'  # 1 quoted string
     rb"|(\[(?:[^\[\]\\]|\\.)*+\]?|[^\s\"<>,:;@()\[]++)"  # 2 domain literal or atoms with dots
@@ -42,9 +43,14 @@ def parse_addresses(value: bytes) -> list[Address]:
     """The addresses of an unfolded field value, in order."""
     found: list[Address] = []
     place = 0
-    while place < len(value) and (simple := _SIMPLE.match(value, place)):
-        name = simple[1] if simple[1] is not None else simple[2].strip()
-        found.append(Address(name or None, None, simple[3], simple[4]))
+    while place < len(value):  # the fast road, for as long as addresses are written plainly
+        if simple := _BARE.match(value, place):
+            found.append(Address(None, None, simple[1], simple[2]))
+        elif simple := _SIMPLE.match(value, place):
+            name = simple[1] if simple[1] is not None else simple[2].strip()
+            found.append(Address(name or None, None, simple[3], simple[4]))
+        else:
+            break
         place = simple.end()
     if place < len(value):
         found.extend(_Parser(value, place).addresses())

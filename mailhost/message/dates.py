@@ -1,7 +1,6 @@
 """Dates: the Date: field as people's programs write it (RFC 5322 §3.3, §4.3), and IMAP's INTERNALDATE."""
 
 import re
-from calendar import timegm
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Final
@@ -111,4 +110,4 @@ def _seconds(year: int, month: bytes, day: bytes, hour: bytes, minute: bytes, se
         midnight = date(year, number, int(day))
     except ValueError:
         return None
-    return timegm(midnight.timetuple()) + int(hour) * 3600 + int(minute) * 60 + int(second) - zone * 60
+    return (midnight - _EPOCH).days * 86_400 + int(hour) * 3600 + int(minute) * 60 + int(second) - zone * 60

@@ -91,13 +91,12 @@ def first_values(fields: Iterable[Field]) -> dict[bytes, bytes]:
 
 def pack_fields(fields: Iterable[Field]) -> bytes:
     """The raw lines of the CACHED_FIELDS in a block that `select_cached` reads."""
-    codes, pieces = [_NEVER], [b""]
-    for name, _, lines in fields:
-        if (code := _CODES.get(name)) is not None:
-            codes.append(code)
-            pieces.append(_with_crlf(lines).replace(b"\0", b"?"))
-    pieces[0] = bytes((*codes, _ALWAYS))
-    return b"\0".join((*pieces, b"\r\n"))
+    kept = [(code, lines) for name, _, lines in fields if (code := _CODES.get(name))]
+    pieces = [lines for _, lines in kept]
+    whole = b"".join(pieces)
+    if whole.count(b"\n") != whole.count(b"\r\n") or b"\0" in whole or not whole.endswith(b"\n"):
+        pieces = [_with_crlf(lines).replace(b"\0", b"?") for lines in pieces]
+    return b"\0".join((bytes((_NEVER, *(code for code, _ in kept), _ALWAYS)), *pieces, b"\r\n"))
 
 
 def unpack_fields(packed: bytes) -> bytes:

@@ -6,9 +6,9 @@ from typing import Final
 
 # Each alternative is tried once at "<" and never goes back, so hostile markup costs no more than its length.
 _MARKUP: Final = re.compile(
-    r"<(?:!--(?:[^-]|-(?!->))*+(?:-->)?"
-    r"|(?P<hidden>style|script|head|title|template|svg)\b(?:(?!</(?P=hidden)\b).)*+(?:</(?P=hidden)\b[^>]*+>?)?"
-    r"|/?(?P<name>[a-z][a-z0-9:]*+)(?:=\s*+(?:\"[^\"]*+\"|'[^']*+')|[^>])*+>?"
+    r"<(?:!--[^-]*+(?:-(?!->)[^-]*+)*+(?:-->)?"
+    r"|(?P<hidden>style|script|head|title|template|svg)\b[^<]*+(?:<(?!/(?P=hidden)\b)[^<]*+)*+(?:</(?P=hidden)\b[^>]*+>?)?"
+    r"|/?(?P<name>[a-z][a-z0-9:]*+)[^>=]*+(?:=\s*+(?:\"[^\"]*+\"|'[^']*+')?+[^>=]*+)*+>?"
     r"|[!?/][^>]*+>?)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -39,15 +39,13 @@ _INLINE: Final = frozenset(
         "wbr",
     )
 )
-_BLANKS: Final = re.compile(r"[ \t\r\f\v\xa0\u200b\u200c\u034f\ufeff]+")
-_LINES: Final = re.compile(r"\s*\n\s*")
 
 
 def html_to_text(markup: str) -> str:
     """The visible text, a line for each block."""
     text = _MARKUP.sub(_replacement, markup.replace("\n", " "))
-    text = _BLANKS.sub(" ", html.unescape(text))
-    return _LINES.sub("\n", text).strip()
+    lines = (" ".join(line.split()) for line in html.unescape(text).split("\n"))
+    return "\n".join(filter(None, lines))
 
 
 def _replacement(found: re.Match[str]) -> str:

@@ -141,9 +141,9 @@ def _content(block: bytes, in_digest: bool) -> Content:
         params,
         _text(found.get(b"id")),
         _text(found.get(b"description")),
-        parse_token(found.get(b"transfer-encoding", b"")) or b"7bit",
-        parse_disposition(found.get(b"disposition", b"")),
-        parse_tokens(found.get(b"language", b"")),
+        parse_token(found[b"transfer-encoding"]) or b"7bit" if b"transfer-encoding" in found else b"7bit",
+        parse_disposition(found[b"disposition"]) if b"disposition" in found else None,
+        parse_tokens(found[b"language"]) if b"language" in found else (),
         _text(found.get(b"location")),
         _text(found.get(b"md5")),
     )

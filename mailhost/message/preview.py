@@ -10,9 +10,10 @@ from mailhost.message.mime import param
 from mailhost.message.scan import SAMPLE, Part
 
 MAX_PREVIEW: Final = 200
+_LOOKED_AT: Final = 4096  # characters; a quotation above the author's own words may be long
 
-# Blanks, and what newsletters fill the line with so that nothing else shows there.
-_BLANKS: Final = re.compile(r"[\s\u00ad\u034f\u180e\u200b-\u200f\u2028-\u202f\u2060\ufeff\x00-\x1f\x7f]+")
+# Control characters, and what newsletters fill the line with so that nothing else shows there.
+_INVISIBLE: Final = re.compile(r"[\x00-\x1f\x7f\u00ad\u034f\u180e\u200b-\u200f\u2028-\u202f\u2060\ufeff]+")
 _SEPARATOR: Final = re.compile(r"(?:-{3,}|_{8,}|={8,}|\*{8,})[^-_=*]{0,60}(?:-{3,}|_*|=*|\**)")
 _FORWARD: Final = re.compile(r"-{4,}\s*(?:original|forwarded|ursprüngliche|message|原始邮件|转发)", re.IGNORECASE)
 
@@ -22,15 +23,14 @@ def preview_of(root: Part) -> str:
     samples = list(_samples(root))
     samples.sort(key=lambda part: part.content.subtype != b"plain")
     for part in samples:
-        text = sample_text(part)
+        text = _sample_text(part)[:_LOOKED_AT]
         own = _one_line(_own_lines(text)) or _one_line(text.splitlines())
         if own:
             return own
     return ""
 
 
-def sample_text(part: Part) -> str:
-    """The kept beginning of a text part as text."""
+def _sample_text(part: Part) -> str:
     content = part.content
     octets = decode_transfer(part.sample, content.encoding)
     text = decode_text(octets, param(content.params, b"charset"), is_cut=len(part.sample) >= SAMPLE)
@@ -72,8 +72,9 @@ def _own_lines(text: str) -> Iterator[str]:
 def _one_line(lines: Iterator[str] | list[str]) -> str:
     pieces: list[str] = []
     length = 0
-    for line in lines:
-        piece = _BLANKS.sub(" ", line).strip()
+    for raw in lines:
+        is_plain = raw.isascii() and raw.isprintable()
+        piece = " ".join((raw if is_plain else _INVISIBLE.sub(" ", raw)).split())
         if piece:
             pieces.append(piece)
             length += len(piece) + 1

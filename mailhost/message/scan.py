@@ -155,7 +155,7 @@ class Scanner:
             self._pass_body(data, len(data) if last else self._settled(data))
             return False
         place = found if isinstance(found, int) else found.place
-        if place > self._at and data[place - 1] == _CR:
+        if data[place - 1] == _CR:
             place -= 1  # the line end before a delimiter line belongs to it (RFC 2046 §5.1.1)
         self._pass_body(data, max(self._at, place))
         if isinstance(found, int):
@@ -189,7 +189,7 @@ class Scanner:
         newline = data.rfind(b"\n", max(self._at - 1, end - _MAX_DELIMITER))
         if newline >= 0:
             line = data[newline : newline + len(self._needle) + 2]
-            if line in (b"\n", b"\n\r") or self._needle.startswith(line):
+            if self._needle.startswith(line):
                 end = newline
         if end > self._at and data[end - 1] == _CR:
             end -= 1

@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from mailhost.message.scan import MAX_DEPTH, MAX_HEADER, MAX_PARTS, Part, Scanner
+from mailhost.message.scan import MAX_DEPTH, MAX_HEADER, MAX_PARTS, SAMPLE, Part, Scanner
 
 
 def scan(content: bytes, piece: int = 0) -> Part:
@@ -54,6 +54,12 @@ def test_tree_offsets_and_lines() -> None:
 @pytest.mark.parametrize("piece", [1, 2, 3, 7, 64])
 def test_pieces_of_any_size_give_the_same_tree(piece: int) -> None:
     assert scan(MIXED, piece) == scan(MIXED)
+
+
+def test_sample_is_the_same_from_pieces() -> None:
+    content = b"\r\n" + b"0123456789\r\n" * 4000
+    assert scan(content, 1000) == scan(content)
+    assert scan(content).sample == content[2 : 2 + SAMPLE]
 
 
 def test_bare_lf_is_a_line_end_too() -> None:
