@@ -1,6 +1,6 @@
 """A small house to sign in to: two accounts, their app passwords, a clock the test sets."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,9 +47,6 @@ class House:
 
     async def causes(self, keeper: DoorKeeper, account_id: int) -> list[Cause]:
         return [sign_in.cause for sign_in, _ in await self.diary(keeper, account_id)]
-
-
-Visitor = Callable[..., Visit]
 
 
 def visit(**changes: object) -> Visit:

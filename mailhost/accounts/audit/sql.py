@@ -8,7 +8,7 @@ from mailhost.storage.sql import take_id
 
 
 def record_sign_ins(tx: Tx, batch: Sequence[tuple[SignIn, Occurrence]]) -> None:
-    """Write one row for each sign-in; of accounts removed meanwhile too, which the next trim takes away."""
+    """Write one row for each sign-in. What comes late for a removed account goes with its age, like NOBODY's."""
     tx.execute_many(
         """insert into sign_in (account_id, id, at, cause, address, protocol, port, peer, network, tls_version,
             mechanism, client_id, connection_id, credential_id, attempts)
