@@ -1,5 +1,7 @@
 """The maildrop of POP3: INBOX as it stood at sign-in, held by one session at a time (RFC 1939 §4, §8)."""
 
+from __future__ import annotations  # array is not subscriptable when Python 3.11 runs
+
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
