@@ -39,7 +39,7 @@ class House:
 
     database: Database
     blobs: Blobs
-    tls: ssl.SSLContext
+    tls: ssl.SSLContext | None
     key: SecretKey = field(default_factory=lambda: SecretKey(b"k" * 32))
     login_limits: Limits = field(default_factory=lambda: Limits(wrong_per_account=3, first_wait_seconds=30))
     imap: ImapSettings = field(default_factory=lambda: ImapSettings(plaintext_sign_in=True))
@@ -91,13 +91,14 @@ class House:
 
 
 def _imap(house: House) -> Handler:
+    tls = house.tls if house.offers_tls else None
     services = ImapServices(
         house.database,
         house.blobs,
         house.keeper,
         LiveSessions(house.database, house.sessions_per_account),
         house.clock,
-        (lambda: house.tls) if house.offers_tls else None,
+        None if tls is None else lambda: tls,
         house.imap,
     )
     return ImapServer(services).serve

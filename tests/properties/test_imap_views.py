@@ -1,0 +1,146 @@
+"""Sessions that change one mailbox at random: each one's numbers stay true to what it was told (RFC 9051 §2.3.1.2).
+
+A client here keeps the list of UIDs as a real one does: EXISTS adds unknown ones at the end, EXPUNGE takes one out.
+Whatever it fetches by number must then be the message it believes to have there.
+"""
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from mailhost.storage.blobs import Blobs
+from mailhost.storage.database import open_database
+from mailhost.storage.files import DiskFiles
+from tests.transcripts.house import ANNA, APP_PASSWORDS, SAMPLE, House
+
+CLIENTS = 3
+STEPS = 120
+
+_EXISTS = re.compile(rb"\* (\d+) EXISTS")
+_EXPUNGE = re.compile(rb"\* (\d+) EXPUNGE")
+_FETCH = re.compile(rb"\* (\d+) FETCH \((.*)\)")
+_UID = re.compile(rb"UID (\d+)")
+_FLAGS = re.compile(rb"FLAGS \(([^)]*)\)")
+
+
+class Client:
+    """A mail client that believes what it is told and nothing else."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.uids: list[int | None] = []
+        self.flags: list[frozenset[bytes] | None] = []
+        self.count = 0
+
+    async def command(self, text: str, *, permits_expunge: bool = True) -> None:
+        self.count += 1
+        tag = f"t{self.count}".encode()
+        self.writer.write(tag + b" " + text.encode() + b"\r\n")
+        while True:
+            line = (await self.reader.readline()).removesuffix(b"\r\n")
+            assert line, f"hung up at {text}"
+            if line.startswith(tag):
+                assert b" OK " in line, (text, line)
+                return
+            self.hear(line, text, permits_expunge=permits_expunge)
+
+    def hear(self, line: bytes, text: str, *, permits_expunge: bool) -> None:
+        if found := _EXISTS.fullmatch(line):
+            assert int(found[1]) >= len(self.uids), (text, line)
+            new = int(found[1]) - len(self.uids)
+            self.uids += [None] * new
+            self.flags += [None] * new
+        elif found := _EXPUNGE.fullmatch(line):
+            assert permits_expunge, (text, line)
+            del self.uids[int(found[1]) - 1]
+            del self.flags[int(found[1]) - 1]
+        elif found := _FETCH.fullmatch(line):
+            place = int(found[1]) - 1
+            if uid := _UID.search(found[2]):
+                assert self.uids[place] in {None, int(uid[1])}, (text, line, self.uids)
+                self.uids[place] = int(uid[1])
+            if flags := _FLAGS.search(found[2]):
+                self.flags[place] = frozenset(flags[1].split())
+
+    async def step(self, dice: random.Random) -> None:
+        """One thing that clients do."""
+        number = dice.randint(1, max(1, len(self.uids)))
+        flag = dice.choice(["\\Seen", "\\Deleted", "\\Flagged", "$label1"])
+        match dice.randint(0, 9):
+            case 0 | 1 if self.uids:
+                sign = dice.choice("+-")
+                silent = dice.choice(["", ".SILENT"])
+                text = f"STORE {number}:{min(number + 1, len(self.uids))} {sign}FLAGS{silent} ({flag})"
+                await self.command(text, permits_expunge=False)
+                if silent:
+                    self.flags[number - 1 : number + 1] = [None] * len(self.flags[number - 1 : number + 1])
+            case 2:
+                await self.command("APPEND INBOX {3+}\r\na\r\n")
+            case 3:
+                await self.command("EXPUNGE")
+            case 4 if self.uids:
+                await self.command(f"MOVE {number} Trash")
+            case 5 if self.uids:
+                await self.command(f"COPY {number} Archive")
+            case 6:
+                await self.command("NOOP")
+            case 7 if self.uids:
+                await self.command("UID FETCH 1:* (UID FLAGS)")
+            case 8 if self.uids:
+                await self.command("FETCH 1:* (UID FLAGS)", permits_expunge=False)
+                assert None not in self.uids
+            case _:
+                await self.command("SEARCH ALL", permits_expunge=False)
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    database = await open_database(f"sqlite:///{tmp_path}/mailhost.db")
+    house = House(database, Blobs(database, DiskFiles(tmp_path / "blobs")), None)
+    await house.build()
+    for number in range(8):
+        await house.deliver(SAMPLE % (number, number, number, number))
+    yield house
+    await house.keeper.close()
+    await database.close()
+
+
+@pytest.fixture
+async def clients(house: House) -> AsyncIterator[list[Client]]:
+    listener = await house.open_listener("imap")
+    made = []
+    for _ in range(CLIENTS):
+        client = Client(*await asyncio.open_connection("127.0.0.1", listener.port))
+        made.append(client)
+        await client.command(f'LOGIN {ANNA} "{APP_PASSWORDS[ANNA]}"')
+        await client.command("SELECT INBOX")
+    yield made
+    for client in made:
+        client.writer.close()
+        with suppress(ConnectionError):
+            await client.writer.wait_closed()
+    listener.stop()
+    await listener.drain(5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_numbers_stay_true(clients: list[Client], seed: int) -> None:
+    dice = random.Random(seed)
+    for _ in range(STEPS):
+        await dice.choice(clients).step(dice)
+    for client in clients:
+        await client.command("NOOP")
+    told = [(client.uids, client.flags) for client in clients]
+    for client, (uids, flags) in zip(clients, told, strict=True):
+        known = list(zip(uids, flags, strict=True))
+        await client.command("FETCH 1:* (UID FLAGS)", permits_expunge=False)
+        for (uid, mask), now, mask_now in zip(known, client.uids, client.flags, strict=True):
+            assert uid in {None, now}
+            assert mask in {None, mask_now}
+        assert (client.uids, client.flags) == (clients[0].uids, clients[0].flags)

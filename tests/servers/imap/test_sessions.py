@@ -1,0 +1,159 @@
+"""What no transcript can say: revoked credentials, a server that stops, clients that vanish, a crash of one session."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from mailhost import accounts
+from mailhost.mailstore.model import Mailbox
+from mailhost.network.listener import Listener
+from mailhost.servers.imap import selecting
+from mailhost.storage.blobs import Blobs
+from mailhost.storage.database import open_database
+from mailhost.storage.files import DiskFiles
+from tests.transcripts.house import ANNA, APP_PASSWORDS, SAMPLE, START, House
+
+LOGIN = f'a LOGIN {ANNA} "{APP_PASSWORDS[ANNA]}"'
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def line(self) -> bytes:
+        async with asyncio.timeout(10):
+            return await self.reader.readline()
+
+    async def command(self, text: str) -> list[bytes]:
+        """Send it; the lines up to its tagged answer."""
+        self.send(text.encode() + b"\r\n")
+        tag = text.split()[0].encode()
+        lines = [await self.line()]
+        while not lines[-1].startswith(tag + b" "):
+            assert lines[-1], f"hung up at {text}"
+            lines.append(await self.line())
+        return lines
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    database = await open_database(f"sqlite:///{tmp_path}/mailhost.db")
+    house = House(database, Blobs(database, DiskFiles(tmp_path / "blobs")), None)
+    await house.build()
+    for number in range(1, 4):
+        await house.deliver(SAMPLE % (number, number, number, number))
+    yield house
+    await house.keeper.close()
+    await database.close()
+
+
+@pytest.fixture
+async def listener(house: House) -> AsyncIterator[Listener]:
+    listener = await house.open_listener("imap")
+    yield listener
+    listener.stop()
+    await listener.drain(5)
+
+
+@pytest.fixture
+async def clients(listener: Listener) -> AsyncIterator[list[Client]]:
+    """Three clients who have heard the greeting."""
+    made = []
+    for _ in range(3):
+        client = Client(*await asyncio.open_connection("127.0.0.1", listener.port))
+        await client.line()
+        made.append(client)
+    yield made
+    for client in made:
+        client.writer.close()
+        with suppress(ConnectionError):
+            await client.writer.wait_closed()
+
+
+async def test_revoking_a_credential_ends_its_sessions_at_once(house: House, clients: list[Client]) -> None:
+    asleep, awake, other = clients
+    await asleep.command(LOGIN)
+    await asleep.command("b SELECT INBOX")
+    asleep.send(b"c IDLE\r\n")
+    await asleep.line()
+    await awake.command(LOGIN)
+    await other.command("a LOGIN otto@example.test ottoottoottootto")
+    [password] = await house.database.read(accounts.list_app_passwords, house.ids[ANNA])
+    await house.database.write(accounts.revoke_app_password, house.ids[ANNA], password.id, START)
+    for client in (asleep, awake):
+        assert await client.line() == b"* BYE Session expired, please login again.\r\n"
+        assert await client.line() == b""
+    assert (await other.command("b NOOP"))[-1].startswith(b"b OK")
+
+
+async def test_a_server_that_stops_says_goodbye(listener: Listener, clients: list[Client]) -> None:
+    asleep, awake, stranger = clients
+    await asleep.command(LOGIN)
+    asleep.send(b"c IDLE\r\n")
+    await asleep.line()
+    await awake.command(LOGIN)
+    listener.stop()
+    for client in (asleep, awake, stranger):
+        assert await client.line() == b"* BYE The server is restarting. Connect again.\r\n"
+        assert await client.line() == b""
+
+
+async def test_a_crash_ends_one_session_and_no_other(clients: list[Client], monkeypatch: pytest.MonkeyPatch) -> None:
+    unlucky, lucky, _ = clients
+
+    def crash(mailbox: Mailbox) -> bool:
+        raise ZeroDivisionError
+
+    await unlucky.command(LOGIN)
+    await lucky.command(LOGIN)
+    monkeypatch.setattr(selecting, "MailboxView", crash)
+    unlucky.send(b"b SELECT INBOX\r\n")
+    assert await unlucky.line() == b"* BYE System Error\r\n"
+    assert await unlucky.line() == b""
+    assert (await lucky.command("b NOOP"))[-1].startswith(b"b OK")
+
+
+async def test_vanishing_in_the_middle_of_things_leaves_nothing_behind(
+    house: House, clients: list[Client], tmp_path: Path
+) -> None:
+    appending, fetching, watcher = clients
+    for client in clients:
+        await client.command(LOGIN)
+    appending.send(b"b APPEND INBOX {1000000+}\r\n" + b"x" * 900_000)
+    await fetching.command("b SELECT INBOX")
+    fetching.send(b"c FETCH 1:* BODY[]\r\nd FETCH")
+    await fetching.line()
+    for client in (appending, fetching):
+        client.writer.transport.abort()
+    for _ in range(100):
+        if not [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]:
+            break
+        await asyncio.sleep(0.02)
+    assert not [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+    assert (await watcher.command("b STATUS INBOX (MESSAGES)"))[0] == b'* STATUS "INBOX" (MESSAGES 3)\r\n'
+
+
+async def test_a_large_message_passes_through_in_pieces(clients: list[Client]) -> None:
+    client = clients[0]
+    await client.command(LOGIN)
+    size = 8_000_000
+    body = b"".join(b"%078d\r\n" % number for number in range(size // 80))
+    client.send(b"b APPEND INBOX {%d+}\r\n" % len(body))
+    client.send(body + b"\r\n")
+    assert (await client.line()).startswith(b"b OK [APPENDUID ")
+    await client.command("c SELECT INBOX")
+    client.send(b"d FETCH 4 BODY.PEEK[]\r\n")
+    assert await client.line() == b"* 4 FETCH (BODY[] {%d}\r\n" % size
+    async with asyncio.timeout(20):
+        assert await client.reader.readexactly(size) == body
+    assert await client.line() == b")\r\n"
+    assert (await client.line()).startswith(b"d OK")
