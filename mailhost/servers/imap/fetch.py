@@ -18,10 +18,10 @@ from mailhost.protocols.imap.commands import Fetch
 from mailhost.protocols.imap.fetch import Attribute, FetchItem, Section
 from mailhost.servers.imap.content import content_pieces
 from mailhost.servers.imap.numbers import NumberMap
-from mailhost.servers.imap.plan import CONTENT_COLUMNS, Column, FlagNames, KnownFlags, RowPlan, plan_rows, split_items
+from mailhost.servers.imap.plan import CONTENT_COLUMNS, FlagNames, KnownFlags, RowPlan, plan_rows, split_items
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.blobs import Blobs
-from mailhost.storage.database import Database, Tx
+from mailhost.storage.database import Column, Database, Tx
 
 ROWS_AT_ONCE = 1_000
 CONTENTS_AT_ONCE = 50

@@ -7,17 +7,14 @@ listing makes no object per message but the words themselves.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, Final
+from typing import Final
 
 from mailhost.mailstore.flags import Keywords, flag_text, known_bits, load_keywords
 from mailhost.message.dates import internal_date_text
 from mailhost.message.headers import CACHED_FIELDS, field_mask, select_cached
 from mailhost.message.structure import body_of
 from mailhost.protocols.imap.fetch import Attribute, FetchItem, Section, Text
-from mailhost.storage.database import Tx
-
-Column = Sequence[Any]
-"""One value a message, in the order of the messages; what type it has the column's name says."""
+from mailhost.storage.database import Column, Tx
 
 NUMBER: Final = "number"
 """The column of sequence numbers, which no row has."""
