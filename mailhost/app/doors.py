@@ -13,6 +13,7 @@ from mailhost.config import Smarthost, SmarthostTls
 from mailhost.config.model import PASSWORD_VARIABLE
 from mailhost.delivery.model import Office
 from mailhost.delivery.model import Smarthost as Carrier
+from mailhost.domains import list_domains
 from mailhost.login import DoorKeeper
 from mailhost.network.listener import Handler
 from mailhost.network.misdirected import Service
@@ -26,6 +27,11 @@ from mailhost.servers.smtp.mx import MxSession
 from mailhost.servers.smtp.server import SmtpServer
 from mailhost.servers.smtp.session import SmtpServices, SmtpSettings
 from mailhost.servers.smtp.submission import SubmissionSession
+from mailhost.storage.database import Tx
+from mailhost.storage.errors import StorageError
+from mailhost.web.bridge import HttpServer
+from mailhost.web.setup import Facts
+from mailhost.web.site import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class House:
     keeper: DoorKeeper
     context: ssl.SSLContext
     host: str  # our name in greetings
-    help_url: str  # where answers send people to
+    facts: Facts  # where people reach us
 
 
 def office_of(services: Services, host: str) -> Office:
@@ -64,10 +70,26 @@ def office_of(services: Services, host: str) -> Office:
     )
 
 
+def web_door(house: House) -> Door:
+    """The set-up page and what else is on the web."""
+
+    async def is_well() -> bool:
+        try:
+            return await house.services.database.read(_answers)
+        except StorageError:
+            return False
+
+    return Door("http", Service.HTTP, HttpServer(Site(house.facts, is_well).application()).serve)
+
+
+def _answers(tx: Tx) -> bool:
+    return bool(list_domains(tx, 1))
+
+
 def mail_doors(house: House) -> Sequence[Door]:
     """Every door mail goes through, in the order in which people read them."""
     imap, pop3 = _imap(house).serve, _pop3(house).serve
-    office, smtp_settings = office_of(house.services, house.host), SmtpSettings(house.help_url)
+    office, smtp_settings = office_of(house.services, house.host), SmtpSettings(house.facts.help_url)
     smtp = SmtpServices(office, house.keeper, lambda: house.context, smtp_settings)
     lmtp = SmtpServices(office, house.keeper, None, smtp_settings)
     submission = SmtpServer(SubmissionSession, smtp).serve
@@ -93,7 +115,7 @@ def _imap(house: House) -> ImapServer:
             LiveSessions(services.database, limits.imap_sessions_per_account),
             time.time,
             lambda: house.context,
-            ImapSettings(house.help_url, append_limit=limits.message_octets),
+            ImapSettings(house.facts.help_url, append_limit=limits.message_octets),
         )
     )
 
@@ -108,7 +130,7 @@ def _pop3(house: House) -> Pop3Server:
             time.time,
             house.host,
             lambda: house.context,
-            Pop3Settings(house.help_url),
+            Pop3Settings(house.facts.help_url),
         )
     )
 

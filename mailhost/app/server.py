@@ -10,13 +10,12 @@ import signal
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from mailhost import domains, observe
-from mailhost.app.doors import Door, House, mail_doors
+from mailhost.app.doors import Door, House, mail_doors, web_door
 from mailhost.app.maintenance import Maintenance
 from mailhost.app.services import Services
 from mailhost.login import DoorKeeper
@@ -25,6 +24,7 @@ from mailhost.network.certificates import CertificateFiles, ensure_certificates,
 from mailhost.network.listener import Admission, CannotListen, Listener
 from mailhost.network.stream import Deadlines
 from mailhost.network.tls import CannotUseCertificate, load_certificate, server_context
+from mailhost.web.setup import Facts
 
 log = observe.logger()
 
@@ -32,16 +32,6 @@ _TLS_FOLDER: Final = "tls"
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _HIGH: Final = 1000  # what is added to a port that this user may not open
 _SPARE_FILES: Final = 256  # for the database, the blobs and the queue, besides the connections
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """What whoever started the server is told once every listener accepts."""
-
-    host: str  # where programs of this machine reach it
-    domain: str  # the first of our domains, whose names the certificate holds
-    ports: dict[str, int]
-    authority: Path | None  # None where the operator brought a certificate
 
 
 class Server:
@@ -65,7 +55,7 @@ class Server:
         )
         self._keeper = DoorKeeper(services.database, services.key, sign_ins, time.time)
 
-    async def run(self, announce: Callable[[Running], None], *, any_ports: bool = False) -> None:
+    async def run(self, announce: Callable[[Facts], None], *, any_ports: bool = False) -> None:
         """Serve until SIGTERM or SIGINT; `any_ports` takes free ports instead of the set ones.
 
         Raises CannotListen, CannotUseCertificate.
@@ -79,12 +69,14 @@ class Server:
             services.database, services.blobs, services.files, lambda: self._renew_certificate(context)
         )
         domain = await self._first_domain()
-        host = services.config.host_name or f"mail.{domain}"
-        house = House(services, self._keeper, context, host, self._help_url())
+        authority = None if services.config.tls.certificate else files.authority
+        facts = Facts(self._reachable_at(), domain, self._ports, authority)
+        house = House(services, self._keeper, context, services.config.host_name or f"mail.{domain}", facts)
         try:
+            await self._open(web_door(house), context, any_ports=any_ports)  # first: answers of the others point to it
             for door in mail_doors(house):
                 await self._open(door, context, any_ports=any_ports)
-            announce(Running(self._reachable_at(), domain, self._ports, self._authority(files)))
+            announce(facts)
             log.info("server.started", host=house.host, pid=os.getpid())
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keeper.run())
@@ -136,9 +128,6 @@ class Server:
         listen = self._services.config.listen
         return "localhost" if {"0.0.0.0", "::", *_LOOPBACK} & {*listen} else listen[0]  # noqa: S104 - compared, not bound
 
-    def _help_url(self) -> str:
-        return f"http://{self._reachable_at()}/help"
-
     # Certificates
 
     async def _certificate_files(self) -> CertificateFiles:
@@ -150,9 +139,6 @@ class Server:
         if is_new:
             log.info("certificate.issued", names=names)
         return files
-
-    def _authority(self, files: CertificateFiles) -> Path | None:
-        return None if self._services.config.tls.certificate else files.authority
 
     async def _renew_certificate(self, context: ssl.SSLContext) -> None:
         """New connections get what lies in the files now: renewed, or with the names of domains added since."""

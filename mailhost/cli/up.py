@@ -9,29 +9,17 @@ import shlex
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Final
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from mailhost import observe
-from mailhost.app import Running, Server, data_folder, open_services
+from mailhost.app import Server, data_folder, open_services
 from mailhost.cli.first_start import DEFAULT_DOMAIN, Welcome, people, settings
 from mailhost.cli.store import data_option, plainly
 from mailhost.config import Config
-
-_ROWS: Final = (  # name in the settings, what people call it, host name before the domain, encryption, sign-in
-    ("imaps", "IMAP", "imap", "SSL/TLS", "app password"),
-    ("imap", "IMAP", "imap", "STARTTLS", "app password"),
-    ("pop3s", "POP3", "pop", "SSL/TLS", "app password"),
-    ("pop3", "POP3", "pop", "STARTTLS", "app password"),
-    ("submissions", "SMTP, sending", "smtp", "SSL/TLS", "app password"),
-    ("submission", "SMTP, sending", "smtp", "STARTTLS", "app password"),
-    ("smtp", "SMTP, from other servers", "mail", "STARTTLS", "none"),
-    ("lmtp", "LMTP, from this machine", "", "none", "none"),
-    ("http", "set-up page", "mail", "none", "none"),
-)
+from mailhost.web.setup import Facts
 
 
 @click.command()
@@ -66,33 +54,31 @@ async def _serve(config: Config, data: Path, domain: str, *, demo: bool, any_por
     async with open_services(config, data, serving=True) as services:
         welcomes = await people(services, domain, demo=demo)
 
-        def announce(running: Running) -> None:
+        def announce(facts: Facts) -> None:
             if as_json:
-                _print_json(running, welcomes)
+                _print_json(facts, welcomes)
             else:
-                _print_table(running, welcomes, data)
+                _print_table(facts, welcomes, data)
 
         await Server(services).run(announce, any_ports=any_ports)
 
 
-def _print_json(running: Running, welcomes: Sequence[Welcome]) -> None:
+def _print_json(facts: Facts, welcomes: Sequence[Welcome]) -> None:
     line = {
-        "host": running.host,
-        "ports": running.ports,
-        "ca": str(running.authority) if running.authority else None,
+        "host": facts.host,
+        "ports": facts.ports,
+        "ca": str(facts.authority) if facts.authority else None,
         "pid": os.getpid(),
         "accounts": [{"address": each.address, "app_password": each.app_password} for each in welcomes],
     }
     print(json.dumps(line), flush=True)
 
 
-def _print_table(running: Running, welcomes: Sequence[Welcome], data: Path) -> None:
+def _print_table(facts: Facts, welcomes: Sequence[Welcome], data: Path) -> None:
     console = Console(soft_wrap=True, highlight=False)
     table = Table("service", "host name", "port", "encryption", "sign-in", title="Mailhost is running")
-    for name, service, prefix, encryption, sign_in in _ROWS:
-        if name in running.ports:
-            host = "localhost" if running.host == "localhost" or not prefix else f"{prefix}.{running.domain}"
-            table.add_row(service, host, str(running.ports[name]), encryption, sign_in)
+    for row in facts.rows(for_servers=True):
+        table.add_row(row.service, row.host, str(row.port), row.encryption, row.sign_in)
     console.print(table)
     for each in welcomes:
         if each.app_password is not None:
@@ -101,16 +87,16 @@ def _print_table(running: Running, welcomes: Sequence[Welcome], data: Path) -> N
             console.print("  Both are shown only now; mailhost app-password add makes new ones.")
     if welcomes:
         console.print("\nFetch the newest message:\n")
-        console.print(_curl(running, welcomes[0]) + "\n", markup=False)
+        console.print(_curl(facts, welcomes[0]) + "\n", markup=False)
     console.print(f"Settings: {data / 'mailhost.toml'}. Ctrl-C stops.")
     sys.stdout.flush()
 
 
-def _curl(running: Running, welcome: Welcome) -> str:
+def _curl(facts: Facts, welcome: Welcome) -> str:
     """A line to paste; without a password in it curl asks for one."""
     user = welcome.address if welcome.app_password is None else f"{welcome.address}:{welcome.app_password}"
     words = ["curl", "--silent", "--show-error"]
-    if running.authority is not None:
-        words += ["--cacert", str(running.authority)]
-    words += ["--user", user, f"imaps://{running.host}:{running.ports['imaps']}/INBOX;MAILINDEX=*"]
+    if facts.authority is not None:
+        words += ["--cacert", str(facts.authority)]
+    words += ["--user", user, f"imaps://{facts.host}:{facts.ports['imaps']}/INBOX;MAILINDEX=*"]
     return " ".join(shlex.quote(word) for word in words)
