@@ -89,7 +89,9 @@ def _answers(tx: Tx) -> bool:
 def mail_doors(house: House) -> Sequence[Door]:
     """Every door mail goes through, in the order in which people read them."""
     imap, pop3 = _imap(house).serve, _pop3(house).serve
-    office, smtp_settings = office_of(house.services, house.host), SmtpSettings(house.facts.help_url)
+    office = office_of(house.services, house.host)
+    plaintext_sign_in = house.services.config.plaintext_sign_in
+    smtp_settings = SmtpSettings(house.facts.help_url, plaintext_sign_in=plaintext_sign_in)
     smtp = SmtpServices(office, house.keeper, lambda: house.context, smtp_settings)
     lmtp = SmtpServices(office, house.keeper, None, smtp_settings)
     submission = SmtpServer(SubmissionSession, smtp).serve
@@ -115,7 +117,11 @@ def _imap(house: House) -> ImapServer:
             LiveSessions(services.database, limits.imap_sessions_per_account),
             time.time,
             lambda: house.context,
-            ImapSettings(house.facts.help_url, append_limit=limits.message_octets),
+            ImapSettings(
+                house.facts.help_url,
+                append_limit=limits.message_octets,
+                plaintext_sign_in=services.config.plaintext_sign_in,
+            ),
         )
     )
 
@@ -130,7 +136,7 @@ def _pop3(house: House) -> Pop3Server:
             time.time,
             house.host,
             lambda: house.context,
-            Pop3Settings(house.facts.help_url),
+            Pop3Settings(house.facts.help_url, plaintext_sign_in=services.config.plaintext_sign_in),
         )
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from mailhost import accounts, domains, mailstore
-from mailhost.app import Services
+from mailhost.app.services import Services
 from mailhost.config import FILE_NAME, Config, load, turn_demo_on, write_first
 from mailhost.crypto import hash_password, new_password
 from mailhost.errors import MailhostError

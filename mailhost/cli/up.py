@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mailhost import observe
-from mailhost.app import Server, data_folder, open_services
+from mailhost.app.server import Server
+from mailhost.app.services import data_folder, open_services
 from mailhost.cli.first_start import DEFAULT_DOMAIN, Welcome, people, settings
 from mailhost.cli.store import data_option, plainly
 from mailhost.config import Config

@@ -112,6 +112,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     database: Annotated[
         str, Meta(description="postgresql://user@host/name; a SQLite file in the data folder if empty")
     ] = ""
+    plaintext_sign_in: Annotated[
+        bool, Meta(description="let people sign in without TLS: only where nobody listens in")
+    ] = False
     log_level: Annotated[LogLevel, Meta(description='"debug", "info", "warning" or "error"')] = LogLevel.INFO
     demo: Annotated[bool, Meta(description="a demonstration: limits are relaxed, so that whole test rigs may come")] = (
         False
