@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mailhost.message.dates import parse_date
-from mailhost.message.envelope import render_envelope
+from mailhost.message.envelope import ENVELOPE_FIELDS, render_envelope
 from mailhost.message.headers import first_values, pack_fields, parse_fields
 from mailhost.message.preview import preview_of
 from mailhost.message.scan import Scanner
@@ -41,7 +41,7 @@ def digest_of(scanner: Scanner) -> Digest:
     """Finish the scanner, which was fed the whole message, and derive everything."""
     root = scanner.finish()
     fields = parse_fields(root.header)
-    values = first_values(fields)
+    values = first_values(fields, ENVELOPE_FIELDS)
     return Digest(
         envelope=render_envelope(values),
         bodystructure=render_structure(root),

@@ -1,13 +1,19 @@
 """IMAP's ENVELOPE of a header block (RFC 9051 §7.5.2), rendered once at delivery."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from mailhost.message.addresses import Address, parse_addresses
 from mailhost.message.render import nstring
 
+ENVELOPE_FIELDS: Final = frozenset(
+    (b"date", b"subject", b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"in-reply-to", b"message-id")
+)
+"""The fields an ENVELOPE is made of, in lower case."""
+
 
 def render_envelope(values: Mapping[bytes, bytes]) -> bytes:
-    """The ENVELOPE of these fields (unfolded values by name in lower case), ready to be sent."""
+    """The ENVELOPE of the unfolded values of ENVELOPE_FIELDS, ready to be sent."""
     sender = _addresses(values.get(b"from"))
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
         nstring(values.get(b"date")),

@@ -1,7 +1,7 @@
 """Header blocks as they stand on the wire: their fields, and the subsets IMAP clients ask for (RFC 5322 §2.2)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from functools import lru_cache
 from itertools import compress
 from typing import Final
@@ -84,9 +84,9 @@ def parse_fields(header: bytes) -> list[Field]:
     return [(name.lower(), value, lines) for lines, name, value in _FIELD.findall(header) if name]
 
 
-def first_values(fields: Iterable[Field]) -> dict[bytes, bytes]:
-    """The unfolded value of the first field of each name."""
-    return {name: unfold(value) for name, value, _ in reversed(list(fields))}
+def first_values(fields: Sequence[Field], names: Set[bytes]) -> dict[bytes, bytes]:
+    """The unfolded value of the first field of each of these names."""
+    return {name: unfold(value) for name, value, _ in reversed(fields) if name in names}
 
 
 def pack_fields(fields: Iterable[Field]) -> bytes:

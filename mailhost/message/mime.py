@@ -21,7 +21,6 @@ _PARAM: Final = re.compile(rb';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"?|([^
 _TOKEN: Final = re.compile(rb"\s*([^\s;,()\"]+)")
 _QUOTED_OR_COMMENT: Final = re.compile(rb'("(?:[^"\\]|\\.)*+"?)|\((?:[^()\\]|\\.)*+\)', re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
-_FOLD: Final = re.compile(rb"\r?\n")
 
 
 class Content(NamedTuple):
@@ -72,7 +71,7 @@ def unfold(value: bytes) -> bytes:
     """A header value on one line, outer blanks removed (RFC 5322 §2.2.3); a stray CR or LF becomes a blank."""
     value = value.strip()
     if b"\n" in value:
-        value = _FOLD.sub(b"", value)
+        value = value.replace(b"\r\n", b"").replace(b"\n", b"")
     return value.replace(b"\r", b" ") if b"\r" in value else value
 
 

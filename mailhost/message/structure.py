@@ -1,9 +1,10 @@
 """IMAP's BODYSTRUCTURE of a part tree, and BODY, its short form (RFC 9051 §7.5.2, §9 body)."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
-from mailhost.message.envelope import render_envelope
+from mailhost.message.envelope import ENVELOPE_FIELDS, render_envelope
 from mailhost.message.headers import first_values, parse_fields
 from mailhost.message.mime import Content, Params
 from mailhost.message.render import nstring, string
@@ -15,31 +16,17 @@ _ATOM_OR_STRING: Final = re.compile(rb'[ ]*(?:(\()|(\))|"(?:[^"\\]|\\.)*+"|\{([0
 def render_structure(part: Part) -> bytes:
     """The BODYSTRUCTURE of this part with all extension data, ready to be sent."""
     content = part.content
-    extension = b"%b %b %b" % (_disposition(content), _language(content.language), nstring(content.location))
+    head, tail = _constant(content)
     if content.is_multipart:
-        children = b"".join(map(render_structure, part.children))
-        return b"(%b %b %b %b)" % (children, string(content.subtype), _params(content.params), extension)
-    kind = b"%b %b %b %b %b %b %d" % (
-        string(content.type),
-        string(content.subtype),
-        _params(content.params),
-        nstring(content.content_id),
-        nstring(content.description),
-        string(content.encoding),
-        part.body_end - part.body_start,
-    )
+        return b"(%b%b%b" % (b"".join(map(render_structure, part.children)), head, tail)
+    inner = b""
     if content.holds_message:
         [message] = part.children
-        inner = b" %b %b %d" % (
-            render_envelope(first_values(parse_fields(message.header))),
-            render_structure(message),
-            part.lines,
-        )
+        values = first_values(parse_fields(message.header), ENVELOPE_FIELDS)
+        inner = b" %b %b %d" % (render_envelope(values), render_structure(message), part.lines)
     elif content.type == b"text":
         inner = b" %d" % part.lines
-    else:
-        inner = b""
-    return b"(%b%b %b %b)" % (kind, inner, nstring(content.md5), extension)
+    return b"(%b %d%b%b" % (head, part.body_end - part.body_start, inner, tail)
 
 
 def body_of(bodystructure: bytes) -> bytes:
@@ -96,6 +83,23 @@ def _skip_to_end(text: bytes, place: int) -> int:
     while text[place : place + 1] != b")":
         place = _skip(text, place)
     return place + 1
+
+
+@lru_cache(maxsize=256)
+def _constant(content: Content) -> tuple[bytes, bytes]:
+    """What the Content- fields alone decide, before and behind what depends on the part."""
+    extension = b" %b %b %b)" % (_disposition(content), _language(content.language), nstring(content.location))
+    if content.is_multipart:
+        return b" " + string(content.subtype), b" " + _params(content.params) + extension
+    head = b"%b %b %b %b %b %b" % (
+        string(content.type),
+        string(content.subtype),
+        _params(content.params),
+        nstring(content.content_id),
+        nstring(content.description),
+        string(content.encoding),
+    )
+    return head, b" " + nstring(content.md5) + extension
 
 
 def _params(params: Params) -> bytes:
