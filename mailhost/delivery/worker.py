@@ -1,0 +1,216 @@
+"""The outbound worker: takes what is due from the queue, delivers it, and ends or postpones each recipient's row."""
+
+import asyncio
+import ssl
+from collections import defaultdict
+from typing import Final
+
+from mailhost import observe
+from mailhost.delivery.bounce import bounce
+from mailhost.delivery.local import place
+from mailhost.delivery.model import NoSuchUser, Office, Origin, RecipientFull, RecipientSuspended
+from mailhost.delivery.route import is_ours, route
+from mailhost.delivery.send import Sent, send
+from mailhost.delivery.sql import forget_receipts
+from mailhost.delivery.trace import delivery_prefix
+from mailhost.errors import MailhostError
+from mailhost.mailstore import Incoming, Intake, NewMessage, NoSuchAccount, OverQuota
+from mailhost.protocols.smtp.addresses import Address, parse_address
+from mailhost.queue import sql as queue
+from mailhost.queue.model import GIVE_UP_SECONDS, LEASE_SECONDS, TOPIC, Lease, Outgoing, next_attempt
+from mailhost.storage.database import Tx
+
+log = observe.logger()
+
+_BATCH: Final = 100
+_AT_ONCE: Final = 10
+_LONGEST_SLEEP: Final = 60.0
+_ATTEMPT_SECONDS: Final = LEASE_SECONDS - 60
+_TIDY_SECONDS: Final = 3600
+_MAX_REPORTED_HEADER: Final = 65_536
+
+
+class Worker:
+    """Works on the queue until `close`. Several may run, in several processes: leases keep them apart."""
+
+    def __init__(self, office: Office, context: ssl.SSLContext) -> None:
+        """`context` checks the smarthost's certificate."""
+        self._office = office
+        self._context = context
+        self._closing = False
+        self._news = asyncio.Event()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._tidy_at = 0
+
+    async def run(self) -> None:
+        """Deliver what is due, sleep until something is, and end once `close` was called and attempts have ended."""
+        watch = self._office.database.watch(TOPIC, self._news.set)
+        try:
+            while not self._closing:
+                self._news.clear()
+                try:
+                    await self.work_once()
+                    await self._tidy()
+                    pause = await self._pause()
+                except MailhostError as error:  # the store is full or away; the mail waits for it
+                    log.warning("maintenance.crashed", task="queue", reason=type(error).__name__)
+                    pause = _LONGEST_SLEEP
+                try:
+                    async with asyncio.timeout(pause):
+                        await self._news.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            watch.close()
+
+    def close(self) -> None:
+        """Begin nothing new; `run` returns when what is under way has ended."""
+        self._closing = True
+        self._news.set()
+
+    async def work_once(self) -> int:
+        """One attempt for everything that is due now; returns how many recipients were tried."""
+        tried = 0
+        while not self._closing:
+            leases = await self._office.database.write(queue.lease_due, int(self._office.clock()), _BATCH)
+            if not leases:
+                break
+            tried += len(leases)
+            messages: dict[tuple[int, str], list[Lease]] = defaultdict(list)
+            for lease in leases:
+                messages[lease.account_id, lease.transaction_id].append(lease)
+            async with asyncio.TaskGroup() as group:
+                for (account_id, transaction_id), recipients in messages.items():
+                    group.create_task(self._attempt(account_id, transaction_id, recipients))
+        return tried
+
+    async def _pause(self) -> float:
+        due = await self._office.database.read(queue.next_due)
+        return _LONGEST_SLEEP if due is None else min(max(due - self._office.clock(), 0.0), _LONGEST_SLEEP)
+
+    async def _tidy(self) -> None:
+        now = int(self._office.clock())
+        if now >= self._tidy_at:
+            self._tidy_at = now + _TIDY_SECONDS
+            while await self._office.database.write(forget_receipts, now):
+                pass
+
+    # One message.
+
+    async def _attempt(self, account_id: int, transaction_id: str, leases: list[Lease]) -> None:
+        async with self._slots:
+            message = await self._office.database.point(queue.find_outgoing, account_id, transaction_id)
+            if message is None:
+                return
+            try:
+                outcomes = await self._deliver(message, leases)
+                for lease in leases:
+                    await self._settle(message, lease, outcomes[lease])
+            except MailhostError as error:  # the leases end by themselves, and the attempt is made again
+                log.warning("queue.attempted", transaction=transaction_id, reason=type(error).__name__)
+
+    async def _deliver(self, message: Outgoing, leases: list[Lease]) -> dict[Lease, Sent]:
+        outcomes: dict[Lease, Sent] = {}
+        elsewhere: dict[Address, Lease] = {}
+        for lease in leases:
+            address = parse_address(lease.recipient)
+            if address is None:
+                raise AssertionError("only addresses are queued")
+            if await self._office.database.point(is_ours, address):
+                outcomes[lease] = await self._deliver_here(message, address)
+            else:
+                elsewhere[address] = lease
+        if elsewhere:
+            sent = await self._send(message, list(elsewhere))
+            outcomes |= {lease: sent[address] for address, lease in elsewhere.items()}
+        return outcomes
+
+    async def _send(self, message: Outgoing, recipients: list[Address]) -> dict[Address, Sent]:
+        smarthost = self._office.smarthost
+        if smarthost is None:
+            outcome = Sent(451, "4.4.4", "no smarthost is configured any more")
+            return dict.fromkeys(recipients, outcome)
+        content = self._office.blobs.stream(message.blob)
+        try:
+            async with asyncio.timeout(_ATTEMPT_SECONDS):
+                return await send(smarthost, self._context, self._office.host, message, recipients, content)
+        except TimeoutError:
+            return dict.fromkeys(recipients, Sent(421, "4.4.2", f"{smarthost.host} took too long"))
+
+    async def _deliver_here(self, message: Outgoing, address: Address) -> Sent:
+        """To an account of ours: what the submitting session could not do itself."""
+        office = self._office
+        try:
+            recipient = await office.database.point(route, address)
+            incoming = await self._read_again(message)
+            now = int(office.clock())
+            sender = parse_address(message.sender) if message.sender else None
+            origin = Origin(message.transaction_id, sender, "ESMTP", office.host, "127.0.0.1")
+            new = NewMessage(incoming, now, delivery_prefix(origin, office.host, address, now))
+            await office.database.write(
+                place, office.blobs, recipient.account_id, new, message.transaction_id, message.sender, now
+            )
+        except (RecipientFull, OverQuota):
+            return Sent(452, "4.2.2", "The recipient's inbox is out of storage space.")
+        except (NoSuchUser, NoSuchAccount):
+            return Sent(550, "5.1.1", "The email account that you tried to reach does not exist.")
+        except RecipientSuspended:
+            return Sent(550, "5.2.1", "The email account that you tried to reach is disabled.")
+        return Sent(250, "2.0.0", "delivered")
+
+    async def _read_again(self, message: Outgoing) -> Incoming:
+        intake = Intake(self._office.blobs, message.octets, normalise=False)
+        try:
+            async for piece in self._office.blobs.stream(message.blob):
+                intake.write(piece)
+            return await intake.finish()
+        except BaseException:
+            intake.discard()
+            raise
+
+    # The end of an attempt.
+
+    async def _settle(self, message: Outgoing, lease: Lease, outcome: Sent) -> None:
+        now = int(self._office.clock())
+        log.info(
+            "queue.attempted",
+            account=lease.account_id,
+            transaction=lease.transaction_id,
+            recipient=lease.recipient,
+            attempt=lease.attempts,
+            code=outcome.code,
+            answer=outcome.text[:200],
+        )
+        gives_up = now - message.queued_at >= GIVE_UP_SECONDS
+        if outcome.is_delivered:
+            await self._office.database.write(self._finish, lease)
+        elif outcome.is_permanent or gives_up:
+            await self._give_up(message, lease, outcome, now)
+        else:
+            reply = f"{outcome.code} {outcome.status} {outcome.text}"
+            await self._office.database.write(queue.postpone, lease, next_attempt(lease.attempts, now), reply)
+
+    async def _give_up(self, message: Outgoing, lease: Lease, outcome: Sent, now: int) -> None:
+        """Tell the sender, unless it is nobody, and drop the row in the same transaction."""
+        if not message.sender:
+            await self._office.database.write(self._finish, lease)
+            return
+        content = await self._office.blobs.read(message.blob, 0, _MAX_REPORTED_HEADER)
+        header = message.prefix + content.partition(b"\r\n\r\n")[0]
+        intake = Intake(self._office.blobs, 10 * _MAX_REPORTED_HEADER, normalise=True)
+        domain = message.sender.rpartition("@")[2]
+        intake.write(bounce(self._office.host, domain, message, lease.recipient, outcome, header, now))
+        report = NewMessage(await intake.finish(), now, b"Return-Path: <>\r\n")
+        try:
+            await self._office.database.write(self._finish_with_report, lease, report, now)
+        except (OverQuota, NoSuchAccount):  # the sender has no room for bad news, or is gone
+            await self._office.database.write(self._finish, lease)
+
+    def _finish(self, tx: Tx, lease: Lease) -> None:
+        if (blob := queue.finish(tx, lease)) is not None:
+            self._office.blobs.release(tx, blob)
+
+    def _finish_with_report(self, tx: Tx, lease: Lease, report: NewMessage, now: int) -> None:
+        key = f"{lease.transaction_id}/{lease.recipient}"
+        place(tx, self._office.blobs, lease.account_id, report, key, "", now)
+        self._finish(tx, lease)
