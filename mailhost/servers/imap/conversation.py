@@ -52,6 +52,7 @@ from mailhost.servers.imap.idle import idle
 from mailhost.servers.imap.notices import tell_news
 from mailhost.servers.imap.session import Session, SessionOver
 from mailhost.servers.imap.view import MailboxGone, ViewBroken
+from mailhost.storage.errors import StorageError
 
 
 async def converse(session: Session) -> None:
@@ -65,6 +66,8 @@ async def converse(session: Session) -> None:
             await _heed(session, event)
         except MailboxGone:
             raise await session.bye("The selected mailbox was deleted.", "mailbox-gone") from None
+        except StorageError as error:
+            raise await session.bye("Temporary System Problem. Connect again.", f"storage: {error}") from error
         except ViewBroken as error:
             raise await session.bye("System Error. Connect again.", f"view-broken: {error}") from error
 

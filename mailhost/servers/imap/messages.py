@@ -55,6 +55,7 @@ async def _fetch(session: Session, command: Fetch) -> Answer:
             raise
         # Half a literal may be out: no tagged answer would be understood any more.
         raise await session.bye("System Error. Connect again.", f"storage: {error}") from error
+    await tell_keywords(session, session.selected)
     return completed("FETCH")
 
 

@@ -2,7 +2,7 @@
 
 from mailhost.mailstore.expunge import expunge
 from mailhost.mailstore.flags import Keywords, load_keywords
-from mailhost.mailstore.mailboxes import find_selectable
+from mailhost.mailstore.mailboxes import find_selectable, load_mailbox
 from mailhost.mailstore.model import MAX_UID, Mailbox
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Close, Expunge, Select
@@ -77,7 +77,9 @@ async def expunge_deleted(session: Session, command: Expunge) -> Answer:
 
 
 async def _expunge(session: Session, view: MailboxView, ranges: list[tuple[int, int]]) -> None:
+    """Most CLOSEs have nothing to remove; the counter spares them a write."""
     services = session.services
-    if ranges:
+    mailbox = await services.database.point(load_mailbox, view.account_id, view.mailbox_id)
+    if ranges and mailbox.deleted:
         now = int(services.clock())
         await services.database.write(expunge, view.account_id, view.mailbox_id, ranges, now)

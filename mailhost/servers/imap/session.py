@@ -20,6 +20,9 @@ from mailhost.storage.database import Database
 WRITE_AT = 16384
 """Octets of answers that are gathered before they are written, so that pipelined commands share a packet."""
 
+FAIR = 32
+"""Pipelined commands after which other sessions get their turn, though nothing was waited for."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImapSettings:
@@ -56,6 +59,7 @@ class Session:
     """What the files of this door share. Answers are gathered by `say` and leave before the next wait."""
 
     __slots__ = (
+        "_in_a_row",
         "_must_recheck",
         "_pending",
         "_sign_in_by",
@@ -80,6 +84,7 @@ class Session:
         self.client_id = ""
         self._pending = b""
         self._must_recheck = False
+        self._in_a_row = 0
         self._sign_in_by = asyncio.get_running_loop().time() + services.settings.sign_in_seconds
 
     @property
@@ -117,7 +122,11 @@ class Session:
     async def next_event(self) -> Event:
         """The next thing the client does. Raises SessionOver."""
         while (event := self.connection.next_event()) is None:
+            self._in_a_row = 0
             await self.receive(self._patience())
+        self._in_a_row += 1
+        if self._in_a_row % FAIR == 0:
+            await asyncio.sleep(0)
         return event
 
     async def receive(self, seconds: float) -> None:
