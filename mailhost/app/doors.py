@@ -50,9 +50,9 @@ class House:
     """What all doors share."""
 
     services: Services
+    office: Office
     keeper: DoorKeeper
     context: ssl.SSLContext
-    host: str  # our name in greetings
     facts: Facts  # where people reach us
 
 
@@ -89,11 +89,10 @@ def _answers(tx: Tx) -> bool:
 def mail_doors(house: House) -> Sequence[Door]:
     """Every door mail goes through, in the order in which people read them."""
     imap, pop3 = _imap(house).serve, _pop3(house).serve
-    office = office_of(house.services, house.host)
     plaintext_sign_in = house.services.config.plaintext_sign_in
     smtp_settings = SmtpSettings(house.facts.help_url, plaintext_sign_in=plaintext_sign_in)
-    smtp = SmtpServices(office, house.keeper, lambda: house.context, smtp_settings)
-    lmtp = SmtpServices(office, house.keeper, None, smtp_settings)
+    smtp = SmtpServices(house.office, house.keeper, lambda: house.context, smtp_settings)
+    lmtp = SmtpServices(house.office, house.keeper, None, smtp_settings)
     submission = SmtpServer(SubmissionSession, smtp).serve
     return (
         Door("imaps", Service.IMAP, imap, in_tls=True),
@@ -134,7 +133,7 @@ def _pop3(house: House) -> Pop3Server:
             services.blobs,
             house.keeper,
             time.time,
-            house.host,
+            house.office.host,
             lambda: house.context,
             Pop3Settings(house.facts.help_url, plaintext_sign_in=services.config.plaintext_sign_in),
         )

@@ -1,4 +1,4 @@
-"""What tidies up while the server runs: expired mail, unreferenced blobs, old logs, certificates that run out."""
+"""What tidies up while the server runs: expired mail, old logs, unreferenced blobs, certificates that run out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from mailhost import mailstore, observe
-from mailhost.delivery.sql import forget_receipts
 from mailhost.queue.sql import refers_to
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
@@ -32,7 +31,6 @@ class Maintenance:
         self._sweeper = Sweeper(database, files, is_referenced)
         self._tasks: tuple[Callable[[], Awaitable[None]], ...] = (
             self._expire_mail,
-            self._forget_receipts,
             self._sweep_blobs,
             renew_certificate,
         )
@@ -54,10 +52,6 @@ class Maintenance:
             while await self._database.write(mailstore.erase_expired, self._blobs, account_id, now):
                 pass
             await self._database.write(mailstore.trim_logs, account_id, now)
-
-    async def _forget_receipts(self) -> None:
-        while await self._database.write(forget_receipts, int(time.time())):
-            pass
 
     async def _sweep_blobs(self) -> None:
         now = int(time.time())

@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Final
 
 from mailhost import domains, observe
-from mailhost.app.doors import Door, House, mail_doors, web_door
+from mailhost.app.doors import Door, House, mail_doors, office_of, web_door
 from mailhost.app.maintenance import Maintenance
 from mailhost.app.services import Services
+from mailhost.delivery.worker import Worker
 from mailhost.login import DoorKeeper
 from mailhost.login import Limits as SignInLimits
 from mailhost.network.certificates import CertificateFiles, ensure_certificates, names_of
 from mailhost.network.listener import Admission, CannotListen, Listener
 from mailhost.network.stream import Deadlines
-from mailhost.network.tls import CannotUseCertificate, load_certificate, server_context
+from mailhost.network.tls import CannotUseCertificate, client_context, load_certificate, server_context
 from mailhost.web.setup import Facts
 
 log = observe.logger()
@@ -71,20 +72,27 @@ class Server:
         domain = await self._first_domain()
         authority = None if services.config.tls.certificate else files.authority
         facts = Facts(self._reachable_at(), domain, self._ports, authority)
-        house = House(services, self._keeper, context, services.config.host_name or f"mail.{domain}", facts)
+        office = office_of(services, services.config.host_name or f"mail.{domain}")
+        house = House(services, office, self._keeper, context, facts)
+        worker = Worker(office, client_context())
         try:
             await self._open(web_door(house), context, any_ports=any_ports)  # first: answers of the others point to it
             for door in mail_doors(house):
                 await self._open(door, context, any_ports=any_ports)
             announce(facts)
-            log.info("server.started", host=house.host, pid=os.getpid())
+            log.info("server.started", host=office.host, pid=os.getpid())
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keeper.run())
                 tidying = tasks.create_task(maintenance.run())
+                working = tasks.create_task(worker.run())
                 await self._stopping.wait()
                 log.info("server.stopping")
-                await self._drain(services.config.limits.drain_seconds)
-                tidying.cancel()
+                seconds = services.config.limits.drain_seconds
+                await self._drain(seconds)
+                worker.close()
+                await asyncio.wait({working}, timeout=seconds)  # what it leaves undone it leased for a while only
+                for task in (tidying, working):
+                    task.cancel()
                 await self._keeper.close()
         finally:
             await self._drain(0)
