@@ -18,8 +18,10 @@ _UNSAFE_TEXT: Final = re.compile(r"[^ -~]+")
 
 def tagged(tag: bytes, status: Status, text: str, code: str | None = None) -> bytes:
     """The answer that ends a command: `a1 OK [CODE] text`."""
-    shown = _UNSAFE_TEXT.sub("?", f"[{code}] {text}" if code is not None else text)
-    return b"%s %s %s\r\n" % (tag, status.encode(), shown.encode())
+    shown = f"{status} {text}" if code is None else f"{status} [{code}] {text}"
+    if not (shown.isascii() and shown.isprintable()):
+        shown = _UNSAFE_TEXT.sub("?", shown)
+    return b"%s %s\r\n" % (tag, shown.encode())
 
 
 def untagged(status: Status, text: str, code: str | None = None) -> bytes:

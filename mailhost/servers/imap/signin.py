@@ -88,6 +88,7 @@ async def _sign_in(session: Session, credentials: Credentials) -> Answer:
         return Answer("NO", "ALERT", "Too many simultaneous connections. (Failure)")
     session.identity = identity
     session.connection.login_succeeded()
+    session.recheck()  # the credential may have been revoked between the look and the watch
     return Answer("OK", f"CAPABILITY {capabilities(session)}", f"{identity.address} authenticated (Success)")
 
 

@@ -20,6 +20,7 @@ _LIST_ATOM: Final = re.compile(rb'[^\x00-\x20(){"\\\x7f-\xff]+')
 _FLAG: Final = re.compile(rb'\\?[^\x00-\x20(){%*"\\\]\x7f-\xff]+')
 _NUMBER: Final = re.compile(rb"[0-9]{1,20}")
 _SET: Final = re.compile(rb"[0-9*][0-9*:,]*")
+_SPACES: Final = re.compile(rb" +")
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 
 
@@ -77,12 +78,12 @@ class Cursor:
 
     def space(self) -> None:
         """One blank; more than one is forgiven."""
-        if not self.skip(b" "):
+        found = _SPACES.match(self.text, self.place)
+        if found is None:
             raise Refusal(
                 "The command needs more arguments." if self.at_end() else "Expected a space in the arguments."
             )
-        while self.skip(b" "):
-            pass
+        self.place = found.end()
 
     def at_end(self) -> bool:
         """Whether nothing is left."""
@@ -90,9 +91,7 @@ class Cursor:
 
     def end(self) -> None:
         """Nothing may be left; trailing blanks are forgiven, some clients send one."""
-        while self.skip(b" "):
-            pass
-        if not self.at_end():
+        if self.place < len(self.text) and self.text[self.place :].strip(b" "):
             raise Refusal("The command has too many arguments or a malformed one.")
 
     def tag(self) -> bytes:
