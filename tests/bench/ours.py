@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.bench.processes import Account, tree
 
 LIMITS = """
+plaintext_sign_in = true
+
 [limits]
 connections = 100000
 connections_per_address = 100000

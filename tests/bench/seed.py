@@ -7,7 +7,7 @@ from tests.bench import corpus
 from tests.bench.memory import HELD_MAILBOX
 from tests.bench.works import BIG, Server, connect
 
-BATCH = 250
+BATCH = 100
 HELD = 1_000
 
 

@@ -16,7 +16,7 @@ Port {port}
 SSLType IMAPS
 CertificateFile {ca}
 User {user}
-Pass {password}
+Pass "{password}"
 
 MaildirStore near
 Path {near}/
