@@ -3,7 +3,7 @@
 import re
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from mailhost.message.mime import without_comments
 
@@ -42,8 +42,18 @@ _HOUR_MINUTE: Final = tuple(b"%02d:%02d:" % divmod(minute, 60) for minute in ran
 _SECOND: Final = tuple(b"%02d +0000" % second for second in range(60))
 
 
-def parse_date(value: bytes) -> int | None:
-    """The moment a Date: value names, in Unix seconds; None where nobody could tell."""
+class WrittenDate(NamedTuple):
+    """A date with its zone: the moment in Unix seconds, and the day since 1970-01-01 that was written down.
+
+    SENTON looks at the day as written, whatever the zone (RFC 9051 §6.4.4).
+    """
+
+    seconds: int
+    day: int
+
+
+def parse_date(value: bytes) -> WrittenDate | None:
+    """What a Date: value names; None where nobody could tell."""
     value = value[:200]
     if b"(" in value:
         value = without_comments(value)
@@ -51,7 +61,7 @@ def parse_date(value: bytes) -> int | None:
     if found:
         day, month, year, hour, minute, second, sign, zone_hours, zone_minutes, name = found.groups()
         zone = _offset(sign, zone_hours, zone_minutes) if sign else _ZONES.get((name or b"").lower(), 0)
-        return _seconds(_year(year), month, day, hour or b"0", minute or b"0", second or b"0", zone)
+        return _written(_year(year), month, day, hour or b"0", minute or b"0", second or b"0", zone)
     found = _C_DATE.match(value)
     if found is None:
         return None
@@ -61,7 +71,7 @@ def parse_date(value: bytes) -> int | None:
         zone = _offset(zone_text[:1], zone_text[1:3], zone_text[3:5])
     else:
         zone = _ZONES.get(zone_text.lower(), 0)
-    return _seconds(int(year), month, day, hour, minute, second or b"0", zone)
+    return _written(int(year), month, day, hour, minute, second or b"0", zone)
 
 
 def parse_internal_date(value: bytes) -> int | None:
@@ -73,7 +83,8 @@ def parse_internal_date(value: bytes) -> int | None:
     if int(zone_minutes) > 59:
         return None
     zone = _offset(sign, zone_hours, zone_minutes)
-    return _seconds(int(year), month, day.strip(), hour, minute, second, zone)
+    written = _written(int(year), month, day.strip(), hour, minute, second, zone)
+    return written.seconds if written else None
 
 
 def internal_date_text(seconds: int) -> bytes:
@@ -102,12 +113,14 @@ def _offset(sign: bytes, hours: bytes, minutes: bytes) -> int:
     return -total if sign == b"-" else total
 
 
-def _seconds(year: int, month: bytes, day: bytes, hour: bytes, minute: bytes, second: bytes, zone: int) -> int | None:
+def _written(
+    year: int, month: bytes, day: bytes, hour: bytes, minute: bytes, second: bytes, zone: int
+) -> WrittenDate | None:
     number = _MONTHS.get(month.lower())
     if number is None or int(hour) > 24 or int(minute) > 59 or int(second) > 60:
         return None
     try:
-        midnight = date(year, number, int(day))
+        days = (date(year, number, int(day)) - _EPOCH).days
     except ValueError:
         return None
-    return (midnight - _EPOCH).days * 86_400 + int(hour) * 3600 + int(minute) * 60 + int(second) - zone * 60
+    return WrittenDate(days * 86_400 + int(hour) * 3600 + int(minute) * 60 + int(second) - zone * 60, days)

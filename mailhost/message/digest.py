@@ -29,6 +29,8 @@ class Digest:
     """Octets up to and including the empty line."""
     date: int | None
     """The Date: field in Unix seconds."""
+    sent_day: int | None
+    """The day the Date: field names, counted from 1970-01-01, its zone disregarded: what SENTON looks at."""
     message_id: bytes | None
     preview: str
     """At most 200 characters of the message's own text."""
@@ -42,13 +44,15 @@ def digest_of(scanner: Scanner) -> Digest:
     root = scanner.finish()
     fields = parse_fields(root.header)
     values = first_values(fields, ENVELOPE_FIELDS)
+    written = parse_date(values.get(b"date", b""))
     return Digest(
         envelope=render_envelope(values),
         bodystructure=render_structure(root),
         parts=pack_parts(root),
         fields=pack_fields(fields),
         header_size=root.body_start,
-        date=parse_date(values.get(b"date", b"")),
+        date=written.seconds if written else None,
+        sent_day=written.day if written else None,
         message_id=values.get(b"message-id") or None,
         preview=preview_of(root),
         received_count=sum(name == b"received" for name, _, _ in fields),

@@ -28,7 +28,24 @@ NOON = 1_795_608_000  # 25 Nov 2026 12:00:00 UTC
     ],
 )
 def test_date(value: bytes) -> None:
-    assert parse_date(value) == NOON
+    written = parse_date(value)
+    assert written is not None
+    assert written.seconds == NOON
+
+
+@pytest.mark.parametrize(
+    ("value", "day"),
+    [
+        (b"1 Jan 1970 23:30:00 -0800", 0),
+        (b"2 Jan 1970 00:30:00 +0900", 1),
+        (b"Thu Jan  1 23:30:00 PST 1970", 0),
+        (b"31 Dec 1969 12:00:00 GMT", -1),
+    ],
+)
+def test_day_as_written(value: bytes, day: int) -> None:
+    written = parse_date(value)
+    assert written is not None
+    assert written.day == day
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,13 @@ def test_digest_of_a_message() -> None:
         "Received: a\nRECEIVED: b\nDate: 1 Jan 1970 00:00:10 GMT\nMessage-ID: <m@x>\nX-Other: y\n\n"
         "Hello there,\n> quoted\n"
     )
-    assert (found.date, found.message_id, found.received_count, found.preview) == (10, b"<m@x>", 2, "Hello there,")
+    assert (found.sent_day, found.date, found.message_id, found.received_count, found.preview) == (
+        0,
+        10,
+        b"<m@x>",
+        2,
+        "Hello there,",
+    )
     assert found.header_size == 90
     assert not found.has_8bit
     assert not found.has_nul
