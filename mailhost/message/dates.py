@@ -89,8 +89,8 @@ def parse_internal_date(value: bytes) -> int | None:
 
 def internal_date_text(seconds: int) -> bytes:
     """The moment as an IMAP date-time in UTC without its quotes, such as `17-Jul-1996 02:44:25 +0000`."""
-    day, rest = divmod(seconds, 86_400)
-    return _day_text(day) + _HOUR_MINUTE[rest // 60] + _SECOND[rest % 60]
+    rest = seconds % 86_400
+    return _day_text(seconds // 86_400) + _HOUR_MINUTE[rest // 60] + _SECOND[rest % 60]
 
 
 @lru_cache(maxsize=4096)
