@@ -144,9 +144,9 @@ def _mask(tx: Tx, account_id: int, message: NewMessage) -> int:
 def _insert_message(tx: Tx, account_id: int, message_id: int, message: NewMessage) -> None:
     digest = message.incoming.digest
     tx.execute(
-        """insert into message (account_id, id, blob, prefix, octets, header_octets, internal_date, sent_date,
+        """insert into message (account_id, id, blob, prefix, octets, header_octets, internal_date, sent_date, sent_day,
             envelope, bodystructure, parts, fields, preview)
-        values (:account_id, :id, :blob, :prefix, :octets, :header_octets, :internal_date, :sent_date,
+        values (:account_id, :id, :blob, :prefix, :octets, :header_octets, :internal_date, :sent_date, :sent_day,
             :envelope, :bodystructure, :parts, :fields, :preview)""",
         account_id=account_id,
         id=message_id,
@@ -156,6 +156,7 @@ def _insert_message(tx: Tx, account_id: int, message_id: int, message: NewMessag
         header_octets=digest.header_size,
         internal_date=message.internal_date,
         sent_date=digest.date,
+        sent_day=digest.sent_day,
         envelope=digest.envelope,
         bodystructure=digest.bodystructure,
         parts=digest.parts,

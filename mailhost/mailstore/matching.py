@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from mailhost.mailstore.model import SYSTEM_FLAGS
-from mailhost.mailstore.search import Scope, day_span
+from mailhost.mailstore.search import DAY, Scope, day_number
 from mailhost.message.headers import CACHED_FIELDS, unpack_fields
 from mailhost.message.text import body_texts, header_text
 from mailhost.protocols.imap.search import (
@@ -36,9 +36,10 @@ class Candidate:
     """One message under the eyes of a search; `row` has SCAN_COLUMNS. Text is compared without regard to case."""
 
     def __init__(self, row: Row, scope: Scope) -> None:
-        self.uid, self.modseq, self.flags, self.octets, self.arrived, sent, self.fields = row[:7]
+        self.uid, self.modseq, self.flags, self.octets, arrived, sent_day, self.fields = row[:7]
         self.digest, self.prefix, self.header_octets = row[7:]
-        self.sent = self.arrived if sent is None else sent
+        self.arrival_day = arrived // DAY
+        self.sent_day = self.arrival_day if sent_day is None else sent_day
         self._scope = scope
         self._content: bytes | None = None
         self._field_lines: list[str] | None = None
@@ -80,9 +81,9 @@ class Candidate:
             case Smaller(size):
                 return bool(self.octets < size)
             case ArrivalDay(relation, day):
-                return _lies(self.arrived, relation, *day_span(day))
+                return _lies(self.arrival_day, relation, day_number(day))
             case SentDay(relation, day):
-                return _lies(self.sent, relation, *day_span(day))
+                return _lies(self.sent_day, relation, day_number(day))
             case UidIn() | NumberIn():
                 return any(first <= self.uid <= last for first, last in self._scope.sets[key])
             case _:
@@ -135,9 +136,9 @@ def _negation(verdict: Verdict) -> Verdict:
     return None if verdict is None else not verdict
 
 
-def _lies(moment: int, relation: Relation, start: int, end: int) -> bool:
+def _lies(day: int, relation: Relation, wanted: int) -> bool:
     if relation is Relation.BEFORE:
-        return moment < start
+        return day < wanted
     if relation is Relation.SINCE:
-        return moment >= start
-    return start <= moment < end
+        return day >= wanted
+    return day == wanted

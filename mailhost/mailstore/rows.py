@@ -7,7 +7,18 @@ from mailhost.storage.database import Row, Tx
 
 _FROM_PLACEMENT: Final = frozenset({"uid", "modseq", "flags", "message_id", "saved_at"})
 _FROM_MESSAGE: Final = frozenset(
-    {"blob", "prefix", "octets", "header_octets", "internal_date", "sent_date", "envelope", "bodystructure", "parts"}
+    {
+        "blob",
+        "prefix",
+        "octets",
+        "header_octets",
+        "internal_date",
+        "sent_date",
+        "sent_day",
+        "envelope",
+        "bodystructure",
+        "parts",
+    }
     | {"fields", "preview"}
 )
 

@@ -5,7 +5,8 @@ one too many (inside NOT); a message that the condition lets through is then loo
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
+from typing import Final
 
 from mailhost.mailstore.flags import Keywords
 from mailhost.mailstore.model import SYSTEM_FLAGS, UidRanges
@@ -37,13 +38,15 @@ SCAN_COLUMNS = (
     "flags",
     "octets",
     "internal_date",
-    "sent_date",
+    "sent_day",
     "fields",
     "blob",
     "prefix",
     "header_octets",
 )
-_DAY = 86_400
+DAY: Final = 86_400
+_EPOCH: Final = date(1970, 1, 1)
+_COMPARISON: Final = {Relation.BEFORE: "<", Relation.ON: "=", Relation.SINCE: ">="}
 _RANGES_IN_KEY = 200
 
 
@@ -103,21 +106,16 @@ class Condition:
                 return f"message.octets < {self._value(size)}"
             case ArrivalDay(relation, day):
                 self.needs_message = True
-                return self._days("message.internal_date", relation, day)
+                return self._days(f"message.internal_date / {DAY}", relation, day)
             case SentDay(relation, day):
                 self.needs_message = True
                 # A message without a Date: was sent when it arrived, as far as anybody knows.
-                return self._days("coalesce(message.sent_date, message.internal_date)", relation, day)
+                return self._days(f"coalesce(message.sent_day, message.internal_date / {DAY})", relation, day)
             case _:
                 raise AssertionError(f"not decided by a row: {key}")
 
     def _days(self, column: str, relation: Relation, day: date) -> str:
-        start, end = day_span(day)
-        if relation is Relation.BEFORE:
-            return f"{column} < {self._value(start)}"
-        if relation is Relation.SINCE:
-            return f"{column} >= {self._value(start)}"
-        return f"({column} >= {self._value(start)} and {column} < {self._value(end)})"
+        return f"{column} {_COMPARISON[relation]} {self._value(day_number(day))}"
 
     def _ranges(self, ranges: UidRanges, *, above: bool) -> str:
         if len(ranges) > _RANGES_IN_KEY:
@@ -165,10 +163,9 @@ def candidates(
     )
 
 
-def day_span(day: date) -> tuple[int, int]:
-    """The first second of a day and of the next, in UTC."""
-    start = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
-    return start, start + _DAY
+def day_number(day: date) -> int:
+    """Days since 1970."""
+    return (day - _EPOCH).days
 
 
 def set_keys(key: SearchKey) -> list[UidIn | NumberIn]:

@@ -55,7 +55,8 @@ create table message (
     octets bigint not null,                 -- RFC822.SIZE: prefix and content together
     header_octets bigint not null,          -- of the content's header, the empty line included
     internal_date bigint not null,
-    sent_date bigint,
+    sent_date bigint,                       -- of the Date: field, a moment
+    sent_day bigint,                        -- its day since 1970 as written there, whatever the zone
     removed_at bigint,                      -- when its last placement went; null while it has one
     envelope bytea not null,
     bodystructure bytea not null,
