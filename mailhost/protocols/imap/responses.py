@@ -7,11 +7,10 @@ from typing import Final, Literal
 from mailhost.protocols.imap.commands import StatusItem
 from mailhost.protocols.imap.names import DELIMITER, encode_name
 from mailhost.protocols.imap.search import ReturnOption
-from mailhost.protocols.imap.sets import Ranges, format_numbers
+from mailhost.protocols.imap.sets import format_numbers
 
 Status = Literal["OK", "NO", "BAD", "BYE", "PREAUTH"]
 
-_ATOM: Final = re.compile(rb'[^\x00-\x20(){%*"\\\]\x7f-\xff]+')
 _QUOTABLE: Final = re.compile(rb"[^\x00\r\n\x7f-\xff]{0,1000}")
 _UNSAFE_TEXT: Final = re.compile(r"[^ -~]+")
 
@@ -44,16 +43,6 @@ def quoted(text: bytes) -> bytes:
 def string(text: bytes) -> bytes:
     """A quoted string, or a literal where the octets cannot be quoted."""
     return quoted(text) if _QUOTABLE.fullmatch(text) else b"{%d}\r\n%s" % (len(text), text)
-
-
-def nstring(text: bytes | None) -> bytes:
-    """A string or NIL."""
-    return b"NIL" if text is None else string(text)
-
-
-def astring(text: bytes) -> bytes:
-    """An atom where the octets permit, else a string. NIL is quoted, for it could be read as nothing."""
-    return text if _ATOM.fullmatch(text) and text.upper() != b"NIL" else string(text)
 
 
 def mailbox(name: str, *, utf8: bool) -> bytes:
@@ -167,8 +156,3 @@ def esearch(
     if numbers and modseq is not None:
         pieces.append(b"MODSEQ %d" % modseq)
     return b" ".join(pieces) + b"\r\n"
-
-
-def format_ranges(ranges: Ranges) -> bytes:
-    """Ranges as a set: `1:4,7`."""
-    return ",".join(str(low) if low == high else f"{low}:{high}" for low, high in ranges).encode()

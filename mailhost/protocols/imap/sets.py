@@ -1,7 +1,6 @@
 """Sequence sets: message numbers or UIDs as ranges that are never expanded (RFC 9051 §9 sequence-set)."""
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -45,10 +44,6 @@ class SequenceSet:
             return tuple(found)
         return merge(found)
 
-    def highest(self) -> int:
-        """The largest number written out, 0 when there is only `*`."""
-        return max(max(pair) for pair in self.ranges)
-
 
 def parse_set(text: bytes) -> SequenceSet:
     """`1,3:5,7:*` as a SequenceSet. Raises InvalidSequenceSet."""
@@ -80,12 +75,6 @@ def merge(pairs: Iterable[tuple[int, int]]) -> Ranges:
         else:
             merged.append((low, high))
     return tuple(merged)
-
-
-def contains(ranges: Ranges, number: int) -> bool:
-    """Whether resolved ranges hold the number."""
-    place = bisect_right(ranges, (number, MAX_NUMBER + 1)) - 1
-    return place >= 0 and ranges[place][0] <= number <= ranges[place][1]
 
 
 def format_numbers(numbers: Iterable[int]) -> bytes:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailhost.protocols.imap.sets import InvalidSequenceSet, SequenceSet, contains, format_numbers, parse_set
+from mailhost.protocols.imap.sets import InvalidSequenceSet, SequenceSet, format_numbers, parse_set
 
 pairs = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=8)
 
@@ -37,7 +37,6 @@ def test_resolving_agrees_with_a_set_of_numbers(ranges: list[tuple[int, int]], l
     resolved = SequenceSet(tuple(ranges)).resolve(largest)
     assert {number for low, high in resolved for number in range(low, high + 1)} == expected
     assert all(one[1] + 1 < other[0] for one, other in itertools.pairwise(resolved))
-    assert all(contains(resolved, number) == (number in expected) for number in range(62))
 
 
 @given(st.lists(st.integers(1, 40)))

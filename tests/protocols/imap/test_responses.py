@@ -1,0 +1,48 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.parsing.cursor import Cursor
+from mailhost.protocols.imap.search import ReturnOption
+
+
+@given(st.binary(max_size=50).filter(lambda octets: b"\0" not in octets))
+def test_reading_undoes_writing_a_string(octets: bytes) -> None:
+    assert Cursor(responses.string(octets)).string() == octets
+
+
+@given(st.text(max_size=30), st.sampled_from([None, "ALERT"]))
+def test_no_text_breaks_a_line(text: str, code: str | None) -> None:
+    line = responses.tagged(b"a1", "NO", text, code)
+    assert line.endswith(b"\r\n")
+    assert line[:-2].isascii()
+    assert all(32 <= octet < 127 for octet in line[:-2])
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (responses.tagged(b"a", "OK", "Done.", "READ-WRITE"), b"a OK [READ-WRITE] Done.\r\n"),
+        (responses.untagged("BYE", "Bye."), b"* BYE Bye.\r\n"),
+        (responses.string(b"a\xff"), b"{2}\r\na\xff"),
+        (responses.quoted(b'a"\\'), b'"a\\"\\\\"'),
+        (responses.enabled([]), b"* ENABLED\r\n"),
+        (responses.enabled(["CONDSTORE", "UTF8=ACCEPT"]), b"* ENABLED CONDSTORE UTF8=ACCEPT\r\n"),
+        (responses.search([], 5), b"* SEARCH\r\n"),
+        (responses.search([2, 5], 9), b"* SEARCH 2 5 (MODSEQ 9)\r\n"),
+        (responses.list_line(["\\Sent"], 'a"b', utf8=False), b'* LIST (\\Sent) "/" "a\\"b"\r\n'),
+        (responses.list_line([], "Übung", utf8=True), '* LIST () "/" "Übung"\r\n'.encode()),
+        (responses.quota("", 1, 2048), b'* QUOTA "" (STORAGE 1 2)\r\n'),
+        (responses.quota("", 0, 2048), b'* QUOTA "" (STORAGE 0 2)\r\n'),
+    ],
+)
+def test_lines(line: bytes, expected: bytes) -> None:
+    assert line == expected
+
+
+def test_esearch_leaves_out_what_there_is_none_of() -> None:
+    wanted = frozenset(ReturnOption)
+    assert responses.esearch(b"a", [], wanted, by_uid=False, modseq=None) == b'* ESEARCH (TAG "a") COUNT 0\r\n'
+    full = responses.esearch(b"a", [2, 3, 4, 9], wanted, by_uid=True, modseq=7)
+    assert full == b'* ESEARCH (TAG "a") UID MIN 2 MAX 9 COUNT 4 ALL 2:4,9 MODSEQ 7\r\n'
