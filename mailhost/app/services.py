@@ -14,7 +14,7 @@ from mailhost import mailstore
 from mailhost.config import Config
 from mailhost.crypto import SecretKey
 from mailhost.delivery.maildrop import unlock_all
-from mailhost.delivery.sql import open_last_receipts
+from mailhost.delivery.sql import expect_repetitions
 from mailhost.errors import MailhostError
 from mailhost.login import store_key
 from mailhost.storage.blobs import Blobs
@@ -61,7 +61,7 @@ def _begin_serving(tx: Tx, unclean: bool) -> None:
         unlock_all(tx)
     if unclean:
         mailstore.jump_modseqs(tx)
-        open_last_receipts(tx)
+        expect_repetitions(tx)
 
 
 @contextmanager

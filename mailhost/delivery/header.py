@@ -7,7 +7,6 @@ from typing import Final
 from mailhost.delivery.model import MAX_HEADER, MAX_HOPS, HeaderTooLarge, MailLoop
 from mailhost.message.mime import unfold, without_comments
 
-_END: Final = re.compile(rb"(?:\A|\n)\r?\n")
 _NEWLINE: Final = re.compile(rb"\r\n|\r|\n")
 _RECEIVED: Final = re.compile(rb"(?im)^received[ \t]*:")
 _RESULTS: Final = re.compile(rb"(?im)^authentication-results[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)\n?")
@@ -32,20 +31,17 @@ class HeaderGate:
             return chunk
         start = max(0, len(self._held) - 3)  # the empty line may be cut
         held = self._held + chunk
-        if self._mend:
+        end = _header_end(held, start)
+        if self._mend and not _is_clean(held if end is None else held[:end]):
             held = _mended(held)
-            start = 0
-        end = _END.search(held, start)
+            end = _header_end(held, 0)
+        if (len(held) if end is None else end) > MAX_HEADER:
+            raise HeaderTooLarge
         if end is None:
-            if len(held) > MAX_HEADER:
-                raise HeaderTooLarge
             self._held = held
             return b""
         self._held = None
-        cut = end.start() + 1 if held[end.start() : end.start() + 1] == b"\n" and end.end() - end.start() > 1 else 0
-        if cut > MAX_HEADER:
-            raise HeaderTooLarge
-        return self._rewrite(held[:cut]) + held[cut:]
+        return self._rewrite(held[:end]) + held[end:]
 
     def finish(self) -> bytes:
         """What is left when the message ended within its header."""
@@ -55,6 +51,18 @@ class HeaderGate:
         if held and not held.endswith(b"\n"):
             held = held.removesuffix(b"\r") + b"\r\n"
         return self._rewrite(held)
+
+
+def _header_end(held: bytes, start: int) -> int | None:
+    """Where the empty line begins, looked for from `start` on; before it stand whole lines."""
+    if held.startswith(b"\r\n"):
+        return 0
+    end = held.find(b"\r\n\r\n", start)
+    return None if end < 0 else end + 2
+
+
+def _is_clean(header: bytes) -> bool:
+    return header.count(b"\r\n") == header.count(b"\n") == header.count(b"\r")
 
 
 def _mended(held: bytes) -> bytes:

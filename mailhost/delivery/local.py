@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from mailhost.delivery.model import NoSuchUser, Office, Origin, Recipient, RecipientFull
-from mailhost.delivery.sql import close_receipt, make_receipt, open_receipt
+from mailhost.delivery.sql import expect_repetition, make_receipt, take_repetition
 from mailhost.delivery.trace import delivery_prefix
 from mailhost.errors import MailhostError
 from mailhost.mailstore.append import append
@@ -27,7 +27,7 @@ def place(
     content = message.incoming.blob.digest
     if not make_receipt(tx, account_id, transaction_id, sender, content, now):
         return
-    if message.incoming.digest.message_id and close_receipt(tx, account_id, sender, content):
+    if message.incoming.digest.message_id and take_repetition(tx, account_id, sender, content):
         return
     inbox = find_mailbox(tx, account_id, INBOX)
     append(tx, blobs, account_id, inbox.id, [message], now)
@@ -54,11 +54,11 @@ async def deliver(
     return {account_id: task.result() for account_id, task in tasks.items()}
 
 
-async def expect_repetition(office: Office, origin: Origin, outcomes: dict[int, Outcome]) -> None:
+async def expect_to_come_again(office: Office, origin: Origin, outcomes: dict[int, Outcome]) -> None:
     """The whole message is about to be refused for now: where it is in already, its next coming must not double it."""
     for account_id, outcome in outcomes.items():
         if outcome is None:
-            await office.database.write(open_receipt, account_id, origin.transaction_id)
+            await office.database.write(expect_repetition, account_id, origin.transaction_id)
 
 
 async def _deliver_one(office: Office, incoming: Incoming, origin: Origin, recipient: Recipient) -> Outcome:

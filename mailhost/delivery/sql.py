@@ -7,6 +7,8 @@ from mailhost.storage.database import Tx
 DAY: Final = 86_400
 REPETITION_SECONDS: Final = 60
 """After a kill, what was received in the last seconds before it may not have been answered."""
+REPETITION_DAYS: Final = 7
+"""Longer than senders try."""
 _BATCH: Final = 1_000
 
 
@@ -14,8 +16,8 @@ def make_receipt(tx: Tx, account_id: int, transaction_id: str, sender: str, cont
     """Note that this transaction puts a message into the account; False when it has done so already."""
     return bool(
         tx.execute(
-            """insert into receipt (account_id, transaction_id, sender, content, received_at, is_open)
-            values (:account_id, :transaction_id, :sender, :content, :now, 0)
+            """insert into receipt (account_id, transaction_id, sender, content, received_at)
+            values (:account_id, :transaction_id, :sender, :content, :now)
             on conflict (account_id, transaction_id) do nothing returning 1""",
             account_id=account_id,
             transaction_id=transaction_id,
@@ -26,12 +28,12 @@ def make_receipt(tx: Tx, account_id: int, transaction_id: str, sender: str, cont
     )
 
 
-def close_receipt(tx: Tx, account_id: int, sender: str, content: bytes) -> bool:
-    """Whether the sender repeats a message whose fate it may not have learnt; only one repetition is one."""
+def take_repetition(tx: Tx, account_id: int, sender: str, content: bytes) -> bool:
+    """Whether the sender repeats a message whose fate it may not have learnt; true once for each such message."""
     return bool(
         tx.execute(
-            """update receipt set is_open = 0
-            where account_id = :account_id and content = :content and sender = :sender and is_open = 1 returning 1""",
+            """delete from unanswered
+            where account_id = :account_id and content = :content and sender = :sender returning 1""",
             account_id=account_id,
             sender=sender,
             content=content,
@@ -39,27 +41,33 @@ def close_receipt(tx: Tx, account_id: int, sender: str, content: bytes) -> bool:
     )
 
 
-def open_receipt(tx: Tx, account_id: int, transaction_id: str) -> None:
+def expect_repetition(tx: Tx, account_id: int, transaction_id: str) -> None:
     """The message is in this account, but the sender will be told to come again: its next try must not double it."""
     tx.execute(
-        """update receipt set is_open = 1
-        where account_id = :account_id and transaction_id = :transaction_id""",
+        """insert into unanswered (account_id, content, sender, received_at)
+        select account_id, content, sender, received_at from receipt
+        where account_id = :account_id and transaction_id = :transaction_id
+        on conflict (account_id, content, sender) do nothing""",
         account_id=account_id,
         transaction_id=transaction_id,
     )
 
 
-def open_last_receipts(tx: Tx) -> None:
+def expect_repetitions(tx: Tx) -> None:
     """After an unclean stop: the last messages before it may be repeated by senders that heard no answer."""
     tx.execute(
-        """update receipt set is_open = 1
-        where received_at >= (select max(received_at) from receipt) - :seconds""",
+        """insert into unanswered (account_id, content, sender, received_at)
+        select account_id, content, sender, received_at from receipt
+        where received_at >= (select max(received_at) from receipt) - :seconds
+        on conflict (account_id, content, sender) do nothing""",
         seconds=REPETITION_SECONDS,
     )
 
 
 def forget_receipts(tx: Tx, now: int) -> bool:
-    """Delete receipts older than a day, a batch of them; whether there may be more."""
+    """Delete receipts older than a day, a batch of them, and what senders did not repeat for longer than they try;
+    whether there may be more."""
+    tx.execute("delete from unanswered where received_at < :oldest", oldest=now - REPETITION_DAYS * DAY)
     rows = tx.execute(
         """delete from receipt where (account_id, transaction_id) in (
             select account_id, transaction_id from receipt where received_at < :oldest limit :batch) returning 1""",
@@ -132,6 +140,7 @@ def drop_account(tx: Tx, account_id: int) -> None:
     """Forget a removed account."""
     for statement in (
         "delete from receipt where account_id = :account_id",
+        "delete from unanswered where account_id = :account_id",
         "delete from submission where account_id = :account_id",
         "delete from maildrop_lease where account_id = :account_id",
     ):

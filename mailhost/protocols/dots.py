@@ -69,11 +69,15 @@ class DotEncoder:
 
 
 class ContentCheck:
-    """Finds what no message may hold, in pieces cut anywhere: a CR or LF that is not part of CR LF, and NUL."""
+    """Finds what no message may hold, in pieces cut anywhere: NUL, and a CR or LF that is not part of CR LF.
 
-    __slots__ = ("_pending_cr", "bare_newline", "ends_with_newline", "nul")
+    The latter only with `newlines`: where bare newlines are mended later, nobody needs to count them here.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_newlines", "_pending_cr", "bare_newline", "ends_with_newline", "nul")
+
+    def __init__(self, *, newlines: bool = True) -> None:
+        self._newlines = newlines
         self._pending_cr = False
         self.bare_newline = False
         self.nul = False
@@ -84,15 +88,17 @@ class ContentCheck:
         """Look at the next piece of content."""
         if not data:
             return
+        if b"\0" in data:
+            self.nul = True
+        self.ends_with_newline = data.endswith(b"\n")
+        if not self._newlines:
+            return
         if self._pending_cr:
             data = b"\r" + data
         self._pending_cr = data.endswith(b"\r")
         pairs = data.count(b"\r\n")
         if data.count(b"\n") != pairs or data.count(b"\r") - self._pending_cr != pairs:
             self.bare_newline = True
-        if b"\0" in data:
-            self.nul = True
-        self.ends_with_newline = data.endswith(b"\n")
 
     def finish(self) -> None:
         """The content is over: a CR still waiting for its LF stands alone."""

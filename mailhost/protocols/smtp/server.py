@@ -48,12 +48,12 @@ class SmtpConnection:
         self.state = State.START
         self.smtputf8 = False
         self._max_size = max_size
-        self._lmtp = lmtp
         self._verbs = LMTP_VERBS if lmtp else SMTP_VERBS
         self._lines = LineBuffer(MAX_RESPONSE)
         self._decoder = DotDecoder()
         self._at_end = False  # the final dot was found, and the content before it handed out
-        self._content = ContentCheck()
+        self._lmtp = lmtp
+        self._content = ContentCheck(newlines=not lmtp)
         self._size = 0
         self._chunk = BeginChunk(0, last=False)
         self._chunk_left = 0
@@ -125,7 +125,7 @@ class SmtpConnection:
         self.state = State.MAIL
         self.smtputf8 = mail.utf8
         self._size = 0
-        self._content = ContentCheck()
+        self._content = ContentCheck(newlines=not self._lmtp)
 
     def rcpt_accepted(self) -> None:
         """There is a recipient."""
@@ -198,7 +198,7 @@ class SmtpConnection:
             return Defect.TOO_LARGE
         if self._content.nul:
             return Defect.NUL
-        if self._content.bare_newline and not self._lmtp:
+        if self._content.bare_newline:
             return Defect.BARE_NEWLINE
         return None
 

@@ -3,6 +3,7 @@
 from typing import Final, assert_never
 
 from mailhost.delivery.maildrop import MaildropLocked, lock, snapshot, unlock
+from mailhost.login.authenticate import still_valid
 from mailhost.login.model import Reason, Refused, Visit
 from mailhost.network.tls import TlsFailed
 from mailhost.protocols.pop3.answers import challenge, err, listing, ok
@@ -103,6 +104,8 @@ async def sign_in(session: Session, credentials: Credentials) -> bytes:
         await services.database.write_relaxed(unlock, identity.account_id, stream.id)
         raise
     session.opened(identity, drop)
+    if not await services.database.point(still_valid, identity):  # revoked between the look and the watch
+        raise await session.bye("Your password was revoked.", "AUTH", "revoked")
     session.connection.login_succeeded()
     return ok("Welcome.")
 

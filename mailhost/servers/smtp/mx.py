@@ -1,6 +1,6 @@
 """The MX door, port 25: mail from everybody, for our own domains only."""
 
-from mailhost.delivery.local import Outcome, deliver, expect_repetition
+from mailhost.delivery.local import Outcome, deliver, expect_to_come_again
 from mailhost.delivery.receive import Reception
 from mailhost.delivery.route import route
 from mailhost.mailstore import Incoming
@@ -46,7 +46,7 @@ class MxSession(Session):
         if not failures:
             return reply(250, f"OK {int(self.office.clock())} {transaction.origin.transaction_id}", "2.0.0")
         if len(failures) < len(outcomes):
-            await expect_repetition(self.office, transaction.origin, outcomes)
+            await expect_to_come_again(self.office, transaction.origin, outcomes)
             failures.sort(key=is_permanent)
             if is_permanent(failures[0]):  # those who have it shall not look refused
                 return reply(451, "Some recipients could not be served. Try again later.", "4.3.0")

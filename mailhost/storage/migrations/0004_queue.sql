@@ -1,18 +1,26 @@
 -- Mail on its way: what came in, so that no message is put anywhere twice, and what has to go out.
 
--- One row a message put into an account, kept for a day. While `is_open`, the sender may not have learnt of it (we were
--- killed before the answer, or another recipient failed), and the same content from the same sender is a repetition.
+-- One row a message put into an account, kept for a day: no transaction puts it there twice.
 create table receipt (
     account_id bigint not null,
     transaction_id text not null,
     sender text not null,
     content bytea not null,                 -- digest of the blob
     received_at bigint not null,
-    is_open bigint not null,
     primary key (account_id, transaction_id)
 ){clustered};
 create index receipt_time on receipt (received_at);
-create index receipt_open on receipt (account_id, content) where is_open = 1;
+
+-- Messages whose sender may not have learnt that we have them, because we were killed before the answer or another
+-- recipient failed: the same content from the same sender is a repetition then, once.
+create table unanswered (
+    account_id bigint not null,
+    content bytea not null,
+    sender text not null,
+    received_at bigint not null,
+    primary key (account_id, content, sender)
+){clustered};
+create index unanswered_time on unanswered (received_at);
 
 -- What an account has submitted within a day, for its daily limit.
 create table submission (
