@@ -19,15 +19,37 @@ from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, open_database
 from mailhost.storage.files import DiskFiles
 
+_TEMPLATE = "template_mailhost"
+
+_COUNT_OBJECTS = """
+select (select count(*) from pg_class where relnamespace = 'public'::regnamespace),
+    (select count(*) from pg_proc where pronamespace = 'public'::regnamespace),
+    (select count(*) from pg_trigger),
+    (select count(*) from migration)
+"""
+
+_END_OTHERS = """
+select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+"""
+
+_EMPTY_ALL_TABLES = """
+do $$ declare filled regclass; begin
+    for filled in select oid from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'
+        and relname <> 'migration' and pg_relation_size(oid) > 0
+    loop execute format('truncate %s', filled); end loop;
+end $$
+"""
+
 
 class PostgresServer:
-    """One server on a socket of its own, without fsync. `new_database` is a migrated, empty one."""
+    """One server on a socket of its own, without fsync, and its databases: made once, emptied after each test."""
 
     def __init__(self, programs: Path, root: Path) -> None:
         self._programs = programs
         self.root = root
         self._numbers = itertools.count(1)
-        self._has_template = False
+        self._objects: tuple[int, ...] = ()
+        self._free: list[str] = []
         self._as_user: list[str] = []
         root.chmod(0o755)
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -82,20 +104,42 @@ class PostgresServer:
         ) as connection:
             connection.execute(sql)
 
-    async def new_database(self, is_bare: bool = False) -> str:
-        """The URL of a fresh database, migrated or `is_bare`. Copying a migrated one takes less time than migrating."""
-        if is_bare:
-            return self._create("template0")
-        if not self._has_template:
-            self.execute("create database template_mailhost")
-            await (await open_database(self.url("template_mailhost"))).close()
-            self._has_template = True
-        return self._create("template_mailhost")
+    async def new_database(self) -> str:
+        """The URL of an empty, migrated database; give it back with `release`."""
+        if self._free:
+            return self.url(self._free.pop())
+        if not self._objects:
+            template = self.url(self._create(_TEMPLATE, "template0"))
+            await (await open_database(template)).close()
+            self._objects = self._count_objects(template)
+        return self.url(self._create(f"test_{next(self._numbers)}", _TEMPLATE))
 
-    def _create(self, template: str) -> str:
-        name = f"test_{next(self._numbers)}"
+    def new_bare_database(self) -> str:
+        """The URL of a database without a schema; `drop` it afterwards."""
+        return self.url(self._create(f"test_{next(self._numbers)}", "template0"))
+
+    def release(self, url: str) -> None:
+        """Empty the database for the next test, or drop it when its schema is no longer the usual one."""
+        if self._count_objects(url) == self._objects:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(_END_OTHERS)  # whose clients have hung up in the middle of something
+                connection.execute(_EMPTY_ALL_TABLES)
+            self._free.append(url.rpartition("/")[2])
+        else:
+            self.drop(url)
+
+    def drop(self, url: str) -> None:
+        """Remove the database."""
+        self.execute(f"drop database {url.rpartition('/')[2]} with (force)")
+
+    def _create(self, name: str, template: str) -> str:
         self.execute(f"create database {name} template {template} strategy file_copy")
-        return self.url(name)
+        return name
+
+    @staticmethod
+    def _count_objects(url: str) -> tuple[int, ...]:
+        with psycopg.connect(url) as connection:
+            return connection.execute(_COUNT_OBJECTS).fetchone() or ()
 
 
 def _postgres_programs() -> Path | None:
@@ -124,12 +168,15 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """The URL of an empty store, once on each engine."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/mailhost.db"
+        yield f"sqlite:///{tmp_path}/mailhost.db"
+        return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    return await server.new_database()
+    url = await server.new_database()
+    yield url
+    server.release(url)
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
+from mailhost.storage import sql
 from mailhost.storage.errors import BadBackup, ChangedMigration, NewerStore, StoreNotEmpty
-from mailhost.storage.migrate import applied_migrations, known_migrations
-from mailhost.storage.transaction import Row, Tx
+from mailhost.storage.migrate import known_migrations
+from mailhost.storage.transaction import Row, Tx, Value
 from mailhost.storage.zstandard import zstd
 
 _FORMAT = 1
@@ -60,11 +61,11 @@ def dump(tx: Tx, path: Path) -> int:
     unfinished = path.with_name(f"{path.name}.new")
     count = 0
     with zstd.open(unfinished, "wb") as file:
-        _put(file, Header(_FORMAT, applied_migrations(tx)))
-        for table in sorted(_tables(tx)):
-            columns, key = _columns(tx, table), _key(tx, table)
+        _put(file, Header(_FORMAT, sql.applied_migrations(tx)))
+        for table in sorted(sql.table_names(tx)):
+            columns = sql.column_names(tx, table)
             _put(file, Table(table, columns))
-            for rows in _pages(tx, table, columns, key):
+            for rows in _pages(tx, table, columns):
                 _put(file, Rows(rows))
                 count += len(rows)
         _put(file, End())
@@ -119,59 +120,19 @@ def _insert(tx: Tx, table: Table) -> str:
         raise ValueError("a name that none of our tables has")
     if table.name == _SCHEMA:
         return ""
-    if tx.execute(f"select 1 from {table.name} limit 1"):  # noqa: S608  # a checked name
+    if sql.has_rows(tx, table.name):
         raise StoreNotEmpty(f"the store has rows already (in {table.name}); restore into an empty one")
-    names, values = ", ".join(table.columns), ", ".join(f":{column}" for column in table.columns)
-    return f"insert into {table.name} ({names}) values ({values})"  # noqa: S608  # checked names
+    return sql.insert_statement(table.name, table.columns)
 
 
-def _tables(tx: Tx) -> list[str]:
-    if tx.engine == "sqlite":
-        rows = tx.execute("select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'")
-    else:
-        rows = tx.execute("select tablename from pg_tables where schemaname = current_schema()")
-    return [name for (name,) in rows]
-
-
-def _columns(tx: Tx, table: str) -> list[str]:
-    if tx.engine == "sqlite":
-        rows = tx.execute("select name from pragma_table_info(:table) order by cid", table=table)
-    else:
-        rows = tx.execute(
-            """select column_name from information_schema.columns
-            where table_schema = current_schema() and table_name = :table order by ordinal_position""",
-            table=table,
-        )
-    return [str(name) for (name,) in rows]
-
-
-def _key(tx: Tx, table: str) -> list[str]:
-    """The columns of the primary key, which every table of ours has."""
-    if tx.engine == "sqlite":
-        rows = tx.execute("select name from pragma_table_info(:table) where pk > 0 order by pk", table=table)
-    else:
-        rows = tx.execute(
-            """select k.column_name from information_schema.table_constraints c
-            join information_schema.key_column_usage k
-              on k.constraint_name = c.constraint_name and k.table_schema = c.table_schema
-            where c.constraint_type = 'PRIMARY KEY' and c.table_schema = current_schema() and c.table_name = :table
-            order by k.ordinal_position""",
-            table=table,
-        )
-    return [str(name) for (name,) in rows]
-
-
-def _pages(tx: Tx, table: str, columns: list[str], key: list[str]) -> Iterator[list[Row]]:
+def _pages(tx: Tx, table: str, columns: list[str]) -> Iterator[list[Row]]:
     """All rows in the order of their key, a bounded number at a time."""
-    order = ", ".join(key)
+    key = sql.key_columns(tx, table)
     places = [columns.index(column) for column in key]
-    select = f"select {', '.join(columns)} from {table}"  # noqa: S608  # names from the schema
-    rows = tx.execute(f"{select} order by {order} limit :batch", batch=_BATCH)
-    while rows:
+    after: list[Value] | None = None
+    while rows := sql.page(tx, table, columns, key, after, _BATCH):
         yield rows
-        last: dict[str, Any] = {f"after_{column}": rows[-1][place] for column, place in zip(key, places, strict=True)}
-        after = ", ".join(f":after_{column}" for column in key)
-        rows = tx.execute(f"{select} where ({order}) > ({after}) order by {order} limit :batch", batch=_BATCH, **last)
+        after = [rows[-1][place] for place in places]
 
 
 def _put(file: zstd.ZstdFile, record: msgspec.Struct) -> None:

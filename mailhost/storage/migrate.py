@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
+from mailhost.storage import sql
 from mailhost.storage.errors import ChangedMigration, NewerStore
 from mailhost.storage.transaction import Engine, Tx
 
@@ -54,11 +55,8 @@ def migrate(tx: Tx, migrations: Sequence[Migration]) -> list[Migration]:
 
     Raises NewerStore or ChangedMigration, having changed nothing.
     """
-    tx.execute(
-        """create table if not exists migration (number bigint not null primary key,
-            name text not null, checksum text not null, applied_at bigint not null)"""
-    )
-    applied = {number: (name, checksum) for number, name, checksum in applied_migrations(tx)}
+    sql.make_migration_table(tx)
+    applied = {number: (name, checksum) for number, name, checksum in sql.applied_migrations(tx)}
     known = {migration.number: migration for migration in migrations}
     for number, (name, checksum) in applied.items():
         if number not in known:
@@ -75,20 +73,5 @@ def migrate(tx: Tx, migrations: Sequence[Migration]) -> list[Migration]:
     for migration in missing:
         for statement in migration.statements(tx.engine):
             tx.execute(statement)
-        tx.execute(
-            """insert into migration (number, name, checksum, applied_at)
-            values (:number, :name, :checksum, :applied_at)""",
-            number=migration.number,
-            name=migration.name,
-            checksum=migration.checksum,
-            applied_at=int(time.time()),
-        )
+        sql.record_migration(tx, migration.number, migration.name, migration.checksum, int(time.time()))
     return missing
-
-
-def applied_migrations(tx: Tx) -> list[tuple[int, str, str]]:
-    """(number, name, checksum) of each step that this store has taken, in order."""
-    return [
-        (int(number), str(name), str(checksum))
-        for number, name, checksum in tx.execute("select number, name, checksum from migration order by number")
-    ]

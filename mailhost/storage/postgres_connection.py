@@ -20,6 +20,8 @@ from mailhost.storage.transaction import Engine, Row, Value
 
 Connection = psycopg.Connection[Row]
 
+_NOTICE_HANGUPS = "-c client_connection_check_interval=5s"  # else a long statement outlives the line we cut
+
 _TOKEN = re.compile(
     r"""
     '(?:[^']|'')*'              # a string literal
@@ -81,7 +83,7 @@ def connect(conninfo: str, *, synchronous: bool = True) -> Connection:
         keepalives_interval=2,
         keepalives_count=3,
         application_name="mailhost",
-        options="-c jit=off" + ("" if synchronous else " -c synchronous_commit=off"),
+        options=" ".join(["-c jit=off", _NOTICE_HANGUPS, *([] if synchronous else ["-c synchronous_commit=off"])]),
     )
     adapters = connection.adapters
     adapters.register_dumper(int, Int8Dumper)  # the default picks a type by value: many plans for one statement

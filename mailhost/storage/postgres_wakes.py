@@ -15,6 +15,7 @@ import psycopg
 
 from mailhost.storage.jobs import Bridge
 from mailhost.storage.postgres_connection import Connection, connect, drop
+from mailhost.storage.sql import NOTIFY
 
 _CHANNELS = 64
 _BATCH = 200
@@ -66,7 +67,7 @@ class Notifier:
                     self._connection = connect(self._conninfo, synchronous=False)
                     self.pid = self._connection.info.backend_pid
                 self._connection.execute(
-                    "select pg_notify(channel, topic) from unnest(%s::text[], %s::text[]) as hint (channel, topic)",
+                    NOTIFY,
                     ([channel_of(topic) for topic in topics], topics),
                 )
             except psycopg.Error:

@@ -1,10 +1,10 @@
-"""Statements over the store's own tables: counters, facts about the store, blobs."""
+"""Statements over the store's own tables (counters, facts, migrations, blobs), and over any table for a dump."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from mailhost.storage.transaction import Tx
+from mailhost.storage.transaction import Row, Tx, Value
 
 SERVING: Final = "serving"
 """The meta row that stands while a server runs: since when (SQLite), or on which run of the database server."""
@@ -42,6 +42,31 @@ def write_meta(tx: Tx, name: str, value: str) -> None:
 def delete_meta(tx: Tx, name: str) -> None:
     """Forget a fact about the store."""
     tx.execute("delete from meta where name = :name", name=name)
+
+
+def make_migration_table(tx: Tx) -> None:
+    """The table of the steps this store has taken; it is there before the first of them."""
+    tx.execute(
+        """create table if not exists migration (number bigint not null primary key,
+            name text not null, checksum text not null, applied_at bigint not null)"""
+    )
+
+
+def applied_migrations(tx: Tx) -> list[tuple[int, str, str]]:
+    """(number, name, checksum) of each step that this store has taken, in order."""
+    return tx.execute("select number, name, checksum from migration order by number")
+
+
+def record_migration(tx: Tx, number: int, name: str, checksum: str, applied_at: int) -> None:
+    """Note a step as taken."""
+    tx.execute(
+        """insert into migration (number, name, checksum, applied_at)
+        values (:number, :name, :checksum, :applied_at)""",
+        number=number,
+        name=name,
+        checksum=checksum,
+        applied_at=applied_at,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +181,65 @@ def places_without_row(tx: Tx, places: Iterable[tuple[bytes, str]]) -> list[str]
         for digest, place in places
         if not tx.execute("select 1 from blob where digest = :digest and place = :place", digest=digest, place=place)
     ]
+
+
+NOTIFY: Final = "select pg_notify(channel, topic) from unnest(%s::text[], %s::text[]) as hint (channel, topic)"
+"""Many notifications as one statement; PostgreSQL's own words and psycopg's parameters."""
+
+
+def table_names(tx: Tx) -> list[str]:
+    """All tables of the store."""
+    if tx.engine == "sqlite":
+        rows = tx.execute("select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'")
+    else:
+        rows = tx.execute("select tablename from pg_tables where schemaname = current_schema()")
+    return [name for (name,) in rows]
+
+
+def column_names(tx: Tx, table: str) -> list[str]:
+    """The columns of a table, in their order."""
+    if tx.engine == "sqlite":
+        rows = tx.execute("select name from pragma_table_info(:table) order by cid", table=table)
+    else:
+        rows = tx.execute(
+            """select column_name from information_schema.columns
+            where table_schema = current_schema() and table_name = :table order by ordinal_position""",
+            table=table,
+        )
+    return [str(name) for (name,) in rows]
+
+
+def key_columns(tx: Tx, table: str) -> list[str]:
+    """The columns of the primary key, which every table of ours has."""
+    if tx.engine == "sqlite":
+        rows = tx.execute("select name from pragma_table_info(:table) where pk > 0 order by pk", table=table)
+    else:
+        rows = tx.execute(
+            """select k.column_name from information_schema.table_constraints c
+            join information_schema.key_column_usage k
+              on k.constraint_name = c.constraint_name and k.table_schema = c.table_schema
+            where c.constraint_type = 'PRIMARY KEY' and c.table_schema = current_schema() and c.table_name = :table
+            order by k.ordinal_position""",
+            table=table,
+        )
+    return [str(name) for (name,) in rows]
+
+
+def page(tx: Tx, table: str, columns: list[str], key: list[str], after: list[Value] | None, limit: int) -> list[Row]:
+    """The first rows in the order of `key`, or those that follow the key `after`. Names come from the schema."""
+    order = ", ".join(key)
+    values = {f"after_{column}": value for column, value in zip(key, after or (), strict=after is not None)}
+    beyond = f"where ({order}) > ({', '.join(f':{name}' for name in values)})" if values else ""
+    statement = f"select {', '.join(columns)} from {table} {beyond} order by {order} limit :page_limit"  # noqa: S608
+    return tx.execute(statement, page_limit=limit, **values)
+
+
+def has_rows(tx: Tx, table: str) -> bool:
+    """Whether the table, whose name was checked, holds anything."""
+    return bool(tx.execute(f"select 1 from {table} limit 1"))  # noqa: S608
+
+
+def insert_statement(table: str, columns: list[str]) -> str:
+    """A statement that takes one row; the names were checked."""
+    values = ", ".join(f":{column}" for column in columns)
+    return f"insert into {table} ({', '.join(columns)}) values ({values})"  # noqa: S608

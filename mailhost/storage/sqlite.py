@@ -384,10 +384,10 @@ class SqliteDatabase:
 
     async def read(self, work: Callable[Concatenate[SqliteTx, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `work` on one snapshot in a reader thread."""
-        job = Job(self._loop.create_future(), work, args, kwargs)
         self._check_open()
-        self._read_jobs.put(job)
-        return await job.future  # type: ignore[no-any-return]
+        future: asyncio.Future[R] = self._loop.create_future()
+        self._read_jobs.put(Job(future, work, args, kwargs))
+        return await future
 
     async def point(self, work: Callable[Concatenate[SqliteTx, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `work` on one snapshot, here and now."""

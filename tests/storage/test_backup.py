@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import random
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,15 @@ async def fill(database: Database, blobs: Blobs, count: int) -> list[bytes]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def other_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+async def other_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """An empty place to restore into, once on each engine: so each test goes all four ways."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/restored.db"
-    return str(await request.getfixturevalue("postgres_server").new_database())
+        yield f"sqlite:///{tmp_path}/restored.db"
+        return
+    server = request.getfixturevalue("postgres_server")
+    url = await server.new_database()
+    yield url
+    server.release(url)
 
 
 async def test_everything_comes_back(

@@ -1,6 +1,7 @@
 """The schema moves forward only, from every state it has ever landed in, and never under a program that is too old."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,15 @@ def applied(tx: Tx) -> list[int]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database without any schema."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/bare.db"
+        yield f"sqlite:///{tmp_path}/bare.db"
+        return
     server = request.getfixturevalue("postgres_server")
-    return str(await server.new_database(is_bare=True))
+    url = server.new_bare_database()
+    yield url
+    server.drop(url)
 
 
 def test_steps_are_numbered_without_gaps() -> None:

@@ -24,11 +24,14 @@ class Server(Protocol):
     def stop(self, how: signal.Signals = ...) -> None: ...
     def execute(self, sql: str) -> None: ...
     async def new_database(self) -> str: ...
+    def release(self, url: str) -> None: ...
 
 
 @pytest.fixture
-async def url(postgres_server: Server) -> str:
-    return await postgres_server.new_database()
+async def url(postgres_server: Server) -> AsyncIterator[str]:
+    url = await postgres_server.new_database()
+    yield url
+    postgres_server.release(url)
 
 
 @pytest.fixture
