@@ -71,7 +71,7 @@ class Server:
         )
         domain = await self._first_domain()
         authority = None if services.config.tls.certificate else files.authority
-        facts = Facts(self._reachable_at(), domain, self._ports, authority)
+        facts = Facts(self._reachable_at(), domain, self._ports, authority, self._is_local())
         office = office_of(services, services.config.host_name or f"mail.{domain}")
         house = House(services, office, self._keeper, context, facts)
         worker = Worker(office, client_context())
@@ -135,6 +135,9 @@ class Server:
         """A name for programs on this machine that our certificate holds."""
         listen = self._services.config.listen
         return "localhost" if {"0.0.0.0", "::", *_LOOPBACK} & {*listen} else listen[0]  # noqa: S104 - compared, not bound
+
+    def _is_local(self) -> bool:
+        return all(ipaddress.ip_address(host).is_loopback for host in self._services.config.listen)
 
     # Certificates
 

@@ -181,6 +181,26 @@ def resume(address: str, data: Path) -> None:
     click.echo(f"{asyncio.run(_set_state(data, address, AccountState.LIVE))} may be signed in to.")
 
 
+@account.command()
+@click.argument("address")
+@click.argument("size", type=OctetsType())
+@data_option
+@plainly
+def quota(address: str, size: int, data: Path) -> None:
+    """Set how much room an account has for mail, such as 500M or 15G."""
+    click.echo(f"{asyncio.run(_set_quota(data, address, size))} has room for {shown_octets(size)}.")
+
+
+async def _set_quota(data: Path, address: str, octets: int) -> str:
+    def change(tx: Tx) -> str:
+        found = account_at(tx, address)
+        mailstore.set_quota(tx, found.id, octets)
+        return found.address
+
+    async with opened(data) as store:
+        return await store.database.write(change)
+
+
 async def _set_state(data: Path, address: str, state: AccountState) -> str:
     def change(tx: Tx) -> str:
         found = account_at(tx, address)

@@ -12,9 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mailhost import accounts
+from mailhost.accounts import Account
 from mailhost.app.services import Services, open_services
 from mailhost.config import load
 from mailhost.errors import MailhostError
+from mailhost.login.enrol import account_at
+from mailhost.storage.database import Tx
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,6 +30,23 @@ data_option = click.option(
     show_default=True,
     help="The data folder.",
 )
+
+
+account_option = click.option("--account", help="The account's address; not needed where there is only one.")
+
+
+class WhichAccount(MailhostError):
+    """A command needs one account, and none was named."""
+
+
+def chosen_account(tx: Tx, address: str | None) -> Account:
+    """The account that was named, or the only one. Raises NoSuchAccount, WhichAccount."""
+    if address is not None:
+        return account_at(tx, address)
+    everybody = accounts.list_accounts(tx, at_most=2)
+    if len(everybody) != 1:
+        raise WhichAccount("Name the account with --account." if everybody else "There is no account yet.")
+    return everybody[0]
 
 
 @asynccontextmanager

@@ -45,17 +45,13 @@ class Facts:
     domain: str
     ports: Mapping[str, int]
     authority: Path | None
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the server is for this machine alone, where the domain's names need not lead to it."""
-        return self.host == _LOCAL
+    is_local: bool = True  # listens on this machine alone, where the domain's names need not lead to it
 
     @property
     def help_url(self) -> str:
         """Where answers of the mail protocols send people to."""
         port = self.ports.get("http", 80)
-        return f"http://{self.host if self.is_local else 'mail.' + self.domain}{'' if port == 80 else f':{port}'}/help"
+        return f"http://{self._name('mail')}{'' if port == 80 else f':{port}'}/help"
 
     def rows(self, *, for_servers: bool = False) -> list[Row]:
         """Those for mail programs, best first; `for_servers` adds the others."""
