@@ -5,14 +5,16 @@ A protocol is one line in DOORS. What a transcript may find in place when it beg
 
 import re
 import ssl
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from mailhost import accounts, crypto, domains, mailstore
 from mailhost.accounts import ALL_PROTOCOLS
 from mailhost.crypto import SecretKey
+from mailhost.delivery.model import Office
 from mailhost.login import DoorKeeper, Limits
 from mailhost.login.authenticate import APP_PASSWORD
 from mailhost.login.enrol import enrol
@@ -22,13 +24,25 @@ from mailhost.network.stream import Deadlines
 from mailhost.servers.imap.live import LiveSessions
 from mailhost.servers.imap.server import ImapServer
 from mailhost.servers.imap.session import ImapServices, ImapSettings
+from mailhost.servers.pop3.server import Pop3Server
+from mailhost.servers.pop3.session import Pop3Services, Pop3Settings
+from mailhost.servers.smtp.lmtp import LmtpSession
+from mailhost.servers.smtp.mx import MxSession
+from mailhost.servers.smtp.server import SmtpServer
+from mailhost.servers.smtp.session import SmtpServices, SmtpSettings
+from mailhost.servers.smtp.submission import SubmissionSession
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
 
+SessionKind = type[MxSession] | type[LmtpSession] | type[SubmissionSession]
+
 START: Final = 1_800_000_000
+HELP: Final = "https://localhost/help"
 ANNA: Final = "anna@example.test"
 OTTO: Final = "otto@example.test"
 APP_PASSWORDS: Final = {ANNA: "abcd efgh ijkl mnop", OTTO: "ottoottoottootto"}
+PLAIN: Final = b64encode(f"\0{ANNA}\0{APP_PASSWORDS[ANNA]}".encode()).decode()
+"""What AUTH PLAIN says for anna."""
 ACCOUNT_PASSWORD: Final = "correct horse"
 HASH: Final = crypto.hash_password(ACCOUNT_PASSWORD)
 
@@ -42,7 +56,9 @@ class House:
     tls: ssl.SSLContext | None
     key: SecretKey = field(default_factory=lambda: SecretKey(b"k" * 32))
     login_limits: Limits = field(default_factory=lambda: Limits(wrong_per_account=3, first_wait_seconds=30))
-    imap: ImapSettings = field(default_factory=lambda: ImapSettings(plaintext_sign_in=True))
+    imap: ImapSettings = field(default_factory=lambda: ImapSettings(help_url=HELP))
+    plaintext_sign_in: bool = True
+    message_limit: int = 35_651_584
     sessions_per_account: int = 15
     offers_tls: bool = True
     ids: dict[str, int] = field(default_factory=dict)
@@ -91,21 +107,56 @@ class House:
 
 
 def _imap(house: House) -> Handler:
-    tls = house.tls if house.offers_tls else None
+    settings = replace(house.imap, plaintext_sign_in=house.plaintext_sign_in, append_limit=house.message_limit)
     services = ImapServices(
         house.database,
         house.blobs,
         house.keeper,
         LiveSessions(house.database, house.sessions_per_account),
         house.clock,
-        None if tls is None else lambda: tls,
-        house.imap,
+        _tls(house),
+        settings,
     )
     return ImapServer(services).serve
 
 
+def _pop3(house: House) -> Handler:
+    tls = _tls(house)
+    settings = Pop3Settings(help_url=HELP, plaintext_sign_in=house.plaintext_sign_in)
+    return Pop3Server(
+        Pop3Services(house.database, house.blobs, house.keeper, house.clock, "mail.example.test", tls, settings)
+    ).serve
+
+
+def _smtp(kind: SessionKind) -> Callable[[House], Handler]:
+    def make(house: House) -> Handler:
+        office = Office(
+            house.database,
+            house.blobs,
+            house.clock,
+            "mail.example.test",
+            max_message=house.message_limit,
+            daily_messages=1000,
+            smarthost=None,
+        )
+        tls = None if kind is LmtpSession else _tls(house)
+        settings = SmtpSettings(help_url=HELP, plaintext_sign_in=house.plaintext_sign_in)
+        return SmtpServer(kind, SmtpServices(office, house.keeper, tls, settings)).serve
+
+    return make
+
+
+def _tls(house: House) -> Callable[[], ssl.SSLContext] | None:
+    tls = house.tls
+    return None if tls is None or not house.offers_tls else lambda: tls
+
+
 DOORS: Final[dict[str, tuple[Service, Callable[[House], Handler]]]] = {
     "imap": (Service.IMAP, _imap),
+    "pop3": (Service.POP3, _pop3),
+    "smtp": (Service.SMTP, _smtp(MxSession)),
+    "submission": (Service.SMTP, _smtp(SubmissionSession)),
+    "lmtp": (Service.LMTP, _smtp(LmtpSession)),
 }
 
 
@@ -149,7 +200,7 @@ SENTENCES: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]]
 
 
 def _need_tls(house: House, _found: re.Match[str]) -> None:
-    house.imap = ImapSettings(plaintext_sign_in=False)
+    house.plaintext_sign_in = False
 
 
 def _offer_no_tls(house: House, _found: re.Match[str]) -> None:
@@ -161,12 +212,12 @@ def _limit_sessions(house: House, found: re.Match[str]) -> None:
 
 
 def _limit_append(house: House, found: re.Match[str]) -> None:
-    house.imap = ImapSettings(plaintext_sign_in=True, append_limit=int(found[1]))
+    house.message_limit = int(found[1])
 
 
 def _be_impatient(house: House, _found: re.Match[str]) -> None:
     house.imap = ImapSettings(
-        plaintext_sign_in=True, sign_in_seconds=0.2, idle_seconds=0.2, literal_seconds=0.1, recheck_seconds=0.1
+        help_url=HELP, sign_in_seconds=0.2, idle_seconds=0.2, literal_seconds=0.1, recheck_seconds=0.1
     )
 
 
@@ -190,6 +241,13 @@ PREPARED: Final[dict[str, dict[str, list[str]]]] = {
         "selected it": [f'x LOGIN {ANNA} "{APP_PASSWORDS[ANNA]}"', "x SELECT INBOX"],
         "signed in as otto": [f"x LOGIN {OTTO} {APP_PASSWORDS[OTTO]}"],
     },
+    "pop3": {"signed in": [f"USER {ANNA}", f"PASS {APP_PASSWORDS[ANNA]}"]},
+    "smtp": {"said hello": ["EHLO client.example"]},
+    "submission": {
+        "said hello": ["EHLO client.example"],
+        "signed in": ["EHLO client.example", f"AUTH PLAIN {PLAIN}"],
+    },
+    "lmtp": {"said hello": ["LHLO client.example"]},
 }
 """Protocol → what a sentence `1 and 2 have …` says → the lines each client sends; each is answered with success."""
 
@@ -197,5 +255,7 @@ SUCCESS: Final = {
     "imap": re.compile(r"x OK "),
     "pop3": re.compile(r"\+OK"),
     "smtp": re.compile(r"2\d\d "),
+    "submission": re.compile(r"2\d\d "),
+    "lmtp": re.compile(r"2\d\d "),
 }
-"""How the last line of a successful answer begins."""
+"""How the last line of a successful answer begins; the greeting is one line."""
