@@ -57,8 +57,11 @@ class House:
     key: SecretKey = field(default_factory=lambda: SecretKey(b"k" * 32))
     login_limits: Limits = field(default_factory=lambda: Limits(wrong_per_account=3, first_wait_seconds=30))
     imap: ImapSettings = field(default_factory=lambda: ImapSettings(help_url=HELP))
+    pop3: Pop3Settings = field(default_factory=lambda: Pop3Settings(help_url=HELP))
+    smtp: SmtpSettings = field(default_factory=lambda: SmtpSettings(help_url=HELP))
     plaintext_sign_in: bool = True
     message_limit: int = 35_651_584
+    daily_messages: int = 1000
     sessions_per_account: int = 15
     offers_tls: bool = True
     ids: dict[str, int] = field(default_factory=dict)
@@ -122,7 +125,7 @@ def _imap(house: House) -> Handler:
 
 def _pop3(house: House) -> Handler:
     tls = _tls(house)
-    settings = Pop3Settings(help_url=HELP, plaintext_sign_in=house.plaintext_sign_in)
+    settings = replace(house.pop3, plaintext_sign_in=house.plaintext_sign_in)
     return Pop3Server(
         Pop3Services(house.database, house.blobs, house.keeper, house.clock, "mail.example.test", tls, settings)
     ).serve
@@ -136,11 +139,11 @@ def _smtp(kind: SessionKind) -> Callable[[House], Handler]:
             house.clock,
             "mail.example.test",
             max_message=house.message_limit,
-            daily_messages=1000,
+            daily_messages=house.daily_messages,
             smarthost=None,
         )
         tls = None if kind is LmtpSession else _tls(house)
-        settings = SmtpSettings(help_url=HELP, plaintext_sign_in=house.plaintext_sign_in)
+        settings = replace(house.smtp, plaintext_sign_in=house.plaintext_sign_in)
         return SmtpServer(kind, SmtpServices(office, house.keeper, tls, settings)).serve
 
     return make
@@ -215,10 +218,25 @@ def _limit_append(house: House, found: re.Match[str]) -> None:
     house.message_limit = int(found[1])
 
 
+def _limit_recipients(house: House, found: re.Match[str]) -> None:
+    house.smtp = replace(house.smtp, max_recipients=int(found[1]))
+
+
+def _limit_mistakes(house: House, found: re.Match[str]) -> None:
+    house.pop3 = replace(house.pop3, max_mistakes=int(found[1]))
+    house.smtp = replace(house.smtp, max_mistakes=int(found[1]))
+
+
+def _limit_day(house: House, found: re.Match[str]) -> None:
+    house.daily_messages = int(found[1])
+
+
 def _be_impatient(house: House, _found: re.Match[str]) -> None:
     house.imap = ImapSettings(
         help_url=HELP, sign_in_seconds=0.2, idle_seconds=0.2, literal_seconds=0.1, recheck_seconds=0.1
     )
+    house.pop3 = replace(house.pop3, sign_in_seconds=0.2, idle_seconds=0.2)
+    house.smtp = replace(house.smtp, command_seconds=0.2, message_seconds=0.2)
 
 
 SETTINGS: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]], None]]]] = (
@@ -226,6 +244,9 @@ SETTINGS: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]],
     (re.compile(r"TLS is not offered"), _offer_no_tls),
     (re.compile(r"an account may have (\d+) sessions?"), _limit_sessions),
     (re.compile(r"a message may have (\d+) octets"), _limit_append),
+    (re.compile(r"a message may have (\d+) recipients?"), _limit_recipients),
+    (re.compile(r"a client may make (\d+) mistakes?"), _limit_mistakes),
+    (re.compile(r"an account may send (\d+) messages? a day"), _limit_day),
     (re.compile(r"the server is impatient"), _be_impatient),
 )
 """Done before the house is built."""
@@ -242,12 +263,29 @@ PREPARED: Final[dict[str, dict[str, list[str]]]] = {
         "signed in as otto": [f"x LOGIN {OTTO} {APP_PASSWORDS[OTTO]}"],
     },
     "pop3": {"signed in": [f"USER {ANNA}", f"PASS {APP_PASSWORDS[ANNA]}"]},
-    "smtp": {"said hello": ["EHLO client.example"]},
+    "smtp": {
+        "said hello": ["EHLO client.example"],
+        "addressed anna": ["EHLO client.example", "MAIL FROM:<rosa@example.org>", f"RCPT TO:<{ANNA}>"],
+    },
     "submission": {
         "said hello": ["EHLO client.example"],
         "signed in": ["EHLO client.example", f"AUTH PLAIN {PLAIN}"],
+        "addressed otto": [
+            "EHLO client.example",
+            f"AUTH PLAIN {PLAIN}",
+            f"MAIL FROM:<{ANNA}>",
+            f"RCPT TO:<{OTTO}>",
+        ],
     },
-    "lmtp": {"said hello": ["LHLO client.example"]},
+    "lmtp": {
+        "said hello": ["LHLO client.example"],
+        "addressed anna and otto": [
+            "LHLO client.example",
+            "MAIL FROM:<rosa@example.org>",
+            f"RCPT TO:<{ANNA}>",
+            f"RCPT TO:<{OTTO}>",
+        ],
+    },
 }
 """Protocol → what a sentence `1 and 2 have …` says → the lines each client sends; each is answered with success."""
 

@@ -55,13 +55,10 @@ class MxSession(Session):
     async def deliver(self, transaction: Transaction, incoming: Incoming) -> dict[int, Outcome]:
         """Put the message into each account; what happened to each is logged."""
         outcomes = await deliver(self.office, incoming, transaction.origin, transaction.recipients)
+        told = {"connection": self.stream.id, "transaction": transaction.origin.transaction_id}
         for account_id, outcome in outcomes.items():
-            log.info(
-                "message.delivered" if outcome is None else "message.refused",
-                connection=self.stream.id,
-                transaction=transaction.origin.transaction_id,
-                account=account_id,
-                octets=incoming.blob.size,
-                reason=None if outcome is None else type(outcome).__name__,
-            )
+            if outcome is None:
+                log.info("message.delivered", **told, account=account_id, octets=incoming.blob.size)
+            else:
+                log.info("message.refused", **told, account=account_id, reason=type(outcome).__name__)
         return outcomes
