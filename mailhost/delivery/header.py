@@ -50,7 +50,9 @@ class HeaderGate:
             return b""
         if held and not held.endswith(b"\n"):
             held = held.removesuffix(b"\r") + b"\r\n"
-        return self._rewrite(held)
+        end = _header_end(held, 0)  # a last CR may just have become the empty line
+        end = len(held) if end is None else end
+        return self._rewrite(held[:end]) + held[end:]
 
 
 def _header_end(held: bytes, start: int) -> int | None:
