@@ -28,7 +28,7 @@ class Imap:
     """One IMAP connection: send a command, read to its tagged answer, count the octets."""
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None, source: str = HOST) -> None:
-        plain = socket.create_connection((HOST, port), timeout=120, source_address=(source, 0))
+        plain = socket.create_connection((HOST, port), timeout=60, source_address=(source, 0))
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket: socket.socket = plain if tls is None else tls.wrap_socket(plain)
         self.line()
@@ -89,7 +89,7 @@ class Lmtp:
     """One LMTP connection; the envelope goes out in one packet, as Postfix sends it."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection((HOST, port), timeout=120)
+        self.socket = socket.create_connection((HOST, port), timeout=60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.replies(1)
         self.socket.sendall(b"LHLO bench.example\r\n")
@@ -113,7 +113,8 @@ class Lmtp:
         """One message to one recipient; returns when the server has answered for it."""
         self.socket.sendall(b"MAIL FROM:<seed@bench.example>\r\nRCPT TO:<%s>\r\nDATA\r\n" % recipient.encode())
         self.replies(3)
-        self.socket.sendall(message.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+        end = b".\r\n" if message.endswith(b"\r\n") else b"\r\n.\r\n"
+        self.socket.sendall(message.replace(b"\r\n.", b"\r\n..") + end)
         self.replies(1)
 
     def close(self) -> None:

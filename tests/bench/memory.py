@@ -9,7 +9,7 @@ from tests.bench.processes import proportional_memory, reset_peak, status_value
 from tests.bench.works import TLS, Scale, Server
 
 HELD_MAILBOX = "Thousand"
-LARGE = 50 << 20
+LARGE = 50_000_000
 
 
 def hold(server: Server, first: int, count: int, pipe: Connection) -> None:
