@@ -149,11 +149,14 @@ class Copied:
 class Stored:
     """What STORE did, at `modseq`; the mailbox's HIGHESTMODSEQ was `previous_modseq` before.
 
+    `has_echo`: some message stands in this mailbox more than once, and placements nobody named changed with it.
+
     `changed` are (uid, modseq, flags) after it; `modified` are the UIDs that failed UNCHANGEDSINCE (RFC 7162 §3.1.3).
     """
 
     modseq: int
     previous_modseq: int
+    has_echo: bool
     changed: list[tuple[int, int, int]]
     modified: list[int]
 

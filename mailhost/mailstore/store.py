@@ -56,7 +56,7 @@ def store_flags(
         if wants_rows:
             changed += operation.rows(condition, parameters)
     operation.log_change()
-    return Stored(modseq, previous, changed, modified)
+    return Stored(modseq, previous, operation.has_echo, changed, modified)
 
 
 @dataclass(slots=True)
@@ -71,6 +71,7 @@ class _Operation:
     clear_mask: int
     first_uid: int = 0
     last_uid: int = 0
+    has_echo: bool = False
 
     def newer_than(self, modseq: int, ranges: UidRanges) -> list[int]:
         uids: list[int] = []
@@ -200,5 +201,6 @@ class _Operation:
         )
         siblings = _Operation(self.tx, self.account_id, 0, self.modseq, set_mask, clear_mask)
         for mailbox_id, count, first, last, unseen in touched:
+            self.has_echo = self.has_echo or mailbox_id == self.mailbox_id
             siblings.count(mailbox_id, count, unseen, 0)
             self._log(mailbox_id, first, last)

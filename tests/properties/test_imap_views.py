@@ -85,7 +85,7 @@ class Client:
             case 4 if self.uids:
                 await self.command(f"MOVE {number} Trash")
             case 5 if self.uids:
-                await self.command(f"COPY {number} Archive")
+                await self.command(f"COPY {number} INBOX")
             case 6:
                 await self.command("NOOP")
             case 7 if self.uids:

@@ -147,7 +147,7 @@ async def _mark_seen(database: Database, view: MailboxView, batch: Batch, column
         FlagChange(set_flags=Flag.SEEN),
         wants_rows=False,
     )
-    view.own_change(stored.modseq, stored.previous_modseq)
+    view.own_change(stored)
     return frozenset(unseen)
 
 

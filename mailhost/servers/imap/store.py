@@ -41,7 +41,7 @@ async def store(
             unchanged_since=command.unchanged_since,
             wants_rows=wants_rows,
         )
-        view.own_change(stored.modseq, stored.previous_modseq)
+        view.own_change(stored)
         modified += stored.modified
         if stored.changed:
             await write(await _answers(database, view, command, stored.changed, tells_modseq=tells_modseq))

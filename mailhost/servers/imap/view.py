@@ -3,7 +3,7 @@
 from mailhost.errors import MailhostError
 from mailhost.mailstore.changes import changes, highest_modseq
 from mailhost.mailstore.flags import Keywords, flag_text, known_bits, load_keywords
-from mailhost.mailstore.model import Changes, Mailbox, NoSuchMailbox, UidRange
+from mailhost.mailstore.model import Changes, Mailbox, NoSuchMailbox, Stored, UidRange
 from mailhost.mailstore.rows import live_uids
 from mailhost.protocols.imap.sets import SequenceSet
 from mailhost.servers.imap.numbers import NumberMap
@@ -88,10 +88,10 @@ class MailboxView:
         if mask & ~known_bits(self.keywords):
             self.keywords = await database.point(load_keywords, self.account_id)
 
-    def own_change(self, modseq: int, previous_modseq: int) -> None:
-        """This session's own STORE made `modseq` and was told: do not tell it again, unless others changed more."""
-        if previous_modseq <= self.modseq:
-            self.modseq = max(self.modseq, modseq)
+    def own_change(self, stored: Stored) -> None:
+        """This session's own STORE is told by its answer: do not tell it again, unless there is more to tell."""
+        if stored.previous_modseq <= self.modseq and not stored.has_echo:
+            self.modseq = max(self.modseq, stored.modseq)
 
     async def has_news(self, database: Database) -> bool:
         """Whether something happened since `modseq`: the cheap question. Raises MailboxGone."""
