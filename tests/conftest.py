@@ -14,10 +14,14 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, open_database
 from mailhost.storage.files import DiskFiles
+
+settings.register_profile("mailhost", deadline=None)  # a busy machine is no failure
+settings.load_profile("mailhost")
 
 _TEMPLATE = "template_mailhost"
 

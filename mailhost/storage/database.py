@@ -4,7 +4,8 @@ from pathlib import Path
 
 from mailhost.storage.errors import BadDatabaseUrl
 from mailhost.storage.postgres import PostgresOptions, open_postgres
-from mailhost.storage.sqlite import SqliteOptions, open_sqlite
+from mailhost.storage.sqlite import open_sqlite
+from mailhost.storage.sqlite_connection import SqliteOptions
 from mailhost.storage.transaction import Column, Database, Engine, Row, Tx, Value, Watch
 
 __all__ = ["Column", "Database", "Engine", "Row", "Tx", "Value", "Watch", "open_database"]

@@ -13,7 +13,8 @@ import pytest
 
 from mailhost.storage.database import Tx
 from mailhost.storage.errors import Conflict, StorageDamaged, StorageFull, StorageUnavailable
-from mailhost.storage.sqlite import SqliteDatabase, SqliteOptions, open_sqlite
+from mailhost.storage.sqlite import SqliteDatabase, open_sqlite
+from mailhost.storage.sqlite_connection import SqliteOptions
 
 
 @pytest.fixture

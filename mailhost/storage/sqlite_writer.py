@@ -1,0 +1,183 @@
+"""The writer of SQLite: all waiting writes share one transaction, a savepoint each, and one fsync.
+
+So a durable write costs little under load, and a failing one harms no neighbour. A group of relaxed writes alone is
+committed without an fsync, which then follows within a second.
+"""
+
+import contextlib
+import os
+import queue
+import threading
+import time
+from pathlib import Path
+
+import apsw
+
+from mailhost.storage.jobs import Bridge, Job
+from mailhost.storage.sqlite_connection import SqliteOptions, SqliteTx, connect, translate
+
+_TICK_SECONDS = 0.5  # how long a relaxed write may stay out of reach of an fsync; twice that is promised
+
+
+class Writer:
+    """The thread that owns the only writing connection and commits in groups."""
+
+    def __init__(self, path: Path, options: SqliteOptions, bridge: Bridge) -> None:
+        self._options = options
+        self._bridge = bridge
+        self.queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self.connection = connect(path, options)
+        self.connection.wal_autocheckpoint(options.checkpoint_pages)
+        self.tx = SqliteTx(self.connection)
+        self._command = self.connection.cursor()
+        self._wal = Path(f"{path}-wal")
+        self._synchronous = True
+        self._unsynced_since: float | None = None
+        self._next_tick = 0.0
+        self._data_version = self._read_data_version()
+        self.commits = 0
+        self.syncs = 0
+        self.thread = threading.Thread(target=self._run, name="mailhost-writer", daemon=True)
+
+    def _run(self) -> None:
+        job = self._next()
+        while job is not None:
+            job = self._group(job)
+        with contextlib.suppress(OSError):
+            self._sync_relaxed()
+
+    def _next(self) -> Job | None:
+        while True:
+            try:
+                return self.queue.get(timeout=_TICK_SECONDS)
+            except queue.Empty:
+                self._tick()
+
+    def _group(self, job: Job) -> Job | None:
+        """Run `job` and those that wait behind it in one transaction; returns the first job of the next group."""
+        relaxed = job.relaxed
+        done: list[Job] = []
+        following: Job | None = None
+        is_ended = False
+        try:
+            self._set_synchronous(not relaxed)
+            self._command.execute("begin immediate")
+        except apsw.Error as error:
+            job.error = translate(error)
+            self._bridge.settle((job,))
+            return self._next()
+        give_up = time.monotonic() + self._options.group_seconds
+        while True:
+            self._attempt(job)
+            done.append(job)
+            if (
+                self.queue.empty()
+                or len(done) >= self._options.group_count
+                or not self.connection.in_transaction
+                or time.monotonic() > give_up
+            ):
+                break
+            following = self.queue.get_nowait()
+            is_ended = following is None
+            if following is None or (relaxed and not following.relaxed):
+                break
+            job, following = following, None
+        self._finish(done, relaxed)
+        if time.monotonic() >= self._next_tick:
+            self._tick()
+        return following if following is not None or is_ended else self._next()
+
+    def _attempt(self, job: Job) -> None:
+        """Run one work inside a savepoint; on failure nothing of it remains."""
+        tx = self.tx
+        tx.topics = []
+        job.topics = ()
+        job.error = None
+        if job.future.cancelled():
+            return
+        try:
+            self._command.execute("savepoint work")
+            try:
+                job.result = job.work(tx, *job.args, **job.kwargs)
+            except BaseException as error:  # noqa: BLE001  # whatever it is belongs to the one who asked
+                job.error = translate(error)
+                if self.connection.in_transaction:
+                    self._command.execute("rollback to work")
+            else:
+                job.topics = tx.topics
+            if self.connection.in_transaction:
+                self._command.execute("release work")
+        except apsw.Error as error:  # of the savepoint itself: this transaction is not to be trusted
+            job.error = job.error or translate(error)
+            job.topics = ()
+            self._undo()
+
+    def _finish(self, done: list[Job], relaxed: bool) -> None:
+        try:
+            self._commit(relaxed)
+        except apsw.Error as error:
+            self._undo()
+            if len(done) == 1:
+                done[0].error = done[0].error or translate(error)
+                done[0].topics = ()
+            else:  # each once more on its own, so that only those fail that must
+                for job in done:
+                    self._alone(job, relaxed)
+        self._bridge.settle(done, dict.fromkeys(topic for job in done for topic in job.topics))
+
+    def _alone(self, job: Job, relaxed: bool) -> None:
+        if job.error is not None:
+            return
+        try:
+            self._command.execute("begin immediate")
+            self._attempt(job)
+            self._commit(relaxed)
+        except apsw.Error as error:
+            self._undo()
+            job.error = job.error or translate(error)
+            job.topics = ()
+
+    def _commit(self, relaxed: bool) -> None:
+        self._command.execute("commit")  # fails as well when a work's error has ended the whole transaction
+        self.commits += 1
+        if not relaxed:
+            self.syncs += 1
+            self._unsynced_since = None
+        elif self._unsynced_since is None:
+            self._unsynced_since = time.monotonic()
+
+    def _undo(self) -> None:
+        if self.connection.in_transaction:
+            with contextlib.suppress(apsw.Error):
+                self._command.execute("rollback")
+
+    def _set_synchronous(self, full: bool) -> None:
+        if full != self._synchronous:
+            self._command.execute("pragma synchronous=full" if full else "pragma synchronous=normal")
+            self._synchronous = full
+
+    def _tick(self) -> None:
+        self._next_tick = time.monotonic() + _TICK_SECONDS
+        try:
+            self._sync_relaxed()
+            version = self._read_data_version()
+        except (OSError, apsw.Error):  # the next tick tries again; this thread must not end
+            return
+        if version != self._data_version:  # another process has committed: its wake-ups cannot reach us
+            self._data_version = version
+            self._bridge.fire_all()
+
+    def _sync_relaxed(self) -> None:
+        """Fsync what relaxed groups left in the WAL (a durable group that came later has done it already)."""
+        if self._unsynced_since is None:
+            return
+        descriptor = os.open(self._wal, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self.syncs += 1
+        self._unsynced_since = None
+
+    def _read_data_version(self) -> int:
+        return int(self.connection.pragma("data_version"))
