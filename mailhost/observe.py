@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Final, cast
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
 
@@ -45,6 +46,10 @@ def _declared(_logger: object, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def _as_json(event: EventDict, **_options: object) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()
+
+
 def configure(level: str = "info") -> None:
     """Send events of this level and above to standard error."""
     terminal = sys.stderr.isatty()
@@ -54,7 +59,7 @@ def configure(level: str = "info") -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([] if terminal else [structlog.processors.format_exc_info]),
-            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(serializer=_as_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

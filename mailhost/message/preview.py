@@ -11,6 +11,7 @@ from mailhost.message.scan import SAMPLE, Part
 
 MAX_PREVIEW: Final = 200
 _LOOKED_AT: Final = 4096  # characters; a quotation above the author's own words may be long
+_LINE_LOOKED_AT: Final = 4 * MAX_PREVIEW  # characters; some programs write a paragraph, or all, as one line
 
 # Control characters, and what newsletters fill the line with so that nothing else shows there.
 _INVISIBLE: Final = re.compile(r"[\x00-\x1f\x7f\u00ad\u034f\u180e\u200b-\u200f\u2028-\u202f\u2060\ufeff]+")
@@ -72,7 +73,8 @@ def _own_lines(text: str) -> Iterator[str]:
 def _one_line(lines: Iterator[str] | list[str]) -> str:
     pieces: list[str] = []
     length = 0
-    for raw in lines:
+    for line in lines:
+        raw = line[:_LINE_LOOKED_AT]
         is_plain = raw.isascii() and raw.isprintable()
         piece = " ".join((raw if is_plain else _INVISIBLE.sub(" ", raw)).split())
         if piece:
