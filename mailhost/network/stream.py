@@ -392,7 +392,7 @@ class Stream(asyncio.BufferedProtocol):
     def _regulate(self) -> None:
         """Read from the socket only while there is room for it, and while the peer takes what we send."""
         must_pause = (len(self._inbox) >= INBOX_BOUND or not self._drained) and self._state is not _State.CLOSING
-        if must_pause == self._paused or self._state is _State.CLOSED:
+        if must_pause == self._paused or self._state is _State.CLOSED or self._transport.is_closing():
             return
         self._paused = must_pause
         if must_pause:
@@ -437,9 +437,12 @@ class Stream(asyncio.BufferedProtocol):
         self._arm(self._loop.time() + self._deadlines.close)
         if self._eof:
             self._transport.close()
-        else:
-            self._transport.write_eof()
-            self._regulate()
+        elif not self._transport.is_closing():
+            try:
+                self._transport.write_eof()
+                self._regulate()
+            except OSError:  # reset a moment ago; the loop will tell
+                self._transport.abort()
         self._eof = True
         self._wake()
 

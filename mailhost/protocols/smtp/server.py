@@ -90,6 +90,8 @@ class SmtpConnection:
     def _command(self, line: bytes) -> Event | None:
         event = parse_command(line, self.state, self._verbs)
         if isinstance(event, BeginChunk):
+            if event.size > self._max_size * _ABANDON:
+                return self._abandon()
             self._begin_chunk(event)
             return self._next_chunk()
         if isinstance(event, Hello | Reset):

@@ -31,8 +31,7 @@ TEMPORARY: Final[Answer] = (451, "4.3.0", "Temporary System Problem. Try again l
 BARE_NEWLINE: Final[Answer] = (
     550,
     "5.6.11",
-    "The message holds a bare carriage return or line feed.\n"
-    "Lines of a message end with CR LF and nothing else (RFC 5321 section 2.3.8).",
+    "The message holds a bare CR or LF; its lines must end with CR LF and nothing else (RFC 5321 section 2.3.8).",
 )
 NUL: Final[Answer] = (554, "5.6.0", "The message holds a NUL octet; binary content must be encoded as base64.")
 TOO_LARGE: Final[Answer] = (552, "5.3.4", "Your message exceeds the size limit of this server. See {help}/size")
