@@ -1,11 +1,13 @@
 """A Mailhost of its own for a test: started as an operator starts it, stopped by SIGTERM."""
 
+import asyncio
 import json
 import os
 import shutil
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from mailhost.accounts import ALL_PROTOCOLS
+from mailhost.cli.store import opened
+from mailhost.crypto import hash_password
+from mailhost.login.enrol import enrol, issue_app_password
+
 MAILHOST = (sys.executable, "-m", "mailhost")
 ROOT = Path(__file__).parents[1]
+NEVER_USED = hash_password("an account password that no mail client knows")
 
 
 @dataclass(frozen=True)
@@ -41,23 +49,24 @@ class Server:
         return ssl.create_default_context(cafile=self.ca)
 
     def new_account(self) -> Account:
-        """One more account, empty, made with the operator's commands while the server runs."""
+        """One more account, empty, made beside the running server as the operator's commands make one."""
         self.made += 1
-        address = f"user{self.made}@example.test"
-        self.command("account", "add", address, "--password-stdin", words="an account password that no client uses")
-        told = json.loads(self.command("app-password", "add", address, "--name", "test", "--json"))
-        return Account(address, told["app_password"])
-
-    def command(self, *words_of_command: str, words: str = "") -> str:
-        """Run one of the operator's commands on this server's data; its stdout."""
-        command = [*MAILHOST, *words_of_command, "--data", str(self.folder)]
-        done = subprocess.run(command, input=words, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return asyncio.run(_make_account(self.folder, f"user{self.made}@example.test"))
 
     def log(self) -> str:
         """What the server has written to stderr."""
         return (self.folder.parent / "stderr").read_text(encoding="utf-8", errors="replace")
+
+
+async def _make_account(folder: Path, address: str) -> Account:
+    """What `mailhost account add` and `mailhost app-password add` do, without a process for each."""
+    async with opened(folder) as store:
+        now = int(time.time())
+        await store.database.write(enrol, address, password_hash=NEVER_USED, now=now)
+        _, secret = await store.database.write(
+            issue_app_password, store.key, address, name="test", protocols=ALL_PROTOCOLS, now=now
+        )
+    return Account(address, secret)
 
 
 def start(folder: Path, *options: str) -> Server:
