@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -49,6 +50,7 @@ class Address:
         return self.local.isascii() and self.domain.isascii()
 
 
+@lru_cache(maxsize=1024)  # the same few addresses come again and again
 def parse_address(text: str) -> Address | None:
     """An address without its angle brackets; None when it is none. `postmaster` alone is one (RFC 5321 §4.1.1.3)."""
     if text.casefold() == "postmaster":

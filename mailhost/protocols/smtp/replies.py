@@ -7,8 +7,10 @@ from collections.abc import Iterable
 
 def reply(code: int, text: str, status: str = "") -> bytes:
     """One reply, of several lines when `text` has line breaks; `status` (such as `5.1.1`) stands on each line."""
-    lines = text.split("\n")
     prefix = f"{status} " if status else ""
+    if "\n" not in text:
+        return f"{code} {prefix}{text}\r\n".encode()
+    lines = text.split("\n")
     head = [f"{code}-{prefix}{line}" for line in lines[:-1]]
     return "\r\n".join([*head, f"{code} {prefix}{lines[-1]}", ""]).encode()
 
