@@ -32,15 +32,26 @@ def raise_modseq(tx: Tx, account_id: int) -> int:
     return modseq
 
 
-def take_message_ids(tx: Tx, account_id: int, count: int) -> int:
-    """Reserve `count` consecutive message ids; returns the first. The account's modseq was raised before."""
-    [(first,)] = tx.execute(
-        """update mail_account set next_message_id = next_message_id + :count
-        where account_id = :account_id returning next_message_id - :count""",
+def admit(tx: Tx, account_id: int, octets: int, count: int) -> tuple[int, int]:
+    """Take the lock, count new messages in and reserve their ids: one statement, for every delivery runs it.
+
+    Returns the new modseq and the first id. Raises NoSuchAccount, OverQuota.
+    """
+    rows = tx.execute(
+        """update mail_account set modseq = modseq + 1, next_message_id = next_message_id + :count,
+            used_octets = used_octets + :octets, used_messages = used_messages + :count
+        where account_id = :account_id and state = 'live'
+        returning modseq, next_message_id - :count, used_octets, quota_octets""",
         account_id=account_id,
+        octets=octets,
         count=count,
     )
-    return int(first)
+    if not rows:
+        raise NoSuchAccount
+    modseq, first_id, used, quota = rows[0]
+    if used > quota:
+        raise OverQuota
+    return modseq, first_id
 
 
 def charge(tx: Tx, account_id: int, octets: int, messages: int, retained: int = 0) -> None:

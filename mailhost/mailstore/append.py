@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mailhost.mailstore.account import charge, raise_modseq, take_message_ids
+from mailhost.mailstore.account import admit
 from mailhost.mailstore.expunge import expunge
 from mailhost.mailstore.flags import keyword_mask
 from mailhost.mailstore.mailboxes import find_special, load_mailbox, mailbox_topic
@@ -20,9 +20,8 @@ def append(
 
     Raises NoSuchMailbox, OverQuota, TooManyKeywords, MailboxFull.
     """
-    modseq = raise_modseq(tx, account_id)
     octets = sum(message.octets for message in messages)
-    charge(tx, account_id, octets, len(messages))
+    modseq, first_id = admit(tx, account_id, octets, len(messages))
     masks = [_mask(tx, account_id, message) for message in messages]
     uid_validity, first_uid = take_uids(
         tx,
@@ -34,7 +33,6 @@ def append(
         unseen=sum(not mask & Flag.SEEN for mask in masks),
         deleted=sum(bool(mask & Flag.DELETED) for mask in masks),
     )
-    first_id = take_message_ids(tx, account_id, len(messages))
     for number, (message, mask) in enumerate(zip(messages, masks, strict=True)):
         blobs.attach(tx, message.incoming.blob)
         _insert_message(tx, account_id, first_id + number, message)
