@@ -13,7 +13,9 @@ from mailhost.accounts import Account, AccountState, NoSuchAccount
 from mailhost.cli.sign_ins import sign_ins
 from mailhost.cli.store import data_option, opened, plainly, show_table
 from mailhost.crypto import hash_password, new_password
+from mailhost.delivery.forget import forget_account
 from mailhost.login.enrol import UnfitPassword, account_at, check_new_password, enrol, leave
+from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
 
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
@@ -115,6 +117,10 @@ def list_(as_json: bool, data: Path) -> None:
     )
 
 
+def _remove(tx: Tx, blobs: Blobs, address: str) -> None:
+    forget_account(tx, blobs, leave(tx, blobs, address).id)
+
+
 @account.command()
 @click.argument("address")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -129,7 +135,7 @@ def remove(address: str, yes: bool, data: Path) -> None:
 
     async def work() -> None:
         async with opened(data) as store:
-            await store.database.write(leave, store.blobs, address)
+            await store.database.write(_remove, store.blobs, address)
 
     found, usage = asyncio.run(find())
     if not yes:

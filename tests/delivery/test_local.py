@@ -4,6 +4,7 @@ import pytest
 
 from mailhost import domains, mailstore
 from mailhost.delivery import sql
+from mailhost.delivery.forget import forget_account
 from mailhost.delivery.local import deliver, expect_to_come_again
 from mailhost.delivery.model import (
     NoSuchUser,
@@ -181,5 +182,5 @@ async def test_receipts_are_forgotten(house: House) -> None:
 async def test_a_removed_account_leaves_no_rows(house: House) -> None:
     office = house.office()
     await deliver(office, await receive(office), origin("t-1"), to(house, "ann"))
-    await house.database.write(sql.drop_account, house.accounts["ann"])
+    await house.database.write(forget_account, house.blobs, house.accounts["ann"])
     assert await house.database.read(lambda tx: tx.execute("select count(*) from receipt")) == [(0,)]

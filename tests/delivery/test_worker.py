@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from mailhost import mailstore
+from mailhost.delivery.forget import forget_account
 from mailhost.delivery.model import Office, Origin, Smarthost
 from mailhost.delivery.route import route
 from mailhost.delivery.submit import Submission
@@ -15,6 +16,7 @@ from mailhost.delivery.worker import Worker
 from mailhost.mailstore import INBOX
 from mailhost.network.tls import client_context
 from mailhost.protocols.smtp.addresses import Address, parse_address
+from mailhost.queue import sql as queue
 from mailhost.queue.model import BACK_OFF, GIVE_UP_SECONDS, LEASE_SECONDS
 from tests.servers.conftest import START, House
 
@@ -201,16 +203,22 @@ async def test_a_worker_that_died_leaves_its_rows_to_others(house: House) -> Non
     async with smarthost(house) as fake:
         await submit(house.office(), house, "eve@elsewhere.test")
 
-        def lease(tx: object) -> int:
-            from mailhost.queue.sql import lease_due
-
-            return len(lease_due(tx, int(house.now), 10))  # type: ignore[arg-type]
-
-        assert await house.database.write(lease) == 1
+        assert len(await house.database.write(queue.lease_due, int(house.now), 10)) == 1
         assert await worker(house).work_once() == 0
         house.now += LEASE_SECONDS
         assert await worker(house).work_once() == 1
         assert len(fake.messages) == 1
+
+
+async def test_a_removed_account_sends_nothing_more(house: House) -> None:
+    async with smarthost(house) as fake:
+        await submit(house.office(), house, "eve@elsewhere.test")
+        [(blob,)] = await house.database.read(lambda tx: tx.execute("select blob from outgoing"))
+        assert await house.database.read(queue.refers_to, blob)
+        await house.database.write(forget_account, house.blobs, house.accounts["ann"])
+        assert not await house.database.read(queue.refers_to, blob)
+        assert await worker(house).work_once() == 0
+    assert fake.messages == []
 
 
 async def test_a_colleague_who_was_full_gets_it_later(house: House) -> None:
