@@ -1,9 +1,11 @@
 """Mail in by MX and LMTP, as smtplib sends it."""
 
 import asyncio
+import random
 import smtplib
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -297,3 +299,45 @@ async def test_a_repetition_after_a_partial_failure_doubles_nothing(house: House
     assert (len(await house.inbox("ann")), len(await house.inbox("bob"))) == (1, 1)
     assert await in_thread(send_to_both, lambda: None) == 250  # sent once more on purpose: that is another message
     assert (len(await house.inbox("ann")), len(await house.inbox("bob"))) == (2, 2)
+
+
+async def test_a_stopping_server_lets_a_message_end(house: House) -> None:
+    port = await house.open("smtp")
+    [listener] = house.listeners
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    idle_reader, idle_writer = await asyncio.open_connection("127.0.0.1", port)
+    await idle_reader.readline()
+    await reader.readline()
+    writer.write(b"HELO c\nMAIL FROM:<>\nRCPT TO:<ann@example.test>\nDATA\n")
+    for _ in range(4):
+        answer = await reader.readline()
+    assert answer == b"354 Go ahead\r\n"
+    writer.write(b"Subject: half\r\n")
+    await asyncio.sleep(0.05)
+    listener.stop()
+    assert (await idle_reader.read()).startswith(b"421 4.3.2 ")
+    writer.write(b"\r\nthe rest\r\n.\r\n")
+    assert (await reader.readline()).startswith(b"250 2.0.0 OK ")
+    assert (await reader.read()).startswith(b"421 4.3.2 ")
+    writer.close()
+    idle_writer.close()
+    [message] = await house.inbox("ann")
+    assert message.endswith(b"Subject: half\r\n\r\nthe rest\r\n")
+
+
+async def test_a_line_that_breaks_in_a_message_leaves_nothing_behind(house: House, tmp_path: Path) -> None:
+    house.max_message = 100_000_000
+    port = await house.open("smtp")
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"HELO c\nMAIL FROM:<>\nRCPT TO:<ann@example.test>\nDATA\n")
+    await asyncio.sleep(0.05)
+    writer.write(b"Subject: large\r\n\r\n")
+    for _ in range(40):
+        writer.write(random.randbytes(30_000).hex().encode() + b"\r\n")
+        await writer.drain()
+    writer.transport.abort()
+    for listener in house.listeners:
+        listener.stop()
+        await listener.drain(5)
+    assert await house.inbox("ann") == []
+    assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []
