@@ -14,6 +14,7 @@ from mailhost.mailstore.model import (
     MailboxExists,
     NoSuchMailbox,
     NotSelectable,
+    SpecialUseRefused,
     TooManyMailboxes,
 )
 from mailhost.storage.database import Row, Tx
@@ -26,6 +27,8 @@ DEFAULT_MAILBOXES = (
     ("Trash", "\\Trash"),
     ("Archive", "\\Archive"),
 )
+
+_SPECIAL_USES = {use.lower(): use for _, use in DEFAULT_MAILBOXES if use}
 
 COLUMNS = """id, name, uid_validity, uid_next, highest_modseq, messages, unseen, deleted, octets, special_use,
     is_selectable"""
@@ -75,9 +78,14 @@ def open_store(tx: Tx, account_id: int, now: int, quota_octets: int = DEFAULT_QU
 
 
 def create_mailbox(tx: Tx, account_id: int, name: str, special_use: str = "") -> Mailbox:
-    """Make the mailbox and the levels above it. Raises MailboxExists, BadMailboxName, TooManyMailboxes."""
+    """Make the mailbox and the levels above it.
+
+    Raises MailboxExists, BadMailboxName, TooManyMailboxes, SpecialUseRefused.
+    """
     name = canonical_name(name)
     modseq = raise_modseq(tx, account_id)
+    if special_use:
+        special_use = _free_special_use(tx, account_id, special_use)
     existing = _find(tx, account_id, name)
     if existing is not None and existing.is_selectable:
         raise MailboxExists
@@ -89,10 +97,11 @@ def create_mailbox(tx: Tx, account_id: int, name: str, special_use: str = "") ->
         # The name held only children; it becomes a mailbox again, under a new UIDVALIDITY.
         tx.execute(
             """update mailbox set is_selectable = 1, uid_validity = :uid_validity, uid_next = 1,
-                highest_modseq = :modseq, log_floor = :modseq, purged_below = :modseq
+                highest_modseq = :modseq, log_floor = :modseq, purged_below = :modseq, special_use = :special_use
             where account_id = :account_id and id = :id""",
             account_id=account_id,
             id=existing.id,
+            special_use=special_use,
             uid_validity=_take_uid_validity(tx, account_id),
             modseq=modseq,
         )
@@ -105,6 +114,24 @@ def create_mailbox(tx: Tx, account_id: int, name: str, special_use: str = "") ->
         _insert(tx, account_id, name, special_use, modseq, is_selectable=True)
     tx.wake(mailboxes_topic(account_id))
     return find_mailbox(tx, account_id, name)
+
+
+def _free_special_use(tx: Tx, account_id: int, special_use: str) -> str:
+    """The special use in its canonical case. Raises SpecialUseRefused.
+
+    One mailbox has it at most: mail is filed into that one, and a second would only look as if it were.
+    """
+    known = _SPECIAL_USES.get(special_use.lower())
+    if known is None:
+        raise SpecialUseRefused(f"A mailbox can be {' '.join(_SPECIAL_USES.values())} here.")
+    rows = tx.execute(
+        "select name from mailbox where account_id = :account_id and special_use = :special_use",
+        account_id=account_id,
+        special_use=known,
+    )
+    if rows:
+        raise SpecialUseRefused(f"Another mailbox is {known} already.")
+    return known
 
 
 def find_mailbox(tx: Tx, account_id: int, name: str) -> Mailbox:

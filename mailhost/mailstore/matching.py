@@ -10,6 +10,8 @@ from mailhost.protocols.imap.search import (
     All,
     And,
     ArrivalDay,
+    ArrivedBefore,
+    ArrivedWithin,
     BodyContains,
     HasFlag,
     HasKeyword,
@@ -20,6 +22,7 @@ from mailhost.protocols.imap.search import (
     NumberIn,
     Or,
     Relation,
+    SavedDay,
     SearchKey,
     SentDay,
     Smaller,
@@ -36,9 +39,10 @@ class Candidate:
     """One message under the eyes of a search; `row` has SCAN_COLUMNS. Text is compared without regard to case."""
 
     def __init__(self, row: Row, scope: Scope) -> None:
-        self.uid, self.modseq, self.flags, self.octets, arrived, sent_day, self.fields = row[:7]
-        self.digest, self.prefix, self.header_octets = row[7:]
-        self.arrival_day = arrived // DAY
+        self.uid, self.modseq, self.flags, saved_at, self.octets, self.arrived, sent_day, self.fields = row[:8]
+        self.digest, self.prefix, self.header_octets = row[8:]
+        self.saved_day = saved_at // DAY
+        self.arrival_day = self.arrived // DAY
         self.sent_day = self.arrival_day if sent_day is None else sent_day
         self._scope = scope
         self._content: bytes | None = None
@@ -84,6 +88,12 @@ class Candidate:
                 return _lies(self.arrival_day, relation, day_number(day))
             case SentDay(relation, day):
                 return _lies(self.sent_day, relation, day_number(day))
+            case SavedDay(relation, day):
+                return _lies(self.saved_day, relation, day_number(day))
+            case ArrivedWithin(seconds):
+                return bool(self.arrived >= self._scope.now - seconds)
+            case ArrivedBefore(seconds):
+                return bool(self.arrived <= self._scope.now - seconds)
             case UidIn() | NumberIn():
                 return any(first <= self.uid <= last for first, last in self._scope.sets[key])
             case _:

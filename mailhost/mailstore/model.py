@@ -71,6 +71,10 @@ class HasChildren(MailhostError):
     """The name holds children and nothing else; they must go first."""
 
 
+class SpecialUseRefused(MailhostError):
+    """No mailbox can have this special use, or another has it; the message says which."""
+
+
 class TooManyMailboxes(MailhostError):
     """The account holds `MAX_MAILBOXES` already."""
 

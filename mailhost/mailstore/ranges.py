@@ -1,6 +1,6 @@
 """UID ranges as SQL: conditions of bounded size over any number of ranges."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mailhost.mailstore.model import UidRanges
 
@@ -23,7 +23,7 @@ def conditions(ranges: UidRanges, column: str = "uid") -> Iterator[tuple[str, di
         yield "(" + " or ".join(terms) + ")", parameters
 
 
-def as_ranges(uids: list[int]) -> list[tuple[int, int]]:
+def as_ranges(uids: Iterable[int]) -> list[tuple[int, int]]:
     """Ascending UIDs as ranges of neighbours."""
     ranges: list[tuple[int, int]] = []
     first = last = -2

@@ -93,7 +93,7 @@ def _select(columns: tuple[str, ...], table: str) -> str:
     names = []
     for column in columns:
         if column == "saved_at" and table == "tombstone":
-            names.append("placed.expunged_at")
+            names.append("cast(null as bigint)")  # tombstones do not keep it
         else:
             names.append(("message." if column in _FROM_MESSAGE else "placed.") + column)
     join = ""

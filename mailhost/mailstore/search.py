@@ -14,6 +14,8 @@ from mailhost.protocols.imap.search import (
     All,
     And,
     ArrivalDay,
+    ArrivedBefore,
+    ArrivedWithin,
     BodyContains,
     HasFlag,
     HasKeyword,
@@ -24,6 +26,7 @@ from mailhost.protocols.imap.search import (
     NumberIn,
     Or,
     Relation,
+    SavedDay,
     SearchKey,
     SentDay,
     Smaller,
@@ -36,6 +39,7 @@ SCAN_COLUMNS = (
     "uid",
     "modseq",
     "flags",
+    "saved_at",
     "octets",
     "internal_date",
     "sent_day",
@@ -51,10 +55,11 @@ _RANGES_IN_KEY = 200
 
 
 class Scope:
-    """What a session's words mean: its keywords, and its sets as UID ranges."""
+    """What a session's words mean: its keywords, its sets as UID ranges, and the time it is."""
 
-    def __init__(self, keywords: Keywords, sets: Mapping[SearchKey, UidRanges]) -> None:
+    def __init__(self, keywords: Keywords, sets: Mapping[SearchKey, UidRanges], now: int) -> None:
         self.sets = sets
+        self.now = now
         self._bits = {name.lower(): 1 << bit for bit, name in keywords}
 
     def mask_of(self, keyword: str) -> int:
@@ -98,6 +103,14 @@ class Condition:
                 return f"placed.flags & {self._value(self._scope.mask_of(keyword))} <> 0"
             case ModseqSince(modseq):
                 return f"placed.modseq >= {self._value(modseq)}"
+            case SavedDay(relation, day):
+                return self._days(f"placed.saved_at / {DAY}", relation, day)
+            case ArrivedWithin(seconds):
+                self.needs_message = True
+                return f"message.internal_date >= {self._value(self._scope.now - seconds)}"
+            case ArrivedBefore(seconds):
+                self.needs_message = True
+                return f"message.internal_date <= {self._value(self._scope.now - seconds)}"
             case Larger(size):
                 self.needs_message = True
                 return f"message.octets > {self._value(size)}"
@@ -144,7 +157,7 @@ def candidates(
     columns: Sequence[str] = ("uid", "modseq"),
 ) -> list[Row]:
     """Rows of live messages from `first_uid` on and below `uid_next` that pass the condition, ascending by UID."""
-    from_message = set(columns) - {"uid", "modseq", "flags"}
+    from_message = set(columns) - {"uid", "modseq", "flags", "saved_at"}
     join = ""
     if from_message or condition.needs_message:
         join = "join message on message.account_id = placed.account_id and message.id = placed.message_id"

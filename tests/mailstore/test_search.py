@@ -12,6 +12,8 @@ from mailhost.protocols.imap.search import (
     All,
     And,
     ArrivalDay,
+    ArrivedBefore,
+    ArrivedWithin,
     BodyContains,
     HasFlag,
     HasKeyword,
@@ -21,6 +23,7 @@ from mailhost.protocols.imap.search import (
     Not,
     Or,
     Relation,
+    SavedDay,
     SearchKey,
     SentDay,
     Smaller,
@@ -60,6 +63,10 @@ LEAVES = st.sampled_from(
         ArrivalDay(Relation.SINCE, date(2023, 11, 15)),
         SentDay(Relation.BEFORE, date(2023, 11, 15)),
         SentDay(Relation.ON, date(2023, 11, 15)),
+        SavedDay(Relation.ON, date(2023, 11, 14)),
+        SavedDay(Relation.BEFORE, date(2023, 11, 14)),
+        ArrivedWithin(DAY),
+        ArrivedBefore(DAY),
         Larger(150),
         Smaller(100),
         ModseqSince(4),
@@ -111,7 +118,7 @@ async def test_sql_and_the_single_message_agree(database, blobs, account, put, k
     keywords = await database.read(mailstore.load_keywords, account)
     rows = await database.read(mailstore.live_rows, account, inbox.id, 1, 99, SCAN_COLUMNS, 99)
     for key in keys:
-        scope = Scope(keywords, uid_sets(key))
+        scope = Scope(keywords, uid_sets(key), NOW + 2 * DAY)
         expected = set()
         for row in rows:
             candidate = Candidate(row, scope)
@@ -131,7 +138,7 @@ async def test_words_are_found_decoded_and_without_regard_to_case(database, blob
     await fill(put)
     inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
     rows = await database.read(mailstore.live_rows, account, inbox.id, 1, 4, SCAN_COLUMNS, 4)
-    shown = [Candidate(row, Scope((), {})) for row in rows]
+    shown = [Candidate(row, Scope((), {}, NOW)) for row in rows]
     assert [one.matches(HeaderContains("subject", "GRÜSSE")) for one in shown] == [False, True, False, False]
     assert [one.matches(HeaderContains("x-odd", "2")) for one in shown] == [None] * 4
     for one in shown:

@@ -3,7 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailhost.protocols.imap.commands import Authenticate, Login, Select, StartTls
+from mailhost.protocols.imap.commands import Authenticate, Login, Select, StartTls, Unauthenticate
 from mailhost.protocols.imap.connection import ImapConnection, Limits, State
 from mailhost.protocols.imap.events import AppendMessage, Event, LiteralChunk
 
@@ -25,6 +25,10 @@ LINES = [
     b'k LIST (SUBSCRIBED) "" (a b) RETURN (STATUS (SIZE))\r\n',
     b"l " + b"x" * 130 + b"\r\n",
     b"m APPEND &! {9}\r\n",
+    b"n EXAMINE {1+}\r\nx (QRESYNC (1 2 3:4 (1 2)))\r\n",
+    b"o UID FETCH $ PREVIEW (LAZY) (CHANGEDSINCE 2 VANISHED)\r\n",
+    b"p CREATE x (USE (\\Sent))\r\n",
+    b"q UNAUTHENTICATE\r\n",
 ]
 
 conversations = st.lists(
@@ -56,6 +60,8 @@ def decide(connection: ImapConnection, event: Event) -> None:
             connection.expect_response()
         case Select():
             connection.mailbox_selected()
+        case Unauthenticate():
+            connection.signed_out()
         case StartTls():
             connection.tls_refused()
         case AppendMessage(size=size):
@@ -91,7 +97,23 @@ SHAPES = st.text('()[]{}<>"\\ *%.:,0123456789abcEFTUID+-&~\r\n\x00\u00fc', max_s
 
 
 @given(
-    st.sampled_from(["FETCH 1 ", "SEARCH ", "STORE 1 ", "LIST ", "STATUS ", "APPEND ", "UID ", "ID ", "COPY "]), SHAPES
+    st.sampled_from(
+        [
+            "FETCH 1 ",
+            "SEARCH ",
+            "STORE 1 ",
+            "LIST ",
+            "STATUS ",
+            "APPEND ",
+            "UID ",
+            "ID ",
+            "COPY ",
+            "SELECT x ",
+            "CREATE x ",
+            "UID FETCH 1 ",
+        ]
+    ),
+    SHAPES,
 )
 def test_no_arguments_raise_anything(command: str, arguments: str) -> None:
     connection = ImapConnection(LIMITS)

@@ -1,7 +1,8 @@
 """Sessions that change one mailbox at random: each one's numbers stay true to what it was told (RFC 9051 §2.3.1.2).
 
 A client here keeps the list of UIDs as a real one does: EXISTS adds unknown ones at the end, EXPUNGE takes one out.
-Whatever it fetches by number must then be the message it believes to have there.
+Whatever it fetches by number must then be the message it believes to have there. Some clients know QRESYNC: they hear
+VANISHED, go away, and must be told on their return exactly what they missed (RFC 7162 §3.2.5).
 """
 
 import asyncio
@@ -12,16 +13,18 @@ from contextlib import suppress
 
 import pytest
 
+from mailhost.protocols.imap.sets import Ranges, parse_set
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database
 from tests.transcripts.house import ANNA, APP_PASSWORDS, SAMPLE, House
 
-CLIENTS = 3
 STEPS = 120
 
 _EXISTS = re.compile(rb"\* (\d+) EXISTS")
 _EXPUNGE = re.compile(rb"\* (\d+) EXPUNGE")
 _FETCH = re.compile(rb"\* (\d+) FETCH \((.*)\)")
+_VANISHED = re.compile(rb"\* VANISHED (\(EARLIER\) )?([0-9:,]+)")
+_STATUS = re.compile(rb"\* STATUS .*HIGHESTMODSEQ (\d+).*")
 _UID = re.compile(rb"UID (\d+)")
 _FLAGS = re.compile(rb"FLAGS \(([^)]*)\)")
 
@@ -58,6 +61,9 @@ class Client:
             assert permits_expunge, (text, line)
             del self.uids[int(found[1]) - 1]
             del self.flags[int(found[1]) - 1]
+        elif found := _VANISHED.fullmatch(line):
+            assert permits_expunge, (text, line)
+            self.forget(parse_set(found[2]).resolve(10_000), is_earlier=bool(found[1]))
         elif found := _FETCH.fullmatch(line):
             place = int(found[1]) - 1
             if uid := _UID.search(found[2]):
@@ -65,6 +71,9 @@ class Client:
                 self.uids[place] = int(uid[1])
             if flags := _FLAGS.search(found[2]):
                 self.flags[place] = frozenset(flags[1].split())
+
+    def forget(self, ranges: Ranges, *, is_earlier: bool) -> None:
+        raise AssertionError("this client did not enable QRESYNC")
 
     async def step(self, dice: random.Random) -> None:
         """One thing that clients do."""
@@ -97,6 +106,69 @@ class Client:
                 await self.command("SEARCH ALL", permits_expunge=False)
 
 
+class ResyncingClient(Client):
+    """One that knows QRESYNC. It asks at once for the UIDs of what arrived, as VANISHED names nothing else."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        super().__init__(reader, writer)
+        self.modseq = 0
+        self.cache: dict[int, frozenset[bytes] | None] | None = None  # while away
+
+    def forget(self, ranges: Ranges, *, is_earlier: bool) -> None:
+        gone = {uid for first, last in ranges for uid in range(first, last + 1)}
+        if self.cache is not None:
+            assert is_earlier
+            assert gone <= self.cache.keys()
+            self.cache = {uid: flags for uid, flags in self.cache.items() if uid not in gone}
+            return
+        assert gone <= set(self.uids)
+        left = [(uid, flags) for uid, flags in zip(self.uids, self.flags, strict=True) if uid not in gone]
+        self.uids, self.flags = [uid for uid, _ in left], [flags for _, flags in left]
+
+    def hear(self, line: bytes, text: str, *, permits_expunge: bool) -> None:
+        assert not _EXPUNGE.fullmatch(line)
+        if found := _STATUS.fullmatch(line):
+            self.modseq = int(found[1])
+        elif self.cache is None or _VANISHED.fullmatch(line):
+            super().hear(line, text, permits_expunge=permits_expunge)
+        elif found := _EXISTS.fullmatch(line):
+            self.uids = self.flags = [None] * int(found[1])
+        elif found := _FETCH.fullmatch(line):
+            uid, flags = _UID.search(found[2]), _FLAGS.search(found[2])
+            assert uid
+            assert flags
+            self.cache[int(uid[1])] = frozenset(flags[1].split())
+
+    async def command(self, text: str, *, permits_expunge: bool = True) -> None:
+        await super().command(text, permits_expunge=permits_expunge)
+        if self.cache is None and None in self.uids:
+            await super().command("UID FETCH 1:* (UID FLAGS)")
+
+    async def step(self, dice: random.Random) -> None:
+        if self.cache is not None:
+            await self.come_back()
+        elif dice.randint(0, 4) == 0:
+            await self.go_away()
+        else:
+            await super().step(dice)
+
+    async def go_away(self) -> None:
+        await self.command("NOOP")
+        await self.command("STATUS INBOX (HIGHESTMODSEQ)")
+        await self.command("UID FETCH 1:* (UID FLAGS)")
+        await self.command("UNSELECT")
+        self.cache = {uid: flags for uid, flags in zip(self.uids, self.flags, strict=True) if uid}
+
+    async def come_back(self) -> None:
+        await self.command(f"SELECT INBOX (QRESYNC (1800000000 {self.modseq}))")
+        assert self.cache is not None
+        told = dict(sorted(self.cache.items()))
+        assert len(told) == len(self.uids)
+        self.uids, self.flags, self.cache = list(told), list(told.values()), None
+        await self.command("FETCH 1:* (UID FLAGS)", permits_expunge=False)
+        assert told == dict(zip(self.uids, self.flags, strict=True))
+
+
 @pytest.fixture
 async def house(database: Database, blobs: Blobs) -> AsyncIterator[House]:
     house = House(database, blobs, None)
@@ -111,10 +183,12 @@ async def house(database: Database, blobs: Blobs) -> AsyncIterator[House]:
 async def clients(house: House) -> AsyncIterator[list[Client]]:
     listener = await house.open_listener("imap")
     made = []
-    for _ in range(CLIENTS):
-        client = Client(*await asyncio.open_connection("127.0.0.1", listener.port))
+    for kind in (Client, Client, ResyncingClient):
+        client = kind(*await asyncio.open_connection("127.0.0.1", listener.port))
         made.append(client)
         await client.command(f'LOGIN {ANNA} "{APP_PASSWORDS[ANNA]}"')
+        if kind is ResyncingClient:
+            await client.command("ENABLE QRESYNC")
         await client.command("SELECT INBOX")
     yield made
     for client in made:
@@ -131,6 +205,8 @@ async def test_numbers_stay_true(clients: list[Client], seed: int) -> None:
     for _ in range(STEPS):
         await dice.choice(clients).step(dice)
     for client in clients:
+        if isinstance(client, ResyncingClient) and client.cache is not None:
+            await client.come_back()
         await client.command("NOOP")
     told = [(client.uids, client.flags) for client in clients]
     for client, (uids, flags) in zip(clients, told, strict=True):

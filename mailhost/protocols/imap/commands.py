@@ -92,6 +92,26 @@ class Enable:
 
 
 @dataclass(frozen=True, slots=True)
+class Unauthenticate:
+    """UNAUTHENTICATE (RFC 8437)."""
+
+    tag: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """What a client remembers of a mailbox it selects again (RFC 7162 §3.2.5).
+
+    `known_uids` is None when it knows all; `matches` pairs sequence numbers, ascending, with the UIDs they had.
+    """
+
+    uid_validity: int
+    modseq: int
+    known_uids: SequenceSet | None
+    matches: tuple[SequenceSet, SequenceSet] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Select:
     """SELECT, or EXAMINE when `read_only`."""
 
@@ -99,14 +119,16 @@ class Select:
     mailbox: str
     read_only: bool
     condstore: bool
+    resync: Resync | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """CREATE. The trailing delimiter that announces children is already off."""
+    """CREATE. The trailing delimiter that announces children is already off; `special_uses` as RFC 6154 has them."""
 
     tag: bytes
     mailbox: str
+    special_uses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +263,7 @@ class Fetch:
     by_uid: bool
     items: tuple[FetchItem, ...]  # each at most once
     changed_since: int | None
+    vanished: bool = False  # tell what was expunged since then, too (RFC 7162 §3.2.6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +299,7 @@ Command = (
     | Login
     | Authenticate
     | Enable
+    | Unauthenticate
     | Select
     | Create
     | Delete

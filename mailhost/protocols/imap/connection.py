@@ -358,6 +358,12 @@ class ImapConnection:
         self._lines.max_line = self._limits.line
         self._mistakes = 0
 
+    def signed_out(self) -> None:
+        """UNAUTHENTICATE: nobody is signed in and nothing is enabled any more (RFC 8437 §2)."""
+        self.state = State.NOT_AUTHENTICATED
+        self._lines.max_line = self._limits.line_before_sign_in
+        self.utf8 = False
+
     def mailbox_selected(self) -> None:
         """SELECT or EXAMINE succeeded."""
         self.state = State.SELECTED

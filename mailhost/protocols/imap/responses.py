@@ -7,10 +7,11 @@ from typing import Final, Literal
 from mailhost.protocols.imap.commands import StatusItem
 from mailhost.protocols.imap.names import DELIMITER, encode_name
 from mailhost.protocols.imap.search import ReturnOption
-from mailhost.protocols.imap.sets import format_numbers
+from mailhost.protocols.imap.sets import format_numbers, format_ranges
 
 Status = Literal["OK", "NO", "BAD", "BYE", "PREAUTH"]
 
+_RANGES_IN_LINE: Final = 300
 _QUOTABLE: Final = re.compile(rb"[^\x00\r\n\x7f-\xff]{0,1000}")
 _UNSAFE_TEXT: Final = re.compile(r"[^ -~]+")
 
@@ -85,6 +86,16 @@ def exists(count: int) -> bytes:
 def expunge(number: int) -> bytes:
     """`* 4 EXPUNGE`."""
     return b"* %d EXPUNGE\r\n" % number
+
+
+def vanished(uids: Sequence[tuple[int, int]], *, earlier: bool = False) -> bytes:
+    """`* VANISHED 3,5:9`, in as many lines as keep each one short; nothing for no UID (RFC 7162 §3.2.10)."""
+    start = b"* VANISHED (EARLIER) " if earlier else b"* VANISHED "
+    lines = []
+    for place in range(0, len(uids), _RANGES_IN_LINE):
+        piece = uids[place : place + _RANGES_IN_LINE]
+        lines.append(start + b"%b\r\n" % format_ranges(piece))
+    return b"".join(lines)
 
 
 def flags_defined(flags: Iterable[str]) -> bytes:

@@ -16,12 +16,13 @@ class Relation(Enum):
 
 
 class ReturnOption(Enum):
-    """What an extended SEARCH wants to hear (RFC 4731)."""
+    """What an extended SEARCH wants to hear (RFC 4731), or the server to remember as `$` (RFC 5182)."""
 
     MIN = "MIN"
     MAX = "MAX"
     ALL = "ALL"
     COUNT = "COUNT"
+    SAVE = "SAVE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,28 @@ class SentDay:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedDay:
+    """The day the message came into this mailbox (RFC 8514)."""
+
+    relation: Relation
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedWithin:
+    """INTERNALDATE lies at most `seconds` back (RFC 5032 YOUNGER)."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedBefore:
+    """INTERNALDATE lies at least `seconds` back (RFC 5032 OLDER)."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Larger:
     """RFC822.SIZE is more than `size`."""
 
@@ -150,6 +173,9 @@ SearchKey = (
     | TextContains
     | ArrivalDay
     | SentDay
+    | SavedDay
+    | ArrivedWithin
+    | ArrivedBefore
     | Larger
     | Smaller
     | NumberIn

@@ -22,9 +22,13 @@ class InvalidSequenceSet(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SequenceSet:
-    """What a client asked for: pairs as written, `*` as STAR; a lone number is a pair of equals."""
+    """What a client asked for: pairs as written, `*` as STAR; a lone number is a pair of equals.
+
+    `is_saved`: the set is `$`, whatever the last SEARCH saved, and has no ranges of its own (RFC 5182).
+    """
 
     ranges: tuple[tuple[int, int], ...]
+    is_saved: bool = False
 
     def resolve(self, largest: int) -> Ranges:
         """The set over the numbers 1 to `largest`, sorted, merged and clipped.
@@ -45,8 +49,14 @@ class SequenceSet:
         return merge(found)
 
 
+SAVED: Final = SequenceSet((), is_saved=True)
+"""`$`."""
+
+
 def parse_set(text: bytes) -> SequenceSet:
-    """`1,3:5,7:*` as a SequenceSet. Raises InvalidSequenceSet."""
+    """`1,3:5,7:*` or `$` as a SequenceSet. Raises InvalidSequenceSet."""
+    if text == b"$":
+        return SAVED
     if _SET.fullmatch(text) is None:
         raise InvalidSequenceSet
     pairs: list[tuple[int, int]] = []
@@ -77,17 +87,22 @@ def merge(pairs: Iterable[tuple[int, int]]) -> Ranges:
     return tuple(merged)
 
 
+def format_ranges(ranges: Iterable[tuple[int, int]]) -> bytes:
+    """Ranges as a set, in the order given."""
+    return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in ranges).encode()
+
+
 def format_numbers(numbers: Iterable[int]) -> bytes:
     """Numbers as a set in the order given, ascending runs joined; order matters to COPYUID. Empty for no number."""
-    pieces: list[str] = []
+    pieces: list[tuple[int, int]] = []
     first = last = -1
     for number in numbers:
         if number == last + 1 and first > 0:
             last = number
             continue
         if first > 0:
-            pieces.append(str(first) if first == last else f"{first}:{last}")
+            pieces.append((first, last))
         first = last = number
     if first > 0:
-        pieces.append(str(first) if first == last else f"{first}:{last}")
-    return ",".join(pieces).encode()
+        pieces.append((first, last))
+    return format_ranges(pieces)

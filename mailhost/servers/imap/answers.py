@@ -14,6 +14,7 @@ from mailhost.mailstore.model import (
     NoSuchMailbox,
     NotSelectable,
     OverQuota,
+    SpecialUseRefused,
     TooManyKeywords,
     TooManyMailboxes,
 )
@@ -37,6 +38,7 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     MailboxExists: Answer("NO", "ALREADYEXISTS", "There is already a mailbox of this name."),
     BadMailboxName: Answer("NO", "CANNOT", "This cannot be the name of a mailbox."),
     HasChildren: Answer("NO", "HASCHILDREN", "This name holds other mailboxes, which must be deleted first."),
+    SpecialUseRefused: Answer("NO", "USEATTR", "No mailbox can have this special use."),
     TooManyMailboxes: Answer("NO", "LIMIT", "The account has too many mailboxes."),
     TooManyKeywords: Answer("NO", "LIMIT", "The account has too many different keywords."),
     OverQuota: Answer("NO", "OVERQUOTA", "The account is full. Delete mail or ask for more space."),
@@ -48,7 +50,7 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     StorageError: Answer("NO", "UNAVAILABLE", "Temporary System Problem. Try again later. (Failure)"),
 }
 
-_SELF_EXPLAINING: Final = (BadMailboxName, MessageTooLarge, NulInMessage)
+_SELF_EXPLAINING: Final = (BadMailboxName, SpecialUseRefused, MessageTooLarge, NulInMessage)
 
 
 def answer_for(error: MailhostError) -> Answer | None:

@@ -33,6 +33,7 @@ from mailhost.protocols.imap.commands import (
     Status,
     Store,
     Subscribe,
+    Unauthenticate,
 )
 from mailhost.protocols.imap.events import (
     AppendFinished,
@@ -151,6 +152,8 @@ async def _obey(session: Session, command: Command | AppendMessage) -> Answer | 
             return await signin.log_in(session, command)
         case Authenticate():
             return await signin.authenticate(session, command)
+        case Unauthenticate():
+            return await signin.sign_out(session)
         case Logout():
             raise AssertionError("LOGOUT ends the conversation")
         case _:

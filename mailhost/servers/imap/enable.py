@@ -15,6 +15,9 @@ async def enable(session: Session, command: Enable) -> Answer:
     if "CONDSTORE" in command.capabilities:
         session.knows_condstore = True
         enabled.append("CONDSTORE")
+    if "QRESYNC" in command.capabilities:
+        session.knows_condstore = session.knows_qresync = True  # RFC 7162 §3.2.3
+        enabled.append("QRESYNC")
     if "UTF8=ACCEPT" in command.capabilities:
         session.connection.utf8 = True
         enabled.append("UTF8=ACCEPT")

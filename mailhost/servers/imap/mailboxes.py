@@ -11,7 +11,7 @@ from mailhost.mailstore.mailboxes import (
     subscribe,
     unsubscribe,
 )
-from mailhost.mailstore.model import INBOX, MAX_UID, Mailbox
+from mailhost.mailstore.model import INBOX, MAX_UID, Mailbox, SpecialUseRefused
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import (
     Create,
@@ -34,7 +34,10 @@ QUOTA_ROOT = ""
 
 async def create(session: Session, command: Create) -> Answer:
     """CREATE, with the levels above it."""
-    await session.services.database.write(create_mailbox, session.account_id, command.mailbox)
+    if len(command.special_uses) > 1:
+        raise SpecialUseRefused("A mailbox has one special use here.")
+    special_use = "".join(command.special_uses)
+    await session.services.database.write(create_mailbox, session.account_id, command.mailbox, special_use)
     return completed("CREATE")
 
 

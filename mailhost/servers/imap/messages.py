@@ -4,6 +4,7 @@ from typing import assert_never
 
 from mailhost.mailstore.mailboxes import find_selectable
 from mailhost.mailstore.model import NoSuchMailbox, NotSelectable
+from mailhost.mailstore.resync import vanished_since
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Copy, Fetch, Search, Store
 from mailhost.protocols.imap.fetch import Attribute
@@ -37,7 +38,8 @@ async def _search(session: Session, command: Search) -> Answer:
     if asks_modseq(command.key):
         session.knows_condstore = True
     services = session.services
-    await session.say(await search(services.database, services.blobs, session.selected, command))
+    now = int(services.clock())
+    await session.say(await search(services.database, services.blobs, session.selected, command, now))
     return completed("SEARCH")
 
 
@@ -45,6 +47,10 @@ async def _fetch(session: Session, command: Fetch) -> Answer:
     if Attribute.MODSEQ in command.items:
         session.knows_condstore = True
     services = session.services
+    if command.vanished:
+        if not session.knows_qresync:
+            return Answer("BAD", None, "VANISHED needs ENABLE QRESYNC before it.")
+        await _tell_vanished(session, command)
     is_answering = False
     try:
         async for piece in fetch(services.database, services.blobs, session.selected, command):
@@ -59,11 +65,34 @@ async def _fetch(session: Session, command: Fetch) -> Answer:
     return completed("FETCH")
 
 
+async def _tell_vanished(session: Session, command: Fetch) -> None:
+    """VANISHED (EARLIER): what was expunged before this session's view; later ones are told with the news."""
+    assert command.changed_since is not None
+    view = session.selected
+    vanished = await session.services.database.read(
+        vanished_since,
+        view.account_id,
+        view.mailbox_id,
+        command.numbers.resolve(view.uid_next - 1),
+        since=command.changed_since,
+        until=view.modseq,
+        uid_next=view.uid_next,
+    )
+    await session.say(responses.vanished(vanished, earlier=True))
+
+
 async def _store(session: Session, command: Store) -> Answer:
     if command.unchanged_since is not None:
         session.knows_condstore = True
     view = session.selected
-    code = await store(session.services.database, view, command, session.say, tells_modseq=session.knows_condstore)
+    code = await store(
+        session.services.database,
+        view,
+        command,
+        session.say,
+        tells_modseq=session.knows_condstore,
+        tells_uid=command.by_uid or session.knows_qresync,
+    )
     await tell_keywords(session, view)
     if code is not None:
         return Answer("OK", code, "STORE changed only messages that nobody else had.")

@@ -1,5 +1,8 @@
-"""What a session is told of changes that others made: EXPUNGE, EXISTS, FETCH of flags (RFC 9051 §7.5.1, RFC 2180)."""
+"""What a session hears of changes that others made: EXPUNGE or VANISHED, EXISTS, FETCH (RFC 9051 §7.5.1, RFC 7162)."""
 
+from collections.abc import Sequence
+
+from mailhost.mailstore.ranges import as_ranges
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.flags import SYSTEM_FLAGS
 from mailhost.servers.imap.plan import KnownFlags
@@ -19,20 +22,30 @@ async def tell_news(session: Session) -> None:
     if view is None or not await view.has_news(database):
         return
     expunged, news = await view.take_news(database)
-    lines = [responses.expunge(number) for number in expunged]
+    lines = []
+    if session.knows_qresync:
+        lines.append(responses.vanished(as_ranges(news.vanished)))
+    else:
+        lines += [responses.expunge(number) for number in expunged]
     if news.arrived:
         lines.append(responses.exists(view.exists))
     await session.say(b"".join(lines))
-    if not news.flags:
+    await tell_flags(session, view, news.flags)
+
+
+async def tell_flags(session: Session, view: MailboxView, changed: Sequence[tuple[int, int, int]]) -> None:
+    """FETCH responses for (uid, modseq, flags) that the client did not ask for. Raises ViewBroken."""
+    if not changed:
         return
+    database = session.services.database
     numbers = await view.numbers(database)
-    for mask in {mask for _, _, mask in news.flags}:
+    for mask in {mask for _, _, mask in changed}:
         await view.know_keywords(database, mask)
     await tell_keywords(session, view)
     names = KnownFlags(view.keywords)
-    for start in range(0, len(news.flags), _LINES_AT_ONCE):
+    for start in range(0, len(changed), _LINES_AT_ONCE):
         lines = []
-        for uid, modseq, mask in news.flags[start : start + _LINES_AT_ONCE]:
+        for uid, modseq, mask in changed[start : start + _LINES_AT_ONCE]:
             number = numbers.number_of(uid)
             if number and session.knows_condstore:
                 lines.append(b"* %d FETCH (UID %d MODSEQ (%d) FLAGS (%b))\r\n" % (number, uid, modseq, names[mask]))

@@ -14,6 +14,7 @@ from mailhost.message.dates import internal_date_text
 from mailhost.message.headers import CACHED_FIELDS, field_mask, select_cached
 from mailhost.message.structure import body_of
 from mailhost.protocols.imap.fetch import Attribute, FetchItem, Section, Text
+from mailhost.protocols.imap.responses import string
 from mailhost.storage.database import Column, Tx
 
 NUMBER: Final = "number"
@@ -28,6 +29,8 @@ _COLUMN: Final[dict[Attribute, str]] = {
     Attribute.BODY: "bodystructure",
     Attribute.BODYSTRUCTURE: "bodystructure",
     Attribute.MODSEQ: "modseq",
+    Attribute.SAVEDATE: "saved_at",
+    Attribute.PREVIEW: "preview",
 }
 
 _FLAGS_HERE: Final = b"\0"
@@ -200,6 +203,11 @@ class _Builder:
             case Attribute.INTERNALDATE:
                 texts = self._compute(column, lambda column: list(map(internal_date_text, column)))
                 self.words(item.value + b' "%b"', texts)
+            case Attribute.SAVEDATE:
+                self.words(item.value + b" %b", self._compute(column, lambda column: list(map(_save_date, column))))
+            case Attribute.PREVIEW:
+                self.words(item.value + b" ")
+                self._octets(self._compute(column, lambda column: [string(text.encode()) for text in column]))
             case Attribute.BODY:
                 self.words(item.value + b" ")
                 self._octets(self._compute(column, lambda column: list(map(body_of, column))))
@@ -230,6 +238,11 @@ class _Builder:
         if self._open.template:
             self._segments.append(self._open)
         self._open = Words(b"")
+
+
+def _save_date(seconds: int | None) -> bytes:
+    """SAVEDATE, which is not known of a message that is gone (RFC 8514 §4.2)."""
+    return b"NIL" if seconds is None else b'"%b"' % internal_date_text(seconds)
 
 
 def _is_cached(section: Section) -> bool:

@@ -1,7 +1,8 @@
-"""SEARCH: rows first, contents only where a key needs them (RFC 9051 §6.4.4, RFC 4731)."""
+"""SEARCH: rows first, contents only where a key needs them (RFC 9051 §6.4.4, RFC 4731, RFC 5182)."""
 
 import asyncio
-from collections.abc import Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 
 from mailhost.mailstore.flags import load_keywords
 from mailhost.mailstore.matching import Candidate
@@ -9,38 +10,66 @@ from mailhost.mailstore.model import UidRanges
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates, set_keys
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Search
-from mailhost.protocols.imap.search import SearchKey, UidIn, asks_modseq
+from mailhost.protocols.imap.search import ReturnOption, SearchKey, UidIn, asks_modseq
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Row, Tx
 
+_ENDS = frozenset({ReturnOption.MIN, ReturnOption.MAX})
 ROWS_AT_ONCE = 10_000
 CANDIDATES_AT_ONCE = 200
 MAX_CONTENT = 32 * 1024 * 1024
 """Octets of one message that a search reads; text beyond them is not found."""
 
 
-async def search(database: Database, blobs: Blobs, view: MailboxView, command: Search) -> bytes:
-    """The untagged answer to SEARCH. Raises ViewBroken."""
-    found = await _find(database, blobs, view, command.key)
-    modseq = max((modseq for _, modseq in found), default=0) if asks_modseq(command.key) else None
+async def search(database: Database, blobs: Blobs, view: MailboxView, command: Search, now: int) -> bytes:
+    """The untagged answer to SEARCH, if any; what it is to save becomes the view's `$`. Raises ViewBroken."""
+    returns = command.returns
+    saves = returns is not None and ReturnOption.SAVE in returns
+    sets = await _resolve(database, view, command.key)
+    if saves:
+        view.saved = ()  # it stays empty if the search fails (RFC 5182 §2.1)
+    found = await _find(database, blobs, view, command.key, sets, now)
+    named = found if returns is None else _named(found, returns)
+    modseq = max((modseq for _, modseq in named), default=0) if asks_modseq(command.key) else None
+    if saves:
+        view.saved = array("I", [uid for uid, _ in named])
     numbers = [uid for uid, _ in found]
     if not command.by_uid and numbers:
         known = await view.numbers(database)
         numbers = [number for uid in numbers if (number := known.number_of(uid))]
-    if command.returns is None:
+    if returns is None:
         return responses.search(numbers, modseq)
-    return responses.esearch(command.tag, numbers, command.returns, by_uid=command.by_uid, modseq=modseq or None)
+    if returns == {ReturnOption.SAVE}:
+        return b""
+    return responses.esearch(command.tag, numbers, returns, by_uid=command.by_uid, modseq=modseq or None)
 
 
-async def _find(database: Database, blobs: Blobs, view: MailboxView, key: SearchKey) -> list[tuple[int, int]]:
-    """(uid, modseq) of the messages found, ascending."""
+def _named(found: list[tuple[int, int]], returns: frozenset[ReturnOption]) -> list[tuple[int, int]]:
+    """The messages MODSEQ and `$` speak of: the first or last when only that was asked (RFC 7162 §3.1.10, RFC 5182)."""
+    if not found or not returns & _ENDS or returns & {ReturnOption.ALL, ReturnOption.COUNT}:
+        return found
+    ends = [found[0]] if ReturnOption.MIN in returns else []
+    if ReturnOption.MAX in returns and found[-1] not in ends:
+        ends.append(found[-1])
+    return ends
+
+
+async def _resolve(database: Database, view: MailboxView, key: SearchKey) -> dict[SearchKey, UidRanges]:
+    """The sets in the tree, as the view has them now."""
     sets: dict[SearchKey, UidRanges] = {}
     for asked in set_keys(key):
         numbers = asked.uids if isinstance(asked, UidIn) else asked.numbers
         sets[asked] = await view.uid_ranges(database, numbers, by_uid=isinstance(asked, UidIn))
+    return sets
+
+
+async def _find(
+    database: Database, blobs: Blobs, view: MailboxView, key: SearchKey, sets: Mapping[SearchKey, UidRanges], now: int
+) -> list[tuple[int, int]]:
+    """(uid, modseq) of the messages found, ascending."""
     view.keywords = await database.point(load_keywords, view.account_id)
-    scope = Scope(view.keywords, sets)
+    scope = Scope(view.keywords, sets, now)
     condition = Condition(key, scope)
     if condition.is_exact:
         return await _rows(database, view, condition)

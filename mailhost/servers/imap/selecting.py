@@ -1,13 +1,17 @@
-"""SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE (RFC 9051 §6.3.2, §6.4.1-6.4.3, RFC 7162 §3.1)."""
+"""SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE (RFC 9051 §6.3.2, §6.4.1-6.4.3, RFC 7162)."""
+
+from dataclasses import dataclass
 
 from mailhost.mailstore.expunge import expunge
 from mailhost.mailstore.flags import Keywords, load_keywords
 from mailhost.mailstore.mailboxes import find_selectable, load_mailbox
-from mailhost.mailstore.model import MAX_UID, Mailbox
+from mailhost.mailstore.model import MAX_UID, Mailbox, UidRange
+from mailhost.mailstore.resync import changed_inside, vanished_since
 from mailhost.protocols.imap import responses
-from mailhost.protocols.imap.commands import Close, Expunge, Select
+from mailhost.protocols.imap.commands import Close, Expunge, Resync, Select
+from mailhost.protocols.imap.sets import Ranges
 from mailhost.servers.imap.answers import Answer, completed
-from mailhost.servers.imap.notices import flags_in_use
+from mailhost.servers.imap.notices import flags_in_use, tell_flags, tell_news
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import MailboxView, ReadOnlyView
 from mailhost.storage.database import Tx
@@ -15,10 +19,17 @@ from mailhost.storage.database import Tx
 
 async def select(session: Session, command: Select) -> Answer:
     """SELECT and EXAMINE. A mailbox that was open is closed even when this one cannot be opened."""
+    if command.resync is not None and not session.knows_qresync:
+        return Answer("BAD", None, "The QRESYNC parameter needs ENABLE QRESYNC before it.")
     if session.view is not None:
         leave(session)
         await session.say(responses.untagged("OK", "The mailbox open before is closed.", "CLOSED"))
-    mailbox, keywords = await session.services.database.point(_open, session.account_id, command.mailbox)
+    database = session.services.database
+    news = Resynced([], [])
+    if command.resync is None:
+        mailbox, keywords = await database.point(_open, session.account_id, command.mailbox)
+    else:
+        mailbox, keywords, news = await database.read(_open_again, session.account_id, command.mailbox, command.resync)
     view = MailboxView(session.account_id, mailbox, keywords, is_read_only=command.read_only)
     session.view = view
     session.told_keywords = keywords
@@ -39,6 +50,8 @@ async def select(session: Session, command: Select) -> Answer:
             )
         )
     )
+    await session.say(responses.vanished(news.vanished, earlier=True))
+    await tell_flags(session, view, news.changed)
     if view.is_read_only:
         return Answer("OK", "READ-ONLY", "EXAMINE completed.")
     return Answer("OK", "READ-WRITE", "SELECT completed.")
@@ -46,6 +59,39 @@ async def select(session: Session, command: Select) -> Answer:
 
 def _open(tx: Tx, account_id: int, name: str) -> tuple[Mailbox, Keywords]:
     return find_selectable(tx, account_id, name), load_keywords(tx, account_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Resynced:
+    """What happened in a mailbox since its client last knew it; `changed` holds (uid, modseq, flags)."""
+
+    vanished: list[UidRange]
+    changed: list[tuple[int, int, int]]
+
+
+def _open_again(tx: Tx, account_id: int, name: str, known: Resync) -> tuple[Mailbox, Keywords, Resynced]:
+    """One snapshot, so that what is told and what the view counts from are the same moment."""
+    mailbox, keywords = _open(tx, account_id, name)
+    if mailbox.uid_validity != known.uid_validity:
+        return mailbox, keywords, Resynced([], [])
+    last_uid = mailbox.uid_next - 1
+    ranges: Ranges = ((1, last_uid),) if known.known_uids is None else known.known_uids.resolve(last_uid)
+    matches = None
+    if known.matches is not None:
+        numbers, uids = known.matches
+        matches = (numbers.resolve(mailbox.messages), uids.resolve(last_uid))
+    vanished = vanished_since(
+        tx,
+        account_id,
+        mailbox.id,
+        ranges,
+        since=known.modseq,
+        until=mailbox.highest_modseq,
+        uid_next=mailbox.uid_next,
+        matches=matches,
+    )
+    changed = changed_inside(tx, account_id, mailbox.id, ranges, since=known.modseq, uid_next=mailbox.uid_next)
+    return mailbox, keywords, Resynced(vanished, changed)
 
 
 def leave(session: Session) -> None:
@@ -64,7 +110,7 @@ async def close(session: Session, command: Close) -> Answer:
 
 
 async def expunge_deleted(session: Session, command: Expunge) -> Answer:
-    """EXPUNGE and UID EXPUNGE; the EXPUNGE responses are told with the other news."""
+    """EXPUNGE and UID EXPUNGE; what is gone is told with the other news."""
     view = session.selected
     if view.is_read_only:
         raise ReadOnlyView
@@ -72,14 +118,18 @@ async def expunge_deleted(session: Session, command: Expunge) -> Answer:
         ranges = [(1, MAX_UID)]
     else:
         ranges = await view.uid_ranges(session.services.database, command.uids, by_uid=True)
-    await _expunge(session, view, ranges)
+    is_changed = await _expunge(session, view, ranges)
+    if is_changed and session.knows_qresync:
+        await tell_news(session)  # the client takes the modseq for one up to which it has heard everything
+        return Answer("OK", f"HIGHESTMODSEQ {view.modseq}", "EXPUNGE completed.")
     return completed("EXPUNGE")
 
 
-async def _expunge(session: Session, view: MailboxView, ranges: list[tuple[int, int]]) -> None:
-    """Most CLOSEs have nothing to remove; the counter spares them a write."""
+async def _expunge(session: Session, view: MailboxView, ranges: list[tuple[int, int]]) -> bool:
+    """Whether something was removed. Most CLOSEs have nothing to remove; the counter spares them a write."""
     services = session.services
     mailbox = await services.database.point(load_mailbox, view.account_id, view.mailbox_id)
-    if ranges and mailbox.deleted:
-        now = int(services.clock())
-        await services.database.write(expunge, view.account_id, view.mailbox_id, ranges, now)
+    if not ranges or not mailbox.deleted:
+        return False
+    now = int(services.clock())
+    return bool(await services.database.write(expunge, view.account_id, view.mailbox_id, ranges, now))

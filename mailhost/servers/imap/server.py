@@ -33,7 +33,7 @@ class ImapServer:
             await self._apologise(stream)
         finally:
             if session.identity is not None:
-                self._services.live.leave(session.identity.account_id, session)
+                session.forget_identity()
             log.info("session.ended", protocol="imap", connection=stream.id, peer=stream.peer[0], reason=reason)
             await stream.close()
 

@@ -67,6 +67,7 @@ class Session:
         "connection",
         "identity",
         "knows_condstore",
+        "knows_qresync",
         "services",
         "stream",
         "told_keywords",
@@ -80,6 +81,7 @@ class Session:
         self.identity: Identity | None = None
         self.view: MailboxView | None = None
         self.knows_condstore = False  # the client has used CONDSTORE: it hears MODSEQ from now on (RFC 7162 §3.1)
+        self.knows_qresync = False  # ENABLE QRESYNC: it hears VANISHED for EXPUNGE, and UIDs always (RFC 7162 §3.2)
         self.told_keywords: Keywords = ()  # those of the last FLAGS response
         self.client_id = ""
         self._pending = b""
@@ -98,6 +100,14 @@ class Session:
         """The selected mailbox; only in that state."""
         assert self.view is not None
         return self.view
+
+    def forget_identity(self) -> None:
+        """Nobody is signed in any more, and what the client enabled is off."""
+        self.services.live.leave(self.account_id, self)
+        self.identity = None
+        self.view = None
+        self.knows_condstore = self.knows_qresync = False
+        self._sign_in_by = asyncio.get_running_loop().time() + self.services.settings.sign_in_seconds
 
     async def say(self, data: bytes) -> None:
         """Send `data`, at the latest when the session waits again."""

@@ -1,4 +1,4 @@
-"""STARTTLS, LOGIN and AUTHENTICATE (RFC 9051 §6.2); refusals in the words that clients know from Gmail."""
+"""STARTTLS, LOGIN, AUTHENTICATE and UNAUTHENTICATE (RFC 9051 §6.2, RFC 8437); Gmail's words for refusals."""
 
 from typing import assert_never
 
@@ -66,6 +66,13 @@ async def authenticate(session: Session, command: Authenticate) -> Answer:
             return Answer("BAD", None, problem)
         case _:
             assert_never(step)
+
+
+async def sign_out(session: Session) -> Answer:
+    """UNAUTHENTICATE: the connection is as it was before signing in; TLS and the client's ID stay."""
+    session.forget_identity()
+    session.connection.signed_out()
+    return Answer("OK", f"CAPABILITY {capabilities(session)}", "Nobody is signed in now.")
 
 
 async def _sign_in(session: Session, credentials: Credentials) -> Answer:

@@ -1,6 +1,7 @@
 """STORE, in batches so that other writers pass between (RFC 9051 §6.4.6, RFC 7162 §3.1.3)."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from mailhost.mailstore.model import SYSTEM_FLAGS, UidRange
 from mailhost.mailstore.store import FlagChange, store_flags
@@ -13,6 +14,15 @@ from mailhost.storage.database import Database
 UIDS_AT_ONCE = 5_000
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What each answer to a STORE says."""
+
+    uid: bool
+    flags: bool
+    modseq: bool
+
+
 async def store(
     database: Database,
     view: MailboxView,
@@ -20,15 +30,17 @@ async def store(
     write: Callable[[bytes], Awaitable[None]],
     *,
     tells_modseq: bool,
+    tells_uid: bool,
 ) -> str | None:
     """Carry STORE out and write its untagged answers; returns the code of the tagged OK: `MODIFIED 7,9`, or None.
 
     `tells_modseq` is set once the client has shown that it knows CONDSTORE: it is then told MODSEQ even of a .SILENT
-    STORE. Raises ReadOnlyView, TooManyKeywords, ViewBroken.
+    STORE. `tells_uid` names each message by UID too. Raises ReadOnlyView, TooManyKeywords, ViewBroken.
     """
     if view.is_read_only:
         raise ReadOnlyView
     change = _flag_change(command)
+    words = Words(tells_uid, not command.silent, tells_modseq)
     wants_rows = tells_modseq or not command.silent
     modified: list[int] = []
     for piece in split_ranges(await view.uid_ranges(database, command.numbers, by_uid=command.by_uid)):
@@ -44,7 +56,7 @@ async def store(
         view.own_change(stored)
         modified += stored.modified
         if stored.changed:
-            await write(await _answers(database, view, command, stored.changed, tells_modseq=tells_modseq))
+            await write(await _answers(database, view, stored.changed, words))
     if not modified:
         return None
     if not command.by_uid:
@@ -85,12 +97,7 @@ def _flag_change(command: Store) -> FlagChange:
 
 
 async def _answers(
-    database: Database,
-    view: MailboxView,
-    command: Store,
-    changed: Sequence[tuple[int, int, int]],
-    *,
-    tells_modseq: bool,
+    database: Database, view: MailboxView, changed: Sequence[tuple[int, int, int]], said: Words
 ) -> bytes:
     numbers = await view.numbers(database)
     for _, _, mask in changed:
@@ -101,10 +108,10 @@ async def _answers(
         number = numbers.number_of(uid)
         if not number:  # it arrived after this session was last told
             continue
-        words = [] if command.silent else [b"FLAGS (%b)" % names[mask]]
-        if command.by_uid:
-            words.insert(0, b"UID %d" % uid)
-        if tells_modseq:
+        words = [b"UID %d" % uid] if said.uid else []
+        if said.flags:
+            words.append(b"FLAGS (%b)" % names[mask])
+        if said.modseq:
             words.append(b"MODSEQ (%d)" % modseq)
         lines.append(b"* %d FETCH (%b)\r\n" % (number, b" ".join(words)))
     return b"".join(lines)

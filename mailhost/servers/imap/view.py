@@ -1,9 +1,12 @@
 """What one session has been told of its selected mailbox, and what it must still hear (RFC 9051 §5.2, §7.5.1)."""
 
+from collections.abc import Sequence
+
 from mailhost.errors import MailhostError
 from mailhost.mailstore.changes import changes, highest_modseq
 from mailhost.mailstore.flags import Keywords, flag_text, known_bits, load_keywords
 from mailhost.mailstore.model import Changes, Mailbox, NoSuchMailbox, Stored, UidRange
+from mailhost.mailstore.ranges import as_ranges
 from mailhost.mailstore.rows import live_uids
 from mailhost.protocols.imap.sets import SequenceSet
 from mailhost.servers.imap.numbers import NumberMap
@@ -37,6 +40,7 @@ class MailboxView:
         "mailbox_id",
         "modseq",
         "name",
+        "saved",
         "uid_next",
         "uid_validity",
     )
@@ -51,6 +55,7 @@ class MailboxView:
         self.exists = mailbox.messages
         self.keywords = keywords
         self.is_read_only = is_read_only
+        self.saved: Sequence[int] = ()  # the UIDs that `$` stands for, ascending (RFC 5182)
         self._numbers: NumberMap | None = None
         if mailbox.messages == mailbox.uid_next - 1:
             self._numbers = NumberMap(range(1, mailbox.uid_next))
@@ -71,6 +76,8 @@ class MailboxView:
         """
         if self.exists == 0:
             return []
+        if asked.is_saved:
+            return as_ranges(self.saved)
         if by_uid and all(first and last for first, last in asked.ranges):
             return list(asked.resolve(self.uid_next - 1))  # without `*` no map is needed
         numbers = await self.numbers(database)

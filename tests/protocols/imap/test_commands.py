@@ -8,7 +8,7 @@ from mailhost.protocols.imap.connection import ImapConnection, Limits, State
 from mailhost.protocols.imap.events import Event, Hangup, Mistake
 from mailhost.protocols.imap.fetch import Attribute, Partial, Section, Text
 from mailhost.protocols.imap.search import And, HasFlag, HasKeyword, HeaderContains, Not, Or, Relation, ReturnOption
-from mailhost.protocols.imap.sets import SequenceSet
+from mailhost.protocols.imap.sets import SAVED, SequenceSet
 
 
 def read(line: bytes, state: State = State.SELECTED, *, utf8: bool = False) -> Event | None:
@@ -69,6 +69,27 @@ BODY = section((), Text.WHOLE, b"BODY[]")
         (b'a ID ("Name" "x" "version" NIL)', commands.Id(b"a", (("name", "x"), ("version", None)))),
         (b"a ID nil", commands.Id(b"a", ())),
         (b"a UID EXPUNGE 4:*", commands.Expunge(b"a", SequenceSet(((4, 0),)))),
+        (b"a UID EXPUNGE $", commands.Expunge(b"a", SAVED)),
+        (b"a UNAUTHENTICATE", commands.Unauthenticate(b"a")),
+        (b"a CREATE x/ (USE (\\Sent))", commands.Create(b"a", "x", ("\\Sent",))),
+        (
+            b"a SELECT x (QRESYNC (5 7) CONDSTORE)",
+            commands.Select(b"a", "x", read_only=False, condstore=True, resync=commands.Resync(5, 7, None, None)),
+        ),
+        (
+            b"a EXAMINE x (QRESYNC (5 7 1:3 (1 2)))",
+            commands.Select(
+                b"a",
+                "x",
+                read_only=True,
+                condstore=False,
+                resync=commands.Resync(5, 7, SequenceSet(((1, 3),)), (one(1), one(2))),
+            ),
+        ),
+        (
+            b"a UID FETCH 1 PREVIEW (LAZY) (VANISHED CHANGEDSINCE 6)",
+            commands.Fetch(b"a", one(1), True, (Attribute.UID, Attribute.PREVIEW, Attribute.MODSEQ), 6, vanished=True),
+        ),
         (b"a UNSELECT", commands.Close(b"a", expunges=False)),
         (b"a UID MOVE 4 Trash", commands.Copy(b"a", one(4), by_uid=True, mailbox="Trash", moves=True)),
         (
@@ -145,6 +166,9 @@ SEEN = HasFlag("\\Seen")
         (b"OR SEEN (FROM x NOT SEEN)", Or(SEEN, And((HeaderContains("from", "x"), Not(SEEN))))),
         (b'HEADER Message-ID ""', HeaderContains("message-id", "")),
         (b"1:3,*", search.NumberIn(SequenceSet(((1, 3), (0, 0))))),
+        (b"UID $", search.UidIn(SAVED)),
+        (b"YOUNGER 60 OLDER 5", And((search.ArrivedWithin(60), search.ArrivedBefore(5)))),
+        (b"SAVEDON 1-Feb-2026", search.SavedDay(Relation.ON, date(2026, 2, 1))),
         (b"UID 4:*", search.UidIn(SequenceSet(((4, 0),)))),
         (b'SINCE 1-Feb-2026 SENTON "12-feb-2026"', And((search.ArrivalDay(Relation.SINCE, date(2026, 2, 1)),
                                                         search.SentDay(Relation.ON, date(2026, 2, 12))))),
@@ -206,7 +230,10 @@ def test_invalid_utf7_names_the_mistake() -> None:
         b"a SELECT",
         b'a SELECT "x',
         b'a SELECT "a\\',
-        b"a CREATE x (USE (\\Sent))",
+        b"a CREATE x (USE (\\Sent)",
+        b"a SELECT x (QRESYNC (1))",
+        b"a SELECT x (QRESYNC (1 2 $))",
+        b"a SEARCH YOUNGER 0",
         b"a STATUS INBOX ()",
         b"a STATUS INBOX (NOPE)",
         b"a LIST (RECURSIVEMATCH) x y",

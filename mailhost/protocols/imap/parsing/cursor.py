@@ -19,7 +19,7 @@ _ASTRING: Final = re.compile(
 _LIST_ATOM: Final = re.compile(rb'[^\x00-\x20(){"\\\x7f-\xff]+')
 _FLAG: Final = re.compile(rb'\\?[^\x00-\x20(){%*"\\\]\x7f-\xff]+')
 _NUMBER: Final = re.compile(rb"[0-9]{1,20}")
-_SET: Final = re.compile(rb"[0-9*][0-9*:,]*")
+_SET: Final = re.compile(rb"\$|[0-9*][0-9*:,]*")
 _SPACES: Final = re.compile(rb" +")
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 
@@ -157,6 +157,13 @@ class Cursor:
             return parse_set(self.take(_SET, "The set of messages"))
         except InvalidSequenceSet as error:
             raise Refusal("The set of messages is malformed.") from error
+
+    def uid_set(self) -> SequenceSet:
+        """A set of UIDs a client knows, so neither `*` nor `$` (RFC 7162 §3.2.5)."""
+        uids = self.sequence_set()
+        if uids.is_saved or not all(first and last for first, last in uids.ranges):
+            raise Refusal("Only numbers can stand in a set of known messages.")
+        return uids
 
     def at_set(self) -> bool:
         """Whether a sequence set stands here."""

@@ -1,5 +1,6 @@
-"""Commands about mailboxes and their lists (RFC 9051 §6.3, RFC 5258, RFC 5819, RFC 9208)."""
+"""Commands about mailboxes and their lists (RFC 9051 §6.3, RFC 5258, RFC 5819, RFC 6154, RFC 7162, RFC 9208)."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -11,16 +12,18 @@ from mailhost.protocols.imap.commands import (
     List,
     Lsub,
     Rename,
+    Resync,
     Select,
     Status,
     StatusItem,
     Subscribe,
 )
 from mailhost.protocols.imap.names import DELIMITER
-from mailhost.protocols.imap.parsing.cursor import Cursor, Refusal
+from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, Cursor, Refusal
 
 MAX_PATTERNS: Final = 100
 
+_USE: Final = re.compile(rb"\\[^\x00-\x20(){%*\"\\\]\x7f-\xff]+")
 _STATUS_ITEMS: Final = {item.value.encode(): item for item in StatusItem}
 
 
@@ -35,32 +38,76 @@ def _parse_select(cursor: Cursor, tag: bytes, *, read_only: bool) -> Select:
     cursor.space()
     mailbox = cursor.mailbox()
     condstore = False
+    resync: Resync | None = None
+
+    def read_parameter() -> None:
+        nonlocal condstore, resync
+        match cursor.word():
+            case b"CONDSTORE":
+                condstore = True
+            case b"QRESYNC":
+                resync = _resync(cursor)
+            case _:
+                raise Refusal("CONDSTORE and QRESYNC are the only parameters here.")
+
     if not cursor.at_end():
         cursor.space()
-        cursor.expect(b"(")
-        while not cursor.skip(b")"):
-            if condstore:
-                cursor.space()
-            if cursor.word() != b"CONDSTORE":
-                raise Refusal("CONDSTORE is the only parameter here.")
-            condstore = True
+        _parenthesised(cursor, read_parameter)
     cursor.end()
-    return Select(tag, mailbox, read_only, condstore)
+    return Select(tag, mailbox, read_only, condstore, resync)
+
+
+def _resync(cursor: Cursor) -> Resync:
+    """What stands behind QRESYNC: (uidvalidity modseq [known-uids] [(numbers uids)])."""
+    cursor.space()
+    cursor.expect(b"(")
+    uid_validity = cursor.number()
+    cursor.space()
+    modseq = cursor.number(MAX_MODSEQ)
+    known_uids = matches = None
+    if not cursor.skip(b")"):
+        cursor.space()
+        if cursor.at_set():
+            known_uids = cursor.uid_set()
+            if cursor.text.startswith(b" ", cursor.place):
+                cursor.space()
+        if cursor.skip(b"("):
+            numbers = cursor.uid_set()
+            cursor.space()
+            matches = (numbers, cursor.uid_set())
+            cursor.expect(b")")
+        cursor.expect(b")")
+    return Resync(uid_validity, modseq, known_uids, matches)
 
 
 def parse_select(cursor: Cursor, tag: bytes) -> Select:
-    """SELECT mailbox [(CONDSTORE)]."""
+    """SELECT mailbox [(CONDSTORE QRESYNC (…))]."""
     return _parse_select(cursor, tag, read_only=False)
 
 
 def parse_examine(cursor: Cursor, tag: bytes) -> Select:
-    """EXAMINE mailbox [(CONDSTORE)]."""
+    """EXAMINE mailbox [(CONDSTORE QRESYNC (…))]."""
     return _parse_select(cursor, tag, read_only=True)
 
 
 def parse_create(cursor: Cursor, tag: bytes) -> Create:
-    """CREATE mailbox; `name/` announces children (RFC 9051 §6.3.4)."""
-    return Create(tag, _mailbox_argument(cursor).removesuffix(DELIMITER))
+    """CREATE mailbox [(USE (attributes))]; `name/` announces children (RFC 9051 §6.3.4, RFC 6154 §3)."""
+    cursor.space()
+    mailbox = cursor.mailbox().removesuffix(DELIMITER)
+    uses: dict[str, None] = {}
+
+    def read_parameter() -> None:
+        if cursor.word() != b"USE":
+            raise Refusal("USE is the only parameter here.")
+        cursor.space()
+        _parenthesised(cursor, lambda: uses.setdefault(cursor.take(_USE, "A special use").decode()))
+
+    if not cursor.at_end():
+        cursor.space()
+    if not cursor.at_end():
+        _parenthesised(cursor, read_parameter)
+    cursor.end()
+    return Create(tag, mailbox, tuple(uses))
 
 
 def parse_delete(cursor: Cursor, tag: bytes) -> Delete:

@@ -21,6 +21,7 @@ _SECTION: Final = re.compile(
     rb"((?:[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)?)(\.?)((?:HEADER(?:\.FIELDS(?:\.NOT)?)?|TEXT|MIME)?)(?=[\] ])",
     re.IGNORECASE,
 )
+_LAZY: Final = re.compile(rb" \(LAZY\)", re.IGNORECASE)
 _PARTIAL: Final = re.compile(rb"<([0-9]{1,20})\.([0-9]{1,20})>")
 _FIELD_NAME: Final = re.compile(rb"[!-9;-~]+")
 _PLAIN_FIELD: Final = re.compile(rb'[^\x00-\x20(){%*"\\\x7f-\xff]+')
@@ -122,7 +123,7 @@ def _bare_flags(cursor: Cursor) -> tuple[str, ...]:
 
 
 def _modifier(cursor: Cursor, name: bytes) -> int:
-    """The one modifier each command knows, behind its open parenthesis."""
+    """The one modifier STORE knows, behind its open parenthesis."""
     if cursor.word() != name:
         raise Refusal(f"{name.decode()} is the only modifier here.")
     cursor.space()
@@ -137,7 +138,7 @@ def parse_fetch(cursor: Cursor, tag: bytes) -> Fetch:
 
 
 def parse_uid_fetch(cursor: Cursor, tag: bytes) -> Fetch:
-    """UID FETCH, as FETCH; the answers hold the UID in any case."""
+    """UID FETCH, as FETCH, also with (CHANGEDSINCE modseq VANISHED); the answers hold the UID in any case."""
     return _parse_fetch(cursor, tag, by_uid=True)
 
 
@@ -159,18 +160,43 @@ def _parse_fetch(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Fetch:
                 raise Refusal(f"FETCH takes at most {MAX_ITEMS} items.")
     else:
         items[_parse_item(cursor)] = None
-    changed_since = None
+    changed_since, vanished = None, False
     if not cursor.at_end():
         cursor.space()
         if cursor.skip(b"("):
-            changed_since = _modifier(cursor, b"CHANGEDSINCE")
+            changed_since, vanished = _fetch_modifiers(cursor, may_vanish=by_uid)
             items[Attribute.MODSEQ] = None
     cursor.end()
-    return Fetch(tag, numbers, by_uid, tuple(items), changed_since)
+    return Fetch(tag, numbers, by_uid, tuple(items), changed_since, vanished)
+
+
+def _fetch_modifiers(cursor: Cursor, *, may_vanish: bool) -> tuple[int, bool]:
+    """CHANGEDSINCE and its modseq, and whether VANISHED stands beside it; in any order, up to the parenthesis."""
+    changed_since: int | None = None
+    vanished = False
+    while True:
+        word = cursor.word()
+        if word == b"CHANGEDSINCE":
+            cursor.space()
+            changed_since = cursor.number(MAX_MODSEQ)
+        elif word == b"VANISHED" and may_vanish:
+            vanished = True
+        else:
+            raise Refusal("FETCH takes CHANGEDSINCE, and UID FETCH also VANISHED, as modifiers.")
+        if cursor.skip(b")"):
+            break
+        cursor.space()
+    if changed_since is None:
+        raise Refusal("VANISHED needs CHANGEDSINCE beside it.")
+    return changed_since, vanished
 
 
 def _parse_item(cursor: Cursor) -> FetchItem:
     name = cursor.word()
+    if name == b"PREVIEW":
+        # LAZY allows "not made yet"; ours is made at delivery, so it changes nothing (RFC 8970 §3.1).
+        cursor.match(_LAZY)
+        return Attribute.PREVIEW
     if name in {b"BODY", b"BODY.PEEK"} and cursor.skip(b"["):
         return _parse_section(cursor, sets_seen=name == b"BODY")
     item: FetchItem | None = _ATTRIBUTES.get(name) or _ALIASES.get(name)

@@ -1,4 +1,4 @@
-"""SEARCH and its keys (RFC 9051 §6.4.4, RFC 4731, RFC 7162 §3.1.5)."""
+"""SEARCH and its keys (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162 §3.1.5, RFC 8514)."""
 
 from collections.abc import Callable
 from typing import Final
@@ -11,6 +11,8 @@ from mailhost.protocols.imap.search import (
     All,
     And,
     ArrivalDay,
+    ArrivedBefore,
+    ArrivedWithin,
     BodyContains,
     HasFlag,
     HasKeyword,
@@ -22,6 +24,7 @@ from mailhost.protocols.imap.search import (
     Or,
     Relation,
     ReturnOption,
+    SavedDay,
     SearchKey,
     SentDay,
     Smaller,
@@ -97,6 +100,17 @@ class _Reader:
         self.cursor.space()
         return SentDay(relation, parse_day(self.cursor))
 
+    def saved(self, relation: Relation) -> SavedDay:
+        self.cursor.space()
+        return SavedDay(relation, parse_day(self.cursor))
+
+    def seconds(self) -> int:
+        self.cursor.space()
+        seconds = self.cursor.number()
+        if not seconds:
+            raise Refusal("An interval has at least one second.")
+        return seconds
+
     def size(self) -> int:
         self.cursor.space()
         return self.cursor.number(MAX_MODSEQ)
@@ -162,6 +176,7 @@ _FIXED: Final[dict[bytes, SearchKey]] = {
     b"NEW": _NOTHING,
     b"RECENT": _NOTHING,
     b"OLD": All(),
+    b"SAVEDATESUPPORTED": All(),
 }
 
 _KEYS: Final[dict[bytes, Callable[[_Reader], SearchKey]]] = {
@@ -181,6 +196,11 @@ _KEYS: Final[dict[bytes, Callable[[_Reader], SearchKey]]] = {
     b"SENTBEFORE": lambda reader: reader.sent(Relation.BEFORE),
     b"SENTON": lambda reader: reader.sent(Relation.ON),
     b"SENTSINCE": lambda reader: reader.sent(Relation.SINCE),
+    b"SAVEDBEFORE": lambda reader: reader.saved(Relation.BEFORE),
+    b"SAVEDON": lambda reader: reader.saved(Relation.ON),
+    b"SAVEDSINCE": lambda reader: reader.saved(Relation.SINCE),
+    b"YOUNGER": lambda reader: ArrivedWithin(reader.seconds()),
+    b"OLDER": lambda reader: ArrivedBefore(reader.seconds()),
     b"LARGER": lambda reader: Larger(reader.size()),
     b"SMALLER": lambda reader: Smaller(reader.size()),
     b"UID": _Reader.uids,

@@ -13,6 +13,7 @@ from mailhost.protocols.imap.commands import (
     Namespace,
     Noop,
     StartTls,
+    Unauthenticate,
 )
 from mailhost.protocols.imap.parsing.cursor import Cursor, Refusal
 
@@ -37,6 +38,12 @@ def parse_logout(cursor: Cursor, tag: bytes) -> Logout:
     """LOGOUT."""
     cursor.end()
     return Logout(tag)
+
+
+def parse_unauthenticate(cursor: Cursor, tag: bytes) -> Unauthenticate:
+    """UNAUTHENTICATE (RFC 8437)."""
+    cursor.end()
+    return Unauthenticate(tag)
 
 
 def parse_starttls(cursor: Cursor, tag: bytes) -> StartTls:
