@@ -4,12 +4,13 @@ import asyncio
 import os
 import socket
 import ssl
+import struct
 import time
 
 import pytest
 
 from mailhost.network.dial import dial as dial_out
-from mailhost.network.listener import Admission
+from mailhost.network.listener import Admission, Listener
 from mailhost.network.stream import OUTBOX_BOUND, Deadlines, Stream
 from mailhost.network.tls import TlsFailed
 from tests.network.loopback import Open, dial, read_all
@@ -173,7 +174,7 @@ async def test_a_megabyte_echoes_through_small_buffers(
             await stream.write(data)
 
     listener = await listen(watch, context=server_tls if in_tls else None)
-    sent = os.urandom(1 << 20)
+    sent = b"no other protocol begins like this" + os.urandom(1 << 20)
 
     def talk() -> bytes:
         client = dial(listener)
@@ -366,3 +367,33 @@ async def test_a_client_stream_checks_the_name(
     listener.stop()
     with pytest.raises(ConnectionError):
         await dial_out("127.0.0.1", listener.port)
+
+
+async def test_a_reset_at_any_moment_is_an_end_like_any_other(listen: Open, capsys: pytest.CaptureFixture[str]) -> None:
+    async def talk_much(stream: Stream) -> None:
+        await stream.read(10)
+        while True:
+            await stream.write(bytes(10_000))
+
+    async def talk_once(stream: Stream) -> None:
+        await stream.read(10)
+        await asyncio.sleep(0.05)
+        await stream.write(b"bye")
+
+    async def listen_only(stream: Stream) -> None:
+        while await stream.read(10):
+            pass
+
+    def reset(listener: Listener) -> None:
+        for pause in (0.0, 0.001, 0.06):
+            with dial(listener) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.sendall(b"x")
+                time.sleep(pause)
+
+    for handler in (talk_much, talk_once, listen_only):
+        listener = await listen(handler)
+        await asyncio.to_thread(reset, listener)
+        listener.stop()
+        await listener.drain(2)
+    assert "crashed" not in capsys.readouterr().out
