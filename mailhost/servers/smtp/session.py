@@ -330,6 +330,8 @@ class Session(ABC):
                 reason=type(error).__name__,
             )
             answer = answer_for(error, self.settings.help_url)
+            if self.is_lmtp:  # the server before us asks for whom it must, however many are unknown
+                return answer
             await self.say(answer)
             await self.count_mistake()
             return b""
@@ -369,7 +371,9 @@ class Session(ABC):
                 raise AssertionError("a message without failure has a sink")
             incoming = await transaction.sink.finish()
             transaction.sink = None
-            return await self.accept(transaction, incoming)
+            answer = await self.accept(transaction, incoming)
+            self.mistakes = 0
+            return answer
         except MailhostError as error:
             return self._refused(transaction, type(error).__name__, answer_for(error, self.settings.help_url))
         finally:
