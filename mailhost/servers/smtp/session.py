@@ -372,10 +372,11 @@ class Session(ABC):
             incoming = await transaction.sink.finish()
             transaction.sink = None
             answer = await self.accept(transaction, incoming)
-            self.mistakes = 0
-            return answer
         except MailhostError as error:
             return self._refused(transaction, type(error).__name__, answer_for(error, self.settings.help_url))
+        else:
+            self.mistakes = 0
+            return answer
         finally:
             self._end_transaction()
 
