@@ -18,6 +18,7 @@ log = observe.logger()
 
 _FIRST: Final = 30.0  # seconds after the start, when clients that came back are served
 _EVERY: Final = 900.0
+_STRAYS_EVERY: Final = 24 * 3600
 
 
 class Maintenance:
@@ -29,6 +30,7 @@ class Maintenance:
         self._database = database
         self._blobs = blobs
         self._sweeper = Sweeper(database, files, is_referenced)
+        self._strays_at = 0
         self._tasks: tuple[Callable[[], Awaitable[None]], ...] = (
             self._expire_mail,
             self._sweep_blobs,
@@ -56,7 +58,10 @@ class Maintenance:
     async def _sweep_blobs(self) -> None:
         now = int(time.time())
         swept = await self._sweeper.sweep(now)
-        strays = await self._sweeper.sweep_strays(now)
+        strays = 0
+        if now >= self._strays_at:  # it walks over all files
+            self._strays_at = now + _STRAYS_EVERY
+            strays = await self._sweeper.sweep_strays(now)
         if swept.erased or strays:
             log.info("blob.swept", erased=swept.erased, strays=strays)
 

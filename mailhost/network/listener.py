@@ -18,6 +18,7 @@ from typing import Final
 
 from mailhost.errors import MailhostError
 from mailhost.limits import Places
+from mailhost.network.addresses import household
 from mailhost.network.misdirected import Service, judge
 from mailhost.network.stream import Deadlines, Stream
 from mailhost.observe import logger
@@ -73,13 +74,6 @@ class Admission:
         self.failures.move_to_end(address)
         if len(self.failures) > _REMEMBERED:
             self.failures.popitem(last=False)
-
-
-def household(address: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 that an IPv6 customer has to himself."""
-    if ":" not in address:
-        return address
-    return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
 
 
 class Listener:

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, Protocol, cast
 
+from mailhost.network.addresses import Address, address_of
 from mailhost.network.tls import RECORD, RECORD_TYPES, TlsFailed, TlsInfo, TlsLayer
 from mailhost.protocols.proxy import ProxyMalformed, parse_proxy
-
-Address = tuple[str, int]
 
 INBOX_BOUND: Final = 65536  # octets received and not yet read; above it the kernel's window closes
 OUTBOX_BOUND: Final = 65536  # octets written and not yet sent; above it `write` waits
@@ -206,7 +205,7 @@ class Stream(asyncio.BufferedProtocol):
     @property
     def is_open(self) -> bool:
         """Whether bytes written now may still reach the peer."""
-        return self._state is _State.PLAIN or self._state is _State.SECURE
+        return (self._state is _State.PLAIN or self._state is _State.SECURE) and not self._transport.is_closing()
 
     # What the event loop calls
 
@@ -214,11 +213,11 @@ class Stream(asyncio.BufferedProtocol):
         """The TCP connection stands."""
         self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's only behave like it
         transport.set_write_buffer_limits(OUTBOX_BOUND, OUTBOX_BOUND // 4)
-        self.peer = _address(transport.get_extra_info("peername"))
-        self.local = _address(transport.get_extra_info("sockname"))
+        self.peer = address_of(transport.get_extra_info("peername"))
+        self.local = address_of(transport.get_extra_info("sockname"))
         self._state = _State.PLAIN
         self._keeper.arrived(self)
-        if self._state is _State.PLAIN:
+        if self.is_open:
             self._open()
 
     def expect_proxy(self) -> None:
@@ -403,6 +402,8 @@ class Stream(asyncio.BufferedProtocol):
     # Sending
 
     def _send(self, data: bytes | memoryview) -> None:
+        if self._transport.is_closing():  # lost, though the loop has not told us yet: a writer must not write on
+            raise ConnectionResetError("the connection is lost")
         if self._state is _State.SECURE and self._tls is not None:
             if data:
                 self._transport.write(self._tls.encrypt(data))
@@ -437,12 +438,12 @@ class Stream(asyncio.BufferedProtocol):
         self._arm(self._loop.time() + self._deadlines.close)
         if self._eof:
             self._transport.close()
-        elif not self._transport.is_closing():
+        else:
             try:
                 self._transport.write_eof()
-                self._regulate()
             except OSError:  # reset a moment ago; the loop will tell
                 self._transport.abort()
+            self._regulate()
         self._eof = True
         self._wake()
 
@@ -489,11 +490,3 @@ class Stream(asyncio.BufferedProtocol):
             silent = self._tls is not None and self._tls.heard_nothing  # perhaps it waits for a greeting in plain text
             if not (silent and self._is_misdirected(b"")):
                 self._fail("HANDSHAKE_TIMEOUT")
-
-
-def _address(name: object) -> Address:
-    """Host and port of a socket name; IPv6 names have two more fields, and IPv4 may come dressed as IPv6."""
-    if not isinstance(name, tuple):
-        return ("", 0)
-    host, port = name[0], name[1]
-    return (host.removeprefix("::ffff:") if "." in host else host, port)

@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from mailhost.network.listener import Admission, CannotListen, Listener, household
+from mailhost.network.addresses import household
+from mailhost.network.listener import Admission, CannotListen, Listener
 from mailhost.network.misdirected import Service
 from mailhost.network.stream import Stream
 from tests.network.loopback import Open, dial, echo, read_all
@@ -292,6 +293,7 @@ def test_an_ipv6_household_counts_as_one_address() -> None:
 STARVED = """
 import asyncio, resource, socket, sys
 from mailhost import observe
+from mailhost.network.addresses import household
 from mailhost.network.listener import Admission, Listener
 from mailhost.network.misdirected import Service
 from tests.network.loopback import echo
