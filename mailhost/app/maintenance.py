@@ -41,12 +41,16 @@ class Maintenance:
         """Until cancelled."""
         await asyncio.sleep(_FIRST)
         while True:
-            for task in self._tasks:
-                try:
-                    await task()
-                except Exception:  # it must not end the server, and is told
-                    log.exception("maintenance.crashed", task=getattr(task, "__name__", ""))
+            await self.round()
             await asyncio.sleep(_EVERY)
+
+    async def round(self) -> None:
+        """Every task once."""
+        for task in self._tasks:
+            try:
+                await task()
+            except Exception:  # it must not end the server, and is told
+                log.exception("maintenance.crashed", task=getattr(task, "__name__", ""))
 
     async def _expire_mail(self) -> None:
         now = int(time.time())

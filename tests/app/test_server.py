@@ -1,0 +1,65 @@
+"""The server as a whole: certificates that follow the domains, sweeping, and an end with sessions open."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from mailhost import mailstore
+from mailhost.app.maintenance import Maintenance, is_referenced
+from mailhost.app.services import DataFolderBusy, Services, data_folder, open_services
+from mailhost.config import Config
+from mailhost.domains import add_domain
+from mailhost.login.enrol import enrol
+from mailhost.mailstore import Intake, NewMessage
+from mailhost.storage.database import Tx
+
+
+async def nothing() -> None:
+    pass
+
+
+def a_message(tx: Tx, services: Services, account_id: int, message: NewMessage) -> None:
+    inbox = mailstore.find_mailbox(tx, account_id, mailstore.INBOX)
+    mailstore.append(tx, services.blobs, account_id, inbox.id, [message], int(time.time()))
+
+
+async def test_the_sweeper_keeps_what_mailboxes_need_and_erases_the_rest(tmp_path: Path) -> None:
+    async with open_services(Config(), tmp_path, serving=True) as services:
+        database = services.database
+        await database.write(add_domain, "example.test", 0)
+        account = await database.write(enrol, "me@example.test", password_hash="x", now=0)
+        intake = Intake(services.blobs, 1 << 20, normalise=True)
+        intake.write(b"Subject: x\r\n\r\n" + bytes(range(32, 127)) * 2_000)
+        incoming = await intake.finish()
+        await database.write(a_message, services, account.id, NewMessage(incoming, 0))
+        assert await database.read(is_referenced, incoming.blob.digest)
+        maintenance = Maintenance(database, services.blobs, services.files, nothing)
+        await maintenance.round()
+        assert len(await services.blobs.read(incoming.blob.digest)) == incoming.blob.size
+
+
+async def test_one_task_that_fails_does_not_keep_the_others_from_running(tmp_path: Path) -> None:
+    called = 0
+
+    async def stumble() -> None:
+        nonlocal called
+        called += 1
+        raise LookupError("a mistake")
+
+    async with open_services(Config(), tmp_path, serving=True) as services:
+        maintenance = Maintenance(services.database, services.blobs, services.files, stumble)
+        await maintenance.round()
+        await maintenance.round()
+    assert called == 2
+
+
+def test_a_data_folder_is_held_by_one(tmp_path: Path) -> None:
+    busy = pytest.raises(DataFolderBusy, match="Another Mailhost is running")
+    with data_folder(tmp_path / "data"), busy, data_folder(tmp_path / "data"):
+        pass
+    with data_folder(tmp_path / "data"):
+        pass
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataFolderBusy, match="cannot be written"), data_folder(tmp_path / "file"):
+        pass
