@@ -94,24 +94,12 @@ def create_mailbox(tx: Tx, account_id: int, name: str, special_use: str = "") ->
         raise TooManyMailboxes
     _make_parents(tx, account_id, name, modseq)
     if existing is not None:
-        # The name held only children; it becomes a mailbox again, under a new UIDVALIDITY.
+        # The name held only children. The new mailbox is another one: whoever still has the old one open must not
+        # reach its messages, and the old one's tombstones let the owner undo what was in it.
         tx.execute(
-            """update mailbox set is_selectable = 1, uid_validity = :uid_validity, uid_next = 1,
-                highest_modseq = :modseq, log_floor = :modseq, purged_below = :modseq, special_use = :special_use
-            where account_id = :account_id and id = :id""",
-            account_id=account_id,
-            id=existing.id,
-            special_use=special_use,
-            uid_validity=_take_uid_validity(tx, account_id),
-            modseq=modseq,
+            "delete from mailbox where account_id = :account_id and id = :id", account_id=account_id, id=existing.id
         )
-        tx.execute(
-            "delete from tombstone where account_id = :account_id and mailbox_id = :id",
-            account_id=account_id,
-            id=existing.id,
-        )
-    else:
-        _insert(tx, account_id, name, special_use, modseq, is_selectable=True)
+    _insert(tx, account_id, name, special_use, modseq, is_selectable=True)
     tx.wake(mailboxes_topic(account_id))
     return find_mailbox(tx, account_id, name)
 
@@ -136,11 +124,8 @@ def _free_special_use(tx: Tx, account_id: int, special_use: str) -> str:
 
 def find_mailbox(tx: Tx, account_id: int, name: str) -> Mailbox:
     """The mailbox of that name. Raises NoSuchMailbox."""
-    if name.upper() == INBOX:
-        name = INBOX
-    mailbox = _find(tx, account_id, name)
-    if mailbox is None and name[: len(INBOX)].upper() == INBOX:
-        mailbox = _find(tx, account_id, INBOX + name[len(INBOX) :])
+    head, slash, rest = name.partition(DELIMITER)
+    mailbox = _find(tx, account_id, INBOX + slash + rest if head.upper() == INBOX else name)
     if mailbox is None:
         raise NoSuchMailbox
     return mailbox
@@ -296,15 +281,6 @@ def _make_parents(tx: Tx, account_id: int, name: str, modseq: int) -> None:
         parent = DELIMITER.join(levels[:depth])
         if _find(tx, account_id, parent) is None:
             _insert(tx, account_id, parent, "", modseq, is_selectable=True)
-
-
-def _take_uid_validity(tx: Tx, account_id: int) -> int:
-    [(value,)] = tx.execute(
-        """update mail_account set next_uid_validity = next_uid_validity + 1
-        where account_id = :account_id returning next_uid_validity - 1""",
-        account_id=account_id,
-    )
-    return int(value)
 
 
 def _insert(tx: Tx, account_id: int, name: str, special_use: str, modseq: int, *, is_selectable: bool) -> None:

@@ -165,6 +165,30 @@ async def test_a_deleted_parent_stays_as_a_name_until_its_children_go(database, 
     assert new.messages == 0
 
 
+async def test_a_parent_made_anew_is_another_mailbox_and_its_old_messages_can_be_undone(database, account, put) -> None:
+    await database.write(mailstore.create_mailbox, account, "Work/2026")
+    old = await database.read(mailstore.find_mailbox, account, "Work")
+    await put(mailbox="Work")
+    await database.write(mailstore.delete_mailbox, account, "Work", NOW)
+    new = await database.write(mailstore.create_mailbox, account, "Work")
+    assert new.id != old.id
+    assert new.uid_validity > old.uid_validity
+    await put(mailbox="Work")
+    with pytest.raises(NoSuchMailbox):
+        await database.write(mailstore.expunge, account, old.id, [(1, 1)], NOW, only_deleted=False)
+    [(message, *_)] = await database.read(mailstore.removed_messages, account, 0)
+    assert await database.write(mailstore.restore_removed, account, [message], NOW) == 1
+    assert (await inbox(database, account)).messages == 1
+
+
+async def test_only_a_whole_level_is_inbox_in_any_case(database, account) -> None:
+    await database.write(mailstore.create_mailbox, account, "INBOXold")
+    await database.write(mailstore.create_mailbox, account, "INBOX/a")
+    assert (await database.read(mailstore.find_mailbox, account, "inbox/a")).name == "INBOX/a"
+    with pytest.raises(NoSuchMailbox):
+        await database.write(mailstore.delete_mailbox, account, "inboxold", NOW)
+
+
 async def test_rename_takes_the_children_along_and_keeps_uidvalidity(database, account) -> None:
     await database.write(mailstore.create_mailbox, account, "a/b")
     before = await database.read(mailstore.find_mailbox, account, "a/b")
