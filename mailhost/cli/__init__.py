@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Final
 
 import click
@@ -48,3 +49,4 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="mailhost")
 def main() -> None:
     """Mailhost: a mail service of your own."""
+    os.umask(0o077)  # whatever we write holds somebody's mail, also in a folder that the operator made for all to read

@@ -44,6 +44,15 @@ def test_the_json_line_has_all_a_script_needs_and_a_second_start_has_the_same_da
     assert (folder / "mailhost.toml").read_text() == toml
 
 
+def test_nobody_else_on_the_machine_reads_what_is_in_a_folder_made_for_all(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o755)
+    with running(folder):
+        for path in folder.rglob("*"):
+            is_public = path.parent.name == "tls" and path.name in {"ca.pem", "server.pem"}
+            assert is_public or not path.stat().st_mode & 0o077, path
+
+
 def test_the_pid_is_the_server_and_sigterm_ends_it_well(tmp_path: Path) -> None:
     command = [*MAILHOST, "up", "--json", "--data", str(tmp_path / "data"), "--ports", "auto"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
