@@ -48,12 +48,9 @@ def keyword_mask(tx: Tx, account_id: int, names: Iterable[str], *, create: bool)
     return mask
 
 
-def known_bits(keywords: Keywords) -> int:
-    """Every bit that a mask may hold as far as these keywords go: the system flags and the keywords' own."""
-    known = (1 << FIRST_KEYWORD_BIT) - 1
-    for bit, _ in keywords:
-        known |= 1 << bit
-    return known
+def has_keywords(mask: int) -> bool:
+    """Whether any bit of the mask is a keyword's. What it is called must be looked up: bits are given out again."""
+    return mask >> FIRST_KEYWORD_BIT != 0
 
 
 @lru_cache(maxsize=4096)

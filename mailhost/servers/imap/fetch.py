@@ -119,13 +119,14 @@ async def _with_contents(
         read = database.point if span[0] == span[1] else database.read
         batch = await read(_read_batch, view, numbers, span, columns, changed_since)
         newly_seen = await _mark_seen(database, view, batch, columns) if sets_seen else frozenset()
+        if batch.numbers:
+            await view.know_keywords(database, batch.columns[columns.index("flags")])
         for number, row in zip(batch.numbers, zip(*batch.columns, strict=True), strict=True):
             message = dict(zip(columns, row, strict=True))
             said = plan
             if message["uid"] in newly_seen:
                 message["flags"] |= Flag.SEEN
                 said = seen_plan
-            await view.know_keywords(database, message["flags"])
             words = said.render([number], [[message[name]] for name in said.columns], KnownFlags(view.keywords))
             async with aclosing(content_pieces(blobs, number, words, message, by_content)) as pieces:
                 async for piece in pieces:

@@ -39,8 +39,7 @@ async def tell_flags(session: Session, view: MailboxView, changed: Sequence[tupl
         return
     database = session.services.database
     numbers = await view.numbers(database)
-    for mask in {mask for _, _, mask in changed}:
-        await view.know_keywords(database, mask)
+    await view.know_keywords(database, (mask for _, _, mask in changed))
     await tell_keywords(session, view)
     names = KnownFlags(view.keywords)
     for start in range(0, len(changed), _LINES_AT_ONCE):

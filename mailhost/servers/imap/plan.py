@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Final
 
-from mailhost.mailstore.flags import Keywords, flag_text, known_bits, load_keywords
+from mailhost.mailstore.flags import Keywords, flag_text, has_keywords, load_keywords
 from mailhost.message.dates import internal_date_text
 from mailhost.message.headers import CACHED_FIELDS, field_mask, select_cached
 from mailhost.message.structure import body_of
@@ -52,16 +52,18 @@ class KnownFlags(dict[int, bytes]):
 
 
 class FlagNames(KnownFlags):
-    """The same inside a transaction: a keyword that another session made meanwhile is looked up."""
+    """The same inside a transaction: what keywords are called is looked up once, when the first of them is met."""
 
     def __init__(self, tx: Tx, account_id: int, keywords: Keywords) -> None:
         super().__init__(keywords)
         self._tx = tx
         self._account_id = account_id
+        self._is_fresh = False
 
     def __missing__(self, mask: int) -> bytes:
-        if mask & ~known_bits(self.keywords):
+        if has_keywords(mask) and not self._is_fresh:
             self.keywords = load_keywords(self._tx, self._account_id)
+            self._is_fresh = True
         return super().__missing__(mask)
 
 

@@ -100,8 +100,7 @@ async def _answers(
     database: Database, view: MailboxView, changed: Sequence[tuple[int, int, int]], said: Words
 ) -> bytes:
     numbers = await view.numbers(database)
-    for _, _, mask in changed:
-        await view.know_keywords(database, mask)
+    await view.know_keywords(database, (mask for _, _, mask in changed))
     names = KnownFlags(view.keywords)
     lines = []
     for uid, modseq, mask in changed:

@@ -1,10 +1,10 @@
 """What one session has been told of its selected mailbox, and what it must still hear (RFC 9051 §5.2, §7.5.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mailhost.errors import MailhostError
 from mailhost.mailstore.changes import changes, highest_modseq
-from mailhost.mailstore.flags import Keywords, flag_text, known_bits, load_keywords
+from mailhost.mailstore.flags import Keywords, has_keywords, load_keywords
 from mailhost.mailstore.model import Changes, Mailbox, NoSuchMailbox, Stored, UidRange
 from mailhost.mailstore.ranges import as_ranges
 from mailhost.mailstore.rows import live_uids
@@ -85,14 +85,9 @@ class MailboxView:
             return list(asked.resolve(numbers.uids[-1]))
         return numbers.uid_ranges(asked.resolve(len(numbers)))
 
-    async def flag_text(self, database: Database, mask: int) -> bytes:
-        """FLAGS of a mask; keywords another session made meanwhile are looked up."""
-        await self.know_keywords(database, mask)
-        return flag_text(mask, self.keywords)
-
-    async def know_keywords(self, database: Database, mask: int) -> None:
-        """Make sure every keyword bit of the mask has its name here."""
-        if mask & ~known_bits(self.keywords):
+    async def know_keywords(self, database: Database, masks: Iterable[int]) -> None:
+        """Make sure that every keyword in the masks goes by the name it has now; other sessions make and free them."""
+        if any(map(has_keywords, masks)):
             self.keywords = await database.point(load_keywords, self.account_id)
 
     def own_change(self, stored: Stored) -> None:

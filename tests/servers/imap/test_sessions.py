@@ -157,3 +157,22 @@ async def test_a_large_message_passes_through_in_pieces(clients: list[Client]) -
         assert await client.reader.readexactly(size) == body
     assert await client.line() == b")\r\n"
     assert (await client.line()).startswith(b"d OK")
+
+
+async def test_a_keywords_bit_given_out_again_is_told_under_its_new_name(clients: list[Client]) -> None:
+    first, second, _ = clients
+    for client in (first, second):
+        await client.command(LOGIN)
+    names = [f"k{number}" for number in range(57)]
+    await first.command("b SELECT INBOX")
+    await first.command(f"c STORE 1 FLAGS ({' '.join(names)})")
+    await second.command("b SELECT INBOX")
+    assert b"k5 " in (await second.command("c FETCH 1 (FLAGS)"))[0]
+    await first.command("d STORE 1 -FLAGS (k5)")
+    await first.command("e STORE 2 FLAGS (another)")
+    for answer in (
+        await second.command("d FETCH 2 (FLAGS)"),
+        await second.command("e FETCH 2 (FLAGS BODY.PEEK[])"),
+        await second.command("f NOOP"),
+    ):
+        assert [b"(another)" in line for line in answer if line.startswith(b"* 2 FETCH")] == [True]
