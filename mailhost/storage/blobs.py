@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,6 +31,10 @@ class Blob:
     stored: int  # packed
     place: str | None  # name of the file
     payload: bytes | None
+
+
+_REMEMBERED = 10_000
+"""Damaged blobs that are remembered; beyond, all are forgotten and met again."""
 
 
 class BlobWriter:
@@ -100,6 +105,7 @@ class Blobs:
         self._database = database
         self._files = files
         self._packer = Packer()
+        self._damaged: set[bytes] = set()  # met since the start, so that a stream of one fails before its first piece
 
     def writer(self) -> BlobWriter:
         """Begin a blob."""
@@ -123,26 +129,40 @@ class Blobs:
         against the checksums of its frames. Raises BlobMissing, BlobDamaged."""
         stored = await self._find(digest)
         wanted = stored.size if length is None else length
-        if stored.place is None:
-            data = b"".join(self._pieces(stored, start, wanted))
-        else:
-            data = await asyncio.to_thread(lambda: b"".join(self._pieces(stored, start, wanted)))
-        if len(data) == stored.size and hashlib.sha256(data).digest() != digest:
-            raise BlobDamaged(f"blob {digest.hex()} is damaged")
+        with self._remembering(digest):
+            if stored.place is None:
+                data = b"".join(self._pieces(stored, start, wanted))
+            else:
+                data = await asyncio.to_thread(lambda: b"".join(self._pieces(stored, start, wanted)))
+            if len(data) == stored.size and hashlib.sha256(data).digest() != digest:
+                raise BlobDamaged(f"blob {digest.hex()} is damaged")
         return data
 
     async def stream(self, digest: bytes, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """The same bytes in pieces of at most FRAME_SIZE, each checked; nothing is held open between two pieces."""
         stored = await self._find(digest)
         pieces = self._pieces(stored, start, stored.size if length is None else length)
-        if stored.place is None:
-            for piece in pieces:
-                yield piece
-        else:
-            while piece := await asyncio.to_thread(next, pieces, b""):
-                yield piece
+        with self._remembering(digest):
+            if stored.place is None:
+                for piece in pieces:
+                    yield piece
+            else:
+                while piece := await asyncio.to_thread(next, pieces, b""):
+                    yield piece
+
+    @contextmanager
+    def _remembering(self, digest: bytes) -> Iterator[None]:
+        try:
+            yield
+        except (BlobDamaged, BlobMissing):
+            if len(self._damaged) >= _REMEMBERED:
+                self._damaged.clear()
+            self._damaged.add(digest)
+            raise
 
     async def _find(self, digest: bytes) -> sql.StoredBlob:
+        if digest in self._damaged:
+            raise BlobDamaged(f"blob {digest.hex()} is damaged")
         stored = await self._database.point(sql.find_blob, digest)
         if stored is None:
             raise BlobMissing(f"there is no blob {digest.hex()}")

@@ -19,6 +19,7 @@ from mailhost.mailstore.model import (
     TooManyMailboxes,
 )
 from mailhost.protocols.imap.responses import Status
+from mailhost.servers.imap.content import ContentsDamaged
 from mailhost.servers.imap.view import ReadOnlyView
 from mailhost.storage.errors import StorageError
 
@@ -47,6 +48,7 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     NulInMessage: Answer("NO", "CANNOT", "The message holds a NUL octet."),
     NoSuchAccount: Answer("NO", "UNAVAILABLE", "The account is being removed."),
     ReadOnlyView: Answer("NO", "NOPERM", "The mailbox was opened with EXAMINE and cannot be changed."),
+    ContentsDamaged: Answer("NO", "CORRUPTION", "Some contents are damaged on the server. Tell its administrator."),
     StorageError: Answer("NO", "UNAVAILABLE", "Temporary System Problem. Try again later. (Failure)"),
 }
 

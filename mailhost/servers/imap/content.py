@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from mailhost.errors import MailhostError
 from mailhost.message.headers import select_fields
 from mailhost.message.scan import MAX_HEADER
 from mailhost.message.sections import Range, find_section
@@ -56,33 +57,54 @@ class Octets:
         return Octets(lead, Range(self.range.start + skipped, left))
 
 
+class ContentsDamaged(MailhostError):
+    """Some messages were answered without their contents, which cannot be read any more."""
+
+
 async def content_pieces(
     blobs: Blobs, number: int, words: bytes, message: Mapping[str, Value], sections: Sequence[Section]
 ) -> AsyncGenerator[bytes, None]:
-    """One FETCH response: `words` the row gave, then the sections, in pieces to be written."""
+    """One FETCH response: `words` the row gave, then the sections, in pieces to be written.
+
+    Raises BlobDamaged and BlobMissing, and whenever it can before the first piece.
+    """
     stored = _stored(message)
-    start = b"* %d FETCH (%b" % (number, words + b" " if words else words)
+    start = _beginning(number, words)
     if stored.size <= IN_MEMORY:
         content = await blobs.read(stored.digest)
-        answers = [_answer(stored, section, content) for section in sections]
-        yield start + b" ".join(answers) + b")\r\n"
+        for section in sections[:-1]:
+            yield start + _answer(stored, section, content)
+            start = b" "
+        yield start + _answer(stored, sections[-1], content) + b")\r\n"
         return
     for section in sections:
-        yield start + section.label
-        start = b" "
+        start += section.label
         octets = _locate(stored, section)
         if octets is not None and section.text in (Text.FIELDS, Text.FIELDS_NOT):
             header = await blobs.read(stored.digest, octets.range.start, min(octets.range.length, MAX_HEADER))
             octets = _choose_fields(section, octets.lead + header)
         if octets is None:
-            yield b" NIL"
-            continue
-        octets = octets.part(section.partial)
-        yield b" {%d}\r\n%b" % (len(octets), octets.lead)
-        if octets.range.length:
-            async for piece in blobs.stream(stored.digest, octets.range.start, octets.range.length):
-                yield piece
+            yield start + b" NIL"
+        else:
+            octets = octets.part(section.partial)
+            start += b" {%d}\r\n%b" % (len(octets), octets.lead)
+            if octets.range.length:
+                async for piece in blobs.stream(stored.digest, octets.range.start, octets.range.length):
+                    yield start + piece
+                    start = b""
+            else:
+                yield start
+        start = b" "
     yield b")\r\n"
+
+
+def without_contents(number: int, words: bytes, sections: Sequence[Section]) -> bytes:
+    """The FETCH response for a message whose contents cannot be read."""
+    return _beginning(number, words) + b" ".join(section.label + b" NIL" for section in sections) + b")\r\n"
+
+
+def _beginning(number: int, words: bytes) -> bytes:
+    return b"* %d FETCH (%b" % (number, words + b" " if words else words)
 
 
 def _stored(message: Mapping[str, Value]) -> Stored:

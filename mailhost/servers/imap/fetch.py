@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
 
+from mailhost import observe
 from mailhost.mailstore.changes import changed_spans
 from mailhost.mailstore.flags import Keywords
 from mailhost.mailstore.model import Flag, UidRange
@@ -15,13 +16,16 @@ from mailhost.mailstore.ranges import as_ranges
 from mailhost.mailstore.rows import expunged_rows, live_flags, live_rows
 from mailhost.mailstore.store import FlagChange, store_flags
 from mailhost.protocols.imap.commands import Fetch
-from mailhost.protocols.imap.fetch import Attribute, FetchItem, Section
-from mailhost.servers.imap.content import content_pieces
+from mailhost.protocols.imap.fetch import Attribute, Section
+from mailhost.servers.imap.content import ContentsDamaged, content_pieces, without_contents
 from mailhost.servers.imap.numbers import NumberMap
 from mailhost.servers.imap.plan import CONTENT_COLUMNS, FlagNames, KnownFlags, RowPlan, plan_rows, split_items
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Column, Database, Tx
+from mailhost.storage.errors import BlobDamaged, BlobMissing
+
+log = observe.logger()
 
 ROWS_AT_ONCE = 1_000
 CONTENTS_AT_ONCE = 50
@@ -37,10 +41,13 @@ class Batch:
     columns: Sequence[Column]
 
 
-async def fetch(database: Database, blobs: Blobs, view: MailboxView, command: Fetch) -> AsyncIterator[bytes]:
+async def fetch(
+    database: Database, blobs: Blobs, view: MailboxView, command: Fetch, *, tells_modseq: bool
+) -> AsyncIterator[bytes]:
     """The untagged answers to FETCH, in pieces to be written one after the other. Raises ViewBroken.
 
-    A message that is gone but whose EXPUNGE this session has not been told is still answered.
+    A message that is gone but whose EXPUNGE this session has not been told is still answered. Where contents cannot be
+    read, NIL stands for them and ContentsDamaged comes last, so that one message does not keep a client from the rest.
     """
     ranges = await view.uid_ranges(database, command.numbers, by_uid=command.by_uid)
     if not ranges:
@@ -51,7 +58,10 @@ async def fetch(database: Database, blobs: Blobs, view: MailboxView, command: Fe
         ranges = await database.read(_changed_ranges, view, ranges, command.changed_since)
     by_row, by_content = split_items(command.items)
     if by_content:
-        pieces = _with_contents(database, blobs, view, numbers, ranges, by_row, by_content, changed_since)
+        told = (Attribute.FLAGS, Attribute.MODSEQ) if tells_modseq else (Attribute.FLAGS,)
+        newly_seen = plan_rows(list(dict.fromkeys((*by_row, *told))), is_whole=False)
+        plans = (plan_rows(by_row, is_whole=False), newly_seen)
+        pieces = _with_contents(database, blobs, view, numbers, ranges, plans, by_content, changed_since)
     else:
         pieces = _rows_only(database, view, numbers, ranges, plan_rows(by_row), changed_since)
     async for piece in pieces:
@@ -107,18 +117,19 @@ async def _with_contents(
     view: MailboxView,
     numbers: NumberMap,
     ranges: Sequence[UidRange],
-    by_row: Sequence[FetchItem],
+    plans: tuple[RowPlan, RowPlan],
     by_content: Sequence[Section],
     changed_since: int,
 ) -> AsyncIterator[bytes]:
+    """Contents, each behind what the first plan says, or the second if \\Seen is set here and now."""
     sets_seen = not view.is_read_only and any(section.sets_seen for section in by_content)
-    plan = plan_rows(by_row, is_whole=False)
-    seen_plan = plan if Attribute.FLAGS in by_row else plan_rows([*by_row, Attribute.FLAGS], is_whole=False)
+    plan, seen_plan = plans
     columns = tuple(dict.fromkeys((*plan.columns, *CONTENT_COLUMNS)))
+    is_damaged = False
     for span in _spans(numbers, ranges, CONTENTS_AT_ONCE):
         read = database.point if span[0] == span[1] else database.read
         batch = await read(_read_batch, view, numbers, span, columns, changed_since)
-        newly_seen = await _mark_seen(database, view, batch, columns) if sets_seen else frozenset()
+        newly_seen = await _mark_seen(database, view, batch, columns) if sets_seen else {}
         if batch.numbers:
             await view.know_keywords(database, batch.columns[columns.index("flags")])
         for number, row in zip(batch.numbers, zip(*batch.columns, strict=True), strict=True):
@@ -126,20 +137,33 @@ async def _with_contents(
             said = plan
             if message["uid"] in newly_seen:
                 message["flags"] |= Flag.SEEN
+                message["modseq"] = newly_seen[message["uid"]]
                 said = seen_plan
             words = said.render([number], [[message[name]] for name in said.columns], KnownFlags(view.keywords))
-            async with aclosing(content_pieces(blobs, number, words, message, by_content)) as pieces:
-                async for piece in pieces:
-                    yield piece
+            has_begun = False
+            try:
+                async with aclosing(content_pieces(blobs, number, words, message, by_content)) as pieces:
+                    async for piece in pieces:
+                        has_begun = True
+                        yield piece
+            except (BlobDamaged, BlobMissing) as damage:
+                log.warning("blob.damaged", account=view.account_id, message=message["message_id"], reason=str(damage))
+                if has_begun:
+                    raise  # but the blobs remember, and the next session comes past this message
+                is_damaged = True
+                yield without_contents(number, words, by_content)
+    if is_damaged:
+        raise ContentsDamaged
 
 
-async def _mark_seen(database: Database, view: MailboxView, batch: Batch, columns: tuple[str, ...]) -> frozenset[int]:
+async def _mark_seen(database: Database, view: MailboxView, batch: Batch, columns: tuple[str, ...]) -> dict[int, int]:
+    """Set \\Seen; returns the MODSEQ of each UID that did not have it."""
     if not batch.numbers:
-        return frozenset()
+        return {}
     pairs = zip(batch.columns[columns.index("uid")], batch.columns[columns.index("flags")], strict=True)
     unseen = [uid for uid, flags in pairs if not flags & Flag.SEEN]
     if not unseen:
-        return frozenset()
+        return {}
     stored = await database.write_relaxed(
         store_flags,
         view.account_id,
@@ -149,7 +173,7 @@ async def _mark_seen(database: Database, view: MailboxView, batch: Batch, column
         wants_rows=False,
     )
     view.own_change(stored)
-    return frozenset(unseen)
+    return dict.fromkeys(unseen, stored.modseq)
 
 
 def _spans(numbers: NumberMap, ranges: Sequence[UidRange], limit: int) -> Iterator[UidRange]:

@@ -53,7 +53,9 @@ async def _fetch(session: Session, command: Fetch) -> Answer:
         await _tell_vanished(session, command)
     is_answering = False
     try:
-        async for piece in fetch(services.database, services.blobs, session.selected, command):
+        async for piece in fetch(
+            services.database, services.blobs, session.selected, command, tells_modseq=session.knows_condstore
+        ):
             is_answering = True
             await session.say(piece)
     except StorageError as error:

@@ -14,6 +14,7 @@ from mailhost.protocols.imap.search import ReturnOption, SearchKey, UidIn, asks_
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Row, Tx
+from mailhost.storage.errors import BlobDamaged, BlobMissing
 
 _ENDS = frozenset({ReturnOption.MIN, ReturnOption.MAX})
 ROWS_AT_ONCE = 10_000
@@ -116,7 +117,11 @@ async def _look_at(blobs: Blobs, rows: Sequence[Row], scope: Scope, key: SearchK
     found: list[tuple[int, int]] = []
     for candidate, verdict in await asyncio.to_thread(by_row):
         if verdict is None:
-            candidate.read(await blobs.read(candidate.digest, 0, MAX_CONTENT))
+            try:
+                content = await blobs.read(candidate.digest, 0, MAX_CONTENT)
+            except (BlobDamaged, BlobMissing):
+                content = b""  # FETCH tells of it; here only what it says cannot be found
+            candidate.read(content)
             is_found = await asyncio.to_thread(candidate.matches, key)
         else:
             is_found = verdict

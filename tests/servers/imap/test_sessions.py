@@ -1,6 +1,7 @@
 """What no transcript can say: revoked credentials, a server that stops, clients that vanish, a crash of one session."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from mailhost import accounts
 from mailhost.mailstore.model import Mailbox
 from mailhost.network.listener import Listener
 from mailhost.servers.imap import selecting
+from mailhost.servers.imap.content import IN_MEMORY
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import open_database
 from mailhost.storage.files import DiskFiles
@@ -176,3 +178,28 @@ async def test_a_keywords_bit_given_out_again_is_told_under_its_new_name(clients
         await second.command("f NOOP"),
     ):
         assert [b"(another)" in line for line in answer if line.startswith(b"* 2 FETCH")] == [True]
+
+
+@pytest.mark.parametrize("size", [150_000, 2_000_000], ids=["read at once", "streamed"])
+async def test_a_damaged_message_keeps_nobody_from_the_others(
+    house: House, clients: list[Client], tmp_path: Path, size: int
+) -> None:
+    lines = random.Random(1).randbytes(size // 2).hex("\n", 32).replace("\n", "\r\n").encode()
+    await house.deliver(b"Subject: large\r\n\r\n" + lines)
+    [file] = [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file.write_bytes(content)
+    first, second, _ = clients
+    await first.command(LOGIN)
+    await first.command("b SELECT INBOX")
+    if size > IN_MEMORY:  # half of it was out already when the damage was met
+        with pytest.raises(AssertionError, match="hung up"):
+            await first.command("c FETCH 4 BODY.PEEK[]")
+    await second.command(LOGIN)
+    await second.command("b SELECT INBOX")
+    answer = await second.command("c UID FETCH 3:* (BODY.PEEK[] RFC822.SIZE)")
+    assert any(b"UID 4 RFC822.SIZE %d BODY[] NIL)" % (len(lines) + 18) in line for line in answer)
+    assert b"Good day 3.\r\n" in answer
+    assert answer[-1].startswith(b"c NO [CORRUPTION]")
+    assert (await second.command("d SEARCH TEXT Good"))[0] == b"* SEARCH 1 2 3\r\n"
