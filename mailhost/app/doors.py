@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from mailhost.app.services import Services
 from mailhost.config import Smarthost, SmarthostTls
@@ -33,6 +34,9 @@ from mailhost.web.bridge import HttpServer
 from mailhost.web.setup import Facts
 from mailhost.web.site import Site
 
+LOCAL: Final = frozenset({"lmtp"})
+"""Doors for this machine alone, whatever `listen` says: nobody signs in there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Door:
@@ -42,7 +46,6 @@ class Door:
     service: Service
     handler: Handler
     in_tls: bool = False
-    is_local: bool = False  # for this machine alone, whatever `listen` says
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +73,12 @@ def office_of(services: Services, host: str) -> Office:
     )
 
 
-def web_door(house: House) -> Door:
-    """The set-up page and what else is on the web."""
-
-    async def is_well() -> bool:
-        try:
-            return await house.services.database.read(_answers)
-        except StorageError:
-            return False
-
-    return Door("http", Service.HTTP, HttpServer(Site(house.facts, is_well).application()).serve)
-
-
-def _answers(tx: Tx) -> bool:
-    return bool(list_domains(tx, 1))
-
-
-def mail_doors(house: House) -> Sequence[Door]:
-    """Every door mail goes through, in the order in which people read them."""
+def all_doors(house: House) -> Sequence[Door]:
+    """Every door, in the order in which people read them."""
     imap, pop3 = _imap(house).serve, _pop3(house).serve
-    plaintext_sign_in = house.services.config.plaintext_sign_in
-    smtp_settings = SmtpSettings(house.facts.help_url, plaintext_sign_in=plaintext_sign_in)
-    smtp = SmtpServices(house.office, house.keeper, lambda: house.context, smtp_settings)
-    lmtp = SmtpServices(house.office, house.keeper, None, smtp_settings)
+    settings = SmtpSettings(house.facts.help_url, plaintext_sign_in=house.services.config.plaintext_sign_in)
+    smtp = SmtpServices(house.office, house.keeper, lambda: house.context, settings)
+    lmtp = SmtpServices(house.office, house.keeper, None, settings)
     submission = SmtpServer(SubmissionSession, smtp).serve
     return (
         Door("imaps", Service.IMAP, imap, in_tls=True),
@@ -102,8 +88,23 @@ def mail_doors(house: House) -> Sequence[Door]:
         Door("submissions", Service.SMTP, submission, in_tls=True),
         Door("submission", Service.SMTP, submission),
         Door("smtp", Service.SMTP, SmtpServer(MxSession, smtp).serve),
-        Door("lmtp", Service.LMTP, SmtpServer(LmtpSession, lmtp).serve, is_local=True),
+        Door("lmtp", Service.LMTP, SmtpServer(LmtpSession, lmtp).serve),
+        Door("http", Service.HTTP, HttpServer(_site(house).application()).serve),
     )
+
+
+def _site(house: House) -> Site:
+    async def is_well() -> bool:
+        try:
+            return await house.services.database.read(_answers)
+        except StorageError:
+            return False
+
+    return Site(house.facts, is_well)
+
+
+def _answers(tx: Tx) -> bool:
+    return bool(list_domains(tx, 1))
 
 
 def _imap(house: House) -> ImapServer:

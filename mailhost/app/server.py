@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 import gc
 import ipaddress
+import itertools
 import os
 import resource
 import signal
+import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from mailhost import domains, observe
-from mailhost.app.doors import Door, House, mail_doors, office_of, web_door
+from mailhost.app.doors import LOCAL, Door, House, all_doors, office_of
 from mailhost.app.maintenance import Maintenance
 from mailhost.app.services import Services
+from mailhost.config import Ports
 from mailhost.delivery.worker import Worker
 from mailhost.login import DoorKeeper
 from mailhost.login import Limits as SignInLimits
 from mailhost.network.certificates import CertificateFiles, ensure_certificates, names_of
-from mailhost.network.listener import Admission, CannotListen, Listener
+from mailhost.network.listener import Admission, CannotListen, Listener, bind_all
 from mailhost.network.stream import Deadlines
 from mailhost.network.tls import CannotUseCertificate, client_context, load_certificate, server_context
 from mailhost.web.setup import Facts
@@ -54,6 +57,7 @@ class Server:
         self._services = services
         self._stopping = asyncio.Event()
         self._listeners: list[Listener] = []
+        self._claimed: dict[str, list[socket.socket]] = {}
         self._ports: dict[str, int] = {}
         self._deadlines = Deadlines(handshake=limits.handshake_seconds, write=limits.write_seconds)
         self._admission = Admission(
@@ -67,30 +71,37 @@ class Server:
         )
         self._keeper = DoorKeeper(services.database, services.key, sign_ins, time.time)
 
-    async def run(self, announce: Callable[[Facts], None], *, any_ports: bool = False) -> None:
+    async def run(
+        self,
+        prepare: Callable[[], Awaitable[None]],
+        announce: Callable[[Facts], None],
+        *,
+        any_ports: bool = False,
+    ) -> None:
         """Serve until SIGTERM or SIGINT; `any_ports` takes free ports instead of the set ones.
 
-        Raises CannotListen, CannotUseCertificate.
+        `prepare` is called once the ports are ours: what a first start tells only once must not be lost to a busy port.
+        Raises CannotListen, CannotUseCertificate, and what `prepare` raises.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
         services = self._services
-        files = await self._certificate_files()
-        context = server_context(files.certificate, files.key)
-        maintenance = Maintenance(
-            services.database, services.blobs, services.files, lambda: self._renew_certificate(context)
-        )
-        domain = await self._first_domain()
-        authority = None if services.config.tls.certificate else files.authority
-        facts = Facts(self._reachable_at(), domain, self._ports, authority, self._is_local())
-        office = office_of(services, services.config.host_name or f"mail.{domain}")
-        house = House(services, office, self._keeper, context, facts)
-        worker = Worker(office, client_context())
         try:
-            await self._open(web_door(house), context, any_ports=any_ports)  # first: answers of the others point to it
-            for door in mail_doors(house):
-                await self._open(door, context, any_ports=any_ports)
-            settle_memory()
+            for name in Ports.__struct_fields__:
+                self._claim(name, any_ports=any_ports)
+            if services.config.tls.certificate:
+                server_context(*self._own_certificate())  # refused before anything is told that is told only once
+            await prepare()
+            files = await self._certificate_files()
+            context = server_context(files.certificate, files.key)
+            maintenance = Maintenance(
+                services.database, services.blobs, services.files, lambda: self._renew_certificate(context)
+            )
+            facts = await self._facts(files)
+            office = office_of(services, services.config.host_name or f"mail.{facts.domain}")
+            worker = Worker(office, client_context())
+            for door in all_doors(House(services, office, self._keeper, context, facts)):
+                await self._open(door, context)
             announce(facts)
             log.info("server.started", host=office.host, pid=os.getpid())
             async with asyncio.TaskGroup() as tasks:
@@ -108,14 +119,27 @@ class Server:
                 await self._keeper.close()
         finally:
             await self._drain(0)
+            for bound in itertools.chain.from_iterable(self._claimed.values()):
+                bound.close()
         log.info("server.stopped")
 
     # Doors
 
-    async def _open(self, door: Door, context: ssl.SSLContext, *, any_ports: bool) -> None:
+    def _claim(self, name: str, *, any_ports: bool) -> None:
+        """Take the port of a door; a low one that this user may not have is replaced by its high one."""
         config = self._services.config
-        hosts = _LOOPBACK if door.is_local else config.listen
-        port = 0 if any_ports else getattr(config.ports, door.name)
+        hosts = _LOOPBACK if name in LOCAL else config.listen
+        port = 0 if any_ports else getattr(config.ports, name)
+        try:
+            sockets = bind_all(hosts, port)
+        except CannotListen as refused:
+            if not isinstance(refused.__cause__, PermissionError):
+                raise
+            sockets = bind_all(hosts, port + _HIGH)
+        self._claimed[name] = sockets
+        self._ports[name] = sockets[0].getsockname()[1]
+
+    async def _open(self, door: Door, context: ssl.SSLContext) -> None:
         listener = Listener(
             door.service,
             door.handler,
@@ -123,14 +147,8 @@ class Server:
             context=context if door.in_tls else None,
             deadlines=self._deadlines,
         )
-        try:
-            await listener.open(hosts, port)
-        except CannotListen as refused:
-            if not isinstance(refused.__cause__, PermissionError) or port >= _HIGH + 24:
-                raise
-            await listener.open(hosts, port + _HIGH)
+        await listener.accept_on(self._claimed.pop(door.name))
         self._listeners.append(listener)
-        self._ports[door.name] = listener.port
 
     async def _drain(self, seconds: float) -> None:
         for listener in self._listeners:
@@ -139,29 +157,33 @@ class Server:
 
     # Names
 
-    async def _first_domain(self) -> str:
+    async def _facts(self, files: CertificateFiles) -> Facts:
+        """Where people reach us."""
+        config = self._services.config
         first = await self._services.database.read(domains.list_domains, 1)
-        return first[0].name if first else "localhost"
+        is_local = all(ipaddress.ip_address(host).is_loopback for host in config.listen)
+        authority = None if config.tls.certificate else files.authority
+        return Facts(self._reachable_at(), first[0].name if first else "localhost", self._ports, authority, is_local)
 
     def _reachable_at(self) -> str:
         """A name for programs on this machine that our certificate holds."""
         listen = self._services.config.listen
         return "localhost" if {"0.0.0.0", "::", *_LOOPBACK} & {*listen} else listen[0]  # noqa: S104 - compared, not bound
 
-    def _is_local(self) -> bool:
-        return all(ipaddress.ip_address(host).is_loopback for host in self._services.config.listen)
-
     # Certificates
 
     async def _certificate_files(self) -> CertificateFiles:
-        tls = self._services.config.tls
-        if tls.certificate:
-            return CertificateFiles(Path(), Path(tls.certificate), Path(tls.key or tls.certificate))
+        if self._services.config.tls.certificate:
+            return CertificateFiles(Path(), *self._own_certificate())
         names = names_of([domain.name for domain in await self._services.database.read(domains.list_domains)])
         files, is_new = ensure_certificates(self._services.data.absolute() / _TLS_FOLDER, names, datetime.now(UTC))
         if is_new:
             log.info("certificate.issued", names=names)
         return files
+
+    def _own_certificate(self) -> tuple[Path, Path]:
+        tls = self._services.config.tls
+        return Path(tls.certificate), Path(tls.key or tls.certificate)
 
     async def _renew_certificate(self, context: ssl.SSLContext) -> None:
         """New connections get what lies in the files now: renewed, or with the names of domains added since."""

@@ -53,7 +53,10 @@ def _run(work: Coroutine[object, object, None]) -> None:
 
 async def _serve(config: Config, data: Path, domain: str, *, demo: bool, any_ports: bool, as_json: bool) -> None:
     async with open_services(config, data, serving=True) as services:
-        welcomes = await people(services, domain, demo=demo)
+        welcomes: list[Welcome] = []
+
+        async def prepare() -> None:
+            welcomes.extend(await people(services, domain, demo=demo))
 
         def announce(facts: Facts) -> None:
             if as_json:
@@ -61,7 +64,7 @@ async def _serve(config: Config, data: Path, domain: str, *, demo: bool, any_por
             else:
                 _print_table(facts, welcomes, data)
 
-        await Server(services).run(announce, any_ports=any_ports)
+        await Server(services).run(prepare, announce, any_ports=any_ports)
 
 
 def _print_json(facts: Facts, welcomes: Sequence[Welcome]) -> None:

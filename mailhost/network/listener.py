@@ -103,13 +103,14 @@ class Listener:
     # Opening and ending
 
     async def open(self, hosts: Sequence[str], port: int) -> None:
-        """Accept connections from now on; port 0 takes a free one, the same on every host. Raises CannotListen.
+        """Accept connections from now on; as `bind_all` and `accept_on`. Raises CannotListen."""
+        await self.accept_on(bind_all(hosts, port))
 
-        An IPv6 address that this machine does not have is left out, as long as another one is there.
-        """
-        for bound in _bind_all(hosts, port):
+    async def accept_on(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept connections on sockets of `bind_all`, which are the listener's from now on."""
+        loop = asyncio.get_running_loop()
+        for bound in sockets:
             self.port = bound.getsockname()[1]
-            loop = asyncio.get_running_loop()
             self._servers.append(
                 await loop.create_server(
                     lambda: Stream(self, self._deadlines, self._context), sock=bound, backlog=_BACKLOG
@@ -253,8 +254,11 @@ _TRIES: Final = 20
 _NO_SUCH_ADDRESS: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
-def _bind_all(hosts: Sequence[str], port: int) -> list[socket.socket]:
-    """One socket for every host, all of one port; port 0 takes one that is free on each of them."""
+def bind_all(hosts: Sequence[str], port: int) -> list[socket.socket]:
+    """One socket for every host, all of one port; port 0 takes one that is free on each of them. Raises CannotListen.
+
+    An IPv6 address that this machine does not have is left out, as long as another one is there.
+    """
     for _ in range(_TRIES):
         sockets: list[socket.socket] = []
         chosen = port

@@ -28,7 +28,7 @@ TOPICS: Final[dict[str, Topic]] = {
         (
             "The password you gave is right, but it is your account password, and that one is not for mail programs.",
             "An app password has 16 letters, shown in four groups; blanks between them do not matter.",
-            "The administrator of this server makes one with: mailhost app-password add YOUR-ADDRESS",
+            "The administrator of this server makes one with: mailhost app-password add YOUR-ADDRESS --name DEVICE",
         ),
     ),
     "bad-credentials": Topic(

@@ -149,6 +149,8 @@ def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "mailhost.toml").write_text(f"[ports]\nhttp = 0\nimaps = {port}\n")
         assert f"port {port} on 127.0.0.1: another program uses it" in refusal(folder)
+    with running(folder) as server:  # and the first account's password was not lost to the start that failed
+        assert server.accounts[0].password
 
 
 def test_a_misspelt_key_is_one_sentence_with_its_path(tmp_path: Path) -> None:
