@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from mailhost.mailstore.model import SYSTEM_FLAGS
+from mailhost.mailstore.ranges import holds
 from mailhost.mailstore.search import DAY, Scope, day_number
 from mailhost.message.headers import CACHED_FIELDS, unpack_fields
 from mailhost.message.text import body_texts, header_text
@@ -48,6 +49,7 @@ class Candidate:
         self._content: bytes | None = None
         self._field_lines: list[str] | None = None
         self._header_lines: list[str] | None = None
+        self._body_texts: list[str] | None = None
 
     def read(self, content: bytes) -> None:
         """From here on every key can be decided."""
@@ -95,7 +97,7 @@ class Candidate:
             case ArrivedBefore(seconds):
                 return bool(self.arrived <= self._scope.now - seconds)
             case UidIn() | NumberIn():
-                return any(first <= self.uid <= last for first, last in self._scope.sets[key])
+                return holds(self._scope.ranges_of(key), self.uid)
             case _:
                 return isinstance(key, All)
 
@@ -115,7 +117,7 @@ class Candidate:
         if self._content is None:
             return None
         wanted = text.casefold()
-        return any(wanted in candidate.casefold() for candidate in texts(self._content))
+        return any(wanted in candidate for candidate in texts(self._content))
 
     def _whole_header(self) -> list[str]:
         if self._header_lines is None:
@@ -123,12 +125,15 @@ class Candidate:
             self._header_lines = header_text(header).casefold().split("\n")
         return self._header_lines
 
-    def _body(self, content: bytes) -> Iterator[str]:
-        return body_texts(content)
+    def _body(self, content: bytes) -> list[str]:
+        if self._body_texts is None:
+            # All at once, for a search may ask for hundreds of words, and to decode costs more than to look.
+            self._body_texts = [text.casefold() for text in body_texts(content)]
+        return self._body_texts
 
     def _everything(self, content: bytes) -> Iterator[str]:
         yield "\n".join(self._whole_header())
-        yield from body_texts(content)
+        yield from self._body(content)
 
 
 def _conjunction(matches: Callable[[SearchKey], Verdict], keys: Iterable[SearchKey]) -> Verdict:

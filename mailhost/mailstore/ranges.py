@@ -1,8 +1,9 @@
 """UID ranges as SQL: conditions of bounded size over any number of ranges."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
-from mailhost.mailstore.model import UidRanges
+from mailhost.mailstore.model import MAX_UID, UidRange, UidRanges
 
 RANGES_IN_STATEMENT = 100
 
@@ -54,3 +55,24 @@ def without(ranges: UidRanges, uids: list[int]) -> UidRanges:
         if start <= last:
             left.append((start, last))
     return left
+
+
+def holds(ranges: UidRanges, uid: int) -> bool:
+    """Whether the UID lies inside one of the ranges."""
+    place = bisect_right(ranges, (uid, MAX_UID))
+    return place > 0 and uid <= ranges[place - 1][1]
+
+
+def intersection(left: UidRanges, right: UidRanges) -> list[UidRange]:
+    """What lies inside both, in one walk along them."""
+    found: list[UidRange] = []
+    here = there = 0
+    while here < len(left) and there < len(right):
+        first, last = max(left[here][0], right[there][0]), min(left[here][1], right[there][1])
+        if first <= last:
+            found.append((first, last))
+        if left[here][1] < right[there][1]:
+            here += 1
+        else:
+            there += 1
+    return found

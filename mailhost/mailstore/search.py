@@ -52,15 +52,23 @@ DAY: Final = 86_400
 _EPOCH: Final = date(1970, 1, 1)
 _COMPARISON: Final = {Relation.BEFORE: "<", Relation.ON: "=", Relation.SINCE: ">="}
 _RANGES_IN_KEY = 200
+_PARAMETERS = 20_000  # SQLite takes 32,766
 
 
 class Scope:
-    """What a session's words mean: its keywords, its sets as UID ranges, and the time it is."""
+    """What a session's words mean: its keywords, its sets as UID ranges, and the time it is.
 
-    def __init__(self, keywords: Keywords, sets: Mapping[SearchKey, UidRanges], now: int) -> None:
-        self.sets = sets
+    `sets` goes by the identity of the key in the tree, for to hash a long set costs as much as to read it.
+    """
+
+    def __init__(self, keywords: Keywords, sets: Mapping[int, UidRanges], now: int) -> None:
+        self._sets = sets
         self.now = now
         self._bits = {name.lower(): 1 << bit for bit, name in keywords}
+
+    def ranges_of(self, key: "UidIn | NumberIn") -> UidRanges:
+        """What the session means by a set of the tree."""
+        return self._sets[id(key)]
 
     def mask_of(self, keyword: str) -> int:
         """The keyword's bit, or 0 when no message of the account has it."""
@@ -82,7 +90,7 @@ class Condition:
             case All():
                 return "1 = 1"
             case And(keys):
-                return "(" + " and ".join(self._translate(inner, above=above) for inner in keys) + ")"
+                return _joined([self._translate(inner, above=above) for inner in keys], "and")
             case Or(left, right):
                 return f"({self._translate(left, above=above)} or {self._translate(right, above=above)})"
             case Not(inner):
@@ -91,7 +99,7 @@ class Condition:
                 self.is_exact = False
                 return "1 = 1" if above else "1 = 0"
             case UidIn() | NumberIn():
-                return self._ranges(self._scope.sets[key], above=above)
+                return self._ranges(self._scope.ranges_of(key), above=above)
             case _:
                 return self._from_row(key)
 
@@ -131,19 +139,27 @@ class Condition:
         return f"{column} {_COMPARISON[relation]} {self._value(day_number(day))}"
 
     def _ranges(self, ranges: UidRanges, *, above: bool) -> str:
-        if len(ranges) > _RANGES_IN_KEY:
+        if len(ranges) > _RANGES_IN_KEY or (ranges and len(self.parameters) > _PARAMETERS):
             # Too many for one statement: the rows pass, and are held against the ranges one by one.
             self.is_exact = False
             return (
                 f"placed.uid between {self._value(ranges[0][0])} and {self._value(ranges[-1][1])}" if above else "1 = 0"
             )
         terms = [f"placed.uid between {self._value(first)} and {self._value(last)}" for first, last in ranges]
-        return "(" + " or ".join(terms) + ")" if terms else "1 = 0"
+        return _joined(terms, "or") if terms else "1 = 0"
 
     def _value(self, value: int) -> str:
         name = f"k{len(self.parameters)}"
         self.parameters[name] = value
         return f":{name}"
+
+
+def _joined(terms: Sequence[str], operator: str) -> str:
+    """Halves of halves: in a plain row each term would nest the next, and SQLite takes no more than 1,000 levels."""
+    if len(terms) == 1:
+        return terms[0]
+    half = len(terms) // 2
+    return f"({_joined(terms[:half], operator)} {operator} {_joined(terms[half:], operator)})"
 
 
 def candidates(

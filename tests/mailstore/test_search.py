@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from mailhost import mailstore
 from mailhost.mailstore.matching import Candidate
+from mailhost.mailstore.ranges import as_ranges, holds, intersection
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates
 from mailhost.protocols.imap.search import (
     All,
@@ -85,10 +86,10 @@ KEYS = st.recursive(
 )
 
 
-def uid_sets(key: SearchKey) -> dict[SearchKey, list[tuple[int, int]]]:
+def uid_sets(key: SearchKey) -> dict[int, list[tuple[int, int]]]:
     match key:
         case UidIn(uids):
-            return {key: list(uids.ranges)}
+            return {id(key): list(uids.ranges)}
         case And(keys):
             return {found: ranges for inner in keys for found, ranges in uid_sets(inner).items()}
         case Or(left, right):
@@ -146,3 +147,25 @@ async def test_words_are_found_decoded_and_without_regard_to_case(database, blob
     assert [one.matches(HeaderContains("x-odd", "2")) for one in shown] == [False, True, True, False]
     assert [one.matches(BodyContains("pears")) for one in shown] == [False, True, False, False]
     assert [one.matches(TextContains("lunch")) for one in shown] == [True, False, True, False]
+
+
+async def test_a_thousand_keys_are_one_statement(database, account, put) -> None:
+    await fill(put)
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    sets = [UidIn(SequenceSet(tuple((uid, uid) for uid in range(1, 399, 2)))) for _ in range(200)]
+    for key in (
+        And(tuple(Not(HasFlag("\\Seen")) for _ in range(1_000))),
+        And((Not(HasFlag("\\Seen")), *(Or(BodyContains("x"), All()) for _ in range(999)))),
+        And((Not(HasFlag("\\Seen")), *(Or(asked, All()) for asked in sets))),
+    ):
+        condition = Condition(key, Scope((), uid_sets(key), NOW))
+        assert len(await database.read(candidates, account, inbox.id, condition, 1, 99, 99)) == 7
+
+
+@given(st.lists(st.sets(st.integers(1, 30)), min_size=2, max_size=2))
+def test_ranges_are_sets(sets: list[set[int]]) -> None:
+    left, right = (as_ranges(sorted(uids)) for uids in sets)
+    assert intersection(left, right) == [
+        piece for piece in intersection(right, left) if all(holds(left, uid) and holds(right, uid) for uid in piece)
+    ]
+    assert {uid for uid in range(40) if holds(intersection(left, right), uid)} == sets[0] & sets[1]

@@ -12,7 +12,7 @@ from mailhost import observe
 from mailhost.mailstore.changes import changed_spans
 from mailhost.mailstore.flags import Keywords
 from mailhost.mailstore.model import Flag, UidRange
-from mailhost.mailstore.ranges import as_ranges
+from mailhost.mailstore.ranges import as_ranges, intersection
 from mailhost.mailstore.rows import expunged_rows, live_flags, live_rows
 from mailhost.mailstore.store import FlagChange, store_flags
 from mailhost.protocols.imap.commands import Fetch
@@ -214,9 +214,4 @@ def _read_batch(
 
 def _changed_ranges(tx: Tx, view: MailboxView, ranges: Sequence[UidRange], since: int) -> list[UidRange]:
     """The parts of the ranges where something may have changed after `since`."""
-    found: list[UidRange] = []
-    for low, high in changed_spans(tx, view.account_id, view.mailbox_id, since, view.uid_next):
-        for first, last in ranges:
-            if first <= high and low <= last:
-                found.append((max(first, low), min(last, high)))
-    return found
+    return intersection(changed_spans(tx, view.account_id, view.mailbox_id, since, view.uid_next), ranges)

@@ -56,17 +56,17 @@ def _named(found: list[tuple[int, int]], returns: frozenset[ReturnOption]) -> li
     return ends
 
 
-async def _resolve(database: Database, view: MailboxView, key: SearchKey) -> dict[SearchKey, UidRanges]:
-    """The sets in the tree, as the view has them now."""
-    sets: dict[SearchKey, UidRanges] = {}
+async def _resolve(database: Database, view: MailboxView, key: SearchKey) -> dict[int, UidRanges]:
+    """The sets in the tree by their identity, as the view has them now."""
+    sets: dict[int, UidRanges] = {}
     for asked in set_keys(key):
         numbers = asked.uids if isinstance(asked, UidIn) else asked.numbers
-        sets[asked] = await view.uid_ranges(database, numbers, by_uid=isinstance(asked, UidIn))
+        sets[id(asked)] = await view.uid_ranges(database, numbers, by_uid=isinstance(asked, UidIn))
     return sets
 
 
 async def _find(
-    database: Database, blobs: Blobs, view: MailboxView, key: SearchKey, sets: Mapping[SearchKey, UidRanges], now: int
+    database: Database, blobs: Blobs, view: MailboxView, key: SearchKey, sets: Mapping[int, UidRanges], now: int
 ) -> list[tuple[int, int]]:
     """(uid, modseq) of the messages found, ascending."""
     view.keywords = await database.point(load_keywords, view.account_id)

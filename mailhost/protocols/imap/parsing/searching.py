@@ -33,7 +33,7 @@ from mailhost.protocols.imap.search import (
 )
 
 MAX_DEPTH: Final = 150
-MAX_KEYS: Final = 5000
+MAX_KEYS: Final = 1000
 
 CHARSETS: Final = {
     "US-ASCII": "ascii",
