@@ -8,6 +8,8 @@ import smtplib
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,23 @@ def refusal(folder: Path, *options: str) -> str:
     assert "Traceback" not in done.stderr
     [sentence] = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
     return sentence
+
+
+@contextmanager
+def in_a_terminal(folder: Path) -> Iterator[tuple[list[str], subprocess.Popen[str]]]:
+    """`mailhost up` for people: what it prints until it serves."""
+    command = [*MAILHOST, "up", "--data", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if "Ctrl-C" in line:
+                    break
+            yield lines, process
+        finally:
+            process.terminate()
 
 
 def test_the_json_line_has_all_a_script_needs_and_a_second_start_has_the_same_data(tmp_path: Path) -> None:
@@ -57,14 +76,17 @@ def test_the_pid_is_the_server_and_sigterm_ends_it_well(tmp_path: Path) -> None:
     command = [*MAILHOST, "up", "--json", "--data", str(tmp_path / "data"), "--ports", "auto"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
-        assert told["pid"] == process.pid
-        assert told["host"] == "localhost"
-        with socket.create_connection(("localhost", told["ports"]["imap"]), timeout=10) as idle:
-            assert idle.recv(1000).startswith(b"* OK")
-            process.send_signal(signal.SIGTERM)
-            assert b"* BYE" in idle.recv(1000)
-        rest, log = process.communicate(timeout=30)
+        try:
+            told = json.loads(process.stdout.readline())
+            assert told["pid"] == process.pid
+            assert told["host"] == "localhost"
+            with socket.create_connection(("localhost", told["ports"]["imap"]), timeout=10) as idle:
+                assert idle.recv(1000).startswith(b"* OK")
+                process.send_signal(signal.SIGTERM)
+                assert b"* BYE" in idle.recv(1000)
+            rest, log = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert rest == b""
     assert b"Traceback" not in log
@@ -101,15 +123,8 @@ def test_the_table_for_people_and_its_curl_line(tmp_path: Path) -> None:
     for name in NAMES:
         toml = re.sub(rf"(?m)^# {name} = \d+ ", f"{name} = 0 ", toml)
     file.write_text(toml.replace('listen = ["0.0.0.0", "::"]', 'listen = ["127.0.0.1"]'))
-    command = [*MAILHOST, "up", "--data", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if "Ctrl-C" in line:
-                break
-        process.terminate()
+    with in_a_terminal(folder) as (lines, _):
+        pass
     text = "".join(lines)
     assert all(word in text for word in ("IMAP", "POP3", "SMTP", "SSL/TLS", "STARTTLS", "app password", "localhost"))
     [curl] = [line for line in lines if line.startswith("curl ")]
@@ -123,14 +138,7 @@ def test_the_curl_line_of_a_first_start_fetches_what_came_a_moment_before(tmp_pa
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / "mailhost.toml").write_text("[ports]\n" + "".join(f"{name} = 0\n" for name in NAMES))
-    command = [*MAILHOST, "up", "--data", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if "Ctrl-C" in line:
-                break
+    with in_a_terminal(folder) as (lines, process):
         [row] = [line for line in lines if "from other servers" in line]
         port = int(re.findall(r"\d+", row)[0])
         with smtplib.SMTP("localhost", port, timeout=10) as client:
