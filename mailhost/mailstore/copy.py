@@ -3,8 +3,8 @@
 from mailhost.mailstore.account import raise_modseq
 from mailhost.mailstore.append import take_uids
 from mailhost.mailstore.expunge import remove_entombed
-from mailhost.mailstore.mailboxes import load_mailbox
-from mailhost.mailstore.model import Copied, Flag, UidRanges
+from mailhost.mailstore.mailboxes import load_mailbox, placements
+from mailhost.mailstore.model import MAX_PLACEMENTS, Copied, Flag, TooManyPlacements, UidRanges
 from mailhost.mailstore.ranges import conditions
 from mailhost.storage.database import Tx
 
@@ -13,8 +13,13 @@ from mailhost.storage.database import Tx
 
 
 def copy(tx: Tx, account_id: int, source_id: int, target_id: int, ranges: UidRanges, now: int) -> Copied:
-    """Place the messages in another mailbox too, or once more in the same one. Raises NoSuchMailbox."""
+    """Place the messages in another mailbox too, or once more in the same one.
+
+    Raises NoSuchMailbox, TooManyPlacements.
+    """
     modseq = raise_modseq(tx, account_id)
+    if placements(tx, account_id) >= MAX_PLACEMENTS:
+        raise TooManyPlacements
     return _place(tx, account_id, source_id, target_id, ranges, now, modseq=modseq, dropped=0)
 
 

@@ -89,9 +89,6 @@ def create_mailbox(tx: Tx, account_id: int, name: str, special_use: str = "") ->
     existing = _find(tx, account_id, name)
     if existing is not None and existing.is_selectable:
         raise MailboxExists
-    [(count,)] = tx.execute("select count(*) from mailbox where account_id = :account_id", account_id=account_id)
-    if count + name.count(DELIMITER) >= MAX_MAILBOXES:
-        raise TooManyMailboxes
     _make_parents(tx, account_id, name, modseq)
     if existing is not None:
         # The name held only children. The new mailbox is another one: whoever still has the old one open must not
@@ -168,6 +165,15 @@ def find_special(tx: Tx, account_id: int, special_use: str) -> Mailbox:
     return create_mailbox(tx, account_id, name, special_use)
 
 
+def placements(tx: Tx, account_id: int) -> int:
+    """How many messages the account's mailboxes show, copies counted each."""
+    [(count,)] = tx.execute(
+        "select cast(coalesce(sum(messages), 0) as bigint) from mailbox where account_id = :account_id",
+        account_id=account_id,
+    )
+    return int(count)
+
+
 def list_mailboxes(tx: Tx, account_id: int) -> list[Mailbox]:
     """Every mailbox, INBOX first, then by name."""
     rows = tx.execute(
@@ -181,7 +187,7 @@ def list_mailboxes(tx: Tx, account_id: int) -> list[Mailbox]:
 def rename_mailbox(tx: Tx, account_id: int, old: str, new: str) -> None:
     """Rename a mailbox with everything below it; UIDVALIDITY stays. INBOX cannot be renamed here (RFC 9051 §6.3.6).
 
-    Raises NoSuchMailbox, MailboxExists, BadMailboxName.
+    Raises NoSuchMailbox, MailboxExists, BadMailboxName, TooManyMailboxes.
     """
     new = canonical_name(new)
     modseq = raise_modseq(tx, account_id)
@@ -204,7 +210,13 @@ def rename_mailbox(tx: Tx, account_id: int, old: str, new: str) -> None:
 
 
 def subscribe(tx: Tx, account_id: int, name: str) -> None:
-    """Remember the name as subscribed, whether or not a mailbox has it (RFC 9051 §6.3.7). Raises BadMailboxName."""
+    """Remember the name as subscribed, whether or not a mailbox has it (RFC 9051 §6.3.7).
+
+    Raises BadMailboxName, TooManyMailboxes.
+    """
+    [(count,)] = tx.execute("select count(*) from subscription where account_id = :account_id", account_id=account_id)
+    if count >= MAX_MAILBOXES:
+        raise TooManyMailboxes
     tx.execute(
         """insert into subscription (account_id, name) values (:account_id, :name)
         on conflict (account_id, name) do nothing""",
@@ -276,7 +288,11 @@ def _children(tx: Tx, account_id: int, name: str) -> list[Mailbox]:
 
 
 def _make_parents(tx: Tx, account_id: int, name: str, modseq: int) -> None:
+    """Raises TooManyMailboxes when there is no room for these levels and one more."""
     levels = name.split(DELIMITER)
+    [(count,)] = tx.execute("select count(*) from mailbox where account_id = :account_id", account_id=account_id)
+    if count + len(levels) > MAX_MAILBOXES:
+        raise TooManyMailboxes
     for depth in range(1, len(levels)):
         parent = DELIMITER.join(levels[:depth])
         if _find(tx, account_id, parent) is None:

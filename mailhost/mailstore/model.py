@@ -14,6 +14,8 @@ INBOX: Final = "INBOX"
 DEFAULT_QUOTA: Final = 15 * 1024**3
 RETENTION_SECONDS: Final = 30 * 86_400
 MAX_MAILBOXES: Final = 10_000
+MAX_PLACEMENTS: Final = 10_000_000
+"""For COPY, which costs no quota: to double a mailbox again and again must end somewhere."""
 MAX_NAME_OCTETS: Final = 1_024
 MAX_DEPTH: Final = 32
 MAX_UID: Final = 2**32 - 1
@@ -76,11 +78,15 @@ class SpecialUseRefused(MailhostError):
 
 
 class TooManyMailboxes(MailhostError):
-    """The account holds `MAX_MAILBOXES` already."""
+    """The account has `MAX_MAILBOXES` already, or as many subscriptions."""
 
 
 class TooManyKeywords(MailhostError):
     """Every keyword bit of the account is in use by some message."""
+
+
+class TooManyPlacements(MailhostError):
+    """The account's mailboxes show `MAX_PLACEMENTS` messages already, copies counted each."""
 
 
 class OverQuota(MailhostError):

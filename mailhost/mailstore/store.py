@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from mailhost.mailstore.account import raise_modseq
+from mailhost.mailstore.account import raise_modseq, usage
 from mailhost.mailstore.flags import keyword_mask
-from mailhost.mailstore.mailboxes import load_mailbox, mailbox_topic
+from mailhost.mailstore.mailboxes import load_mailbox, mailbox_topic, placements
 from mailhost.mailstore.model import Flag, Stored, UidRanges
 from mailhost.mailstore.ranges import conditions, without
 from mailhost.storage.database import Tx
@@ -168,12 +168,7 @@ class _Operation:
 
     def _has_siblings(self) -> bool:
         # Most accounts hold no message twice; then the search for siblings, which costs more than the STORE, is spared.
-        [(placements, messages)] = self.tx.execute(
-            """select (select cast(sum(messages) as bigint) from mailbox where account_id = :account_id), used_messages
-            from mail_account where account_id = :account_id""",
-            account_id=self.account_id,
-        )
-        return bool(placements > messages)
+        return placements(self.tx, self.account_id) > usage(self.tx, self.account_id).used_messages
 
     def _apply_to_siblings(self, condition: str, parameters: dict[str, int]) -> None:
         set_mask, clear_mask = self.set_mask & ~Flag.DELETED, self.clear_mask & ~Flag.DELETED

@@ -17,8 +17,10 @@ from mailhost.mailstore import (
     NulInMessage,
     OverQuota,
     TooManyKeywords,
+    TooManyMailboxes,
 )
 from mailhost.mailstore.account import MODSEQ_JUMP
+from mailhost.mailstore.model import MAX_DEPTH, MAX_MAILBOXES, MAX_PLACEMENTS, TooManyPlacements
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
 
@@ -140,6 +142,46 @@ async def test_old_tombstones_go_and_the_mailbox_says_so(database, account, put)
     await database.write(mailstore.trim_logs, account, NOW + 31 * DAY)
     rows = await database.read(mailstore.expunged_rows, account, box.id, 1, 9, ("uid",), 9)
     assert rows == []
+
+
+async def test_what_was_purged_once_stays_purged(database, account, put) -> None:
+    first, second = await put(), await put()
+    box = await inbox(database, account)
+    trash = await database.read(mailstore.find_mailbox, account, "Trash")
+    await database.write(mailstore.move, account, box.id, trash.id, [(first, first)], NOW)
+    await database.write(mailstore.move, account, box.id, trash.id, [(second, second)], NOW)
+    # The first message is removed a month later, so that its older tombstone outlives the newer one of the second.
+    await database.write(mailstore.expunge, account, trash.id, [(1, 1)], NOW + 30 * DAY, only_deleted=False)
+
+    def purged_below(tx: Tx) -> int:
+        [(modseq,)] = tx.execute("select purged_below from mailbox where account_id = 1 and name = 'INBOX'")
+        return int(modseq)
+
+    await database.write(mailstore.trim_logs, account, NOW + 31 * DAY)
+    before = await database.read(purged_below)
+    await database.write(mailstore.trim_logs, account, NOW + 32 * DAY)
+    assert await database.read(purged_below) == before
+
+
+async def test_rename_subscribe_and_copy_end_somewhere(database, account, put) -> None:
+    uid = await put()
+    box = await inbox(database, account)
+
+    def fill(tx: Tx) -> None:
+        names = [{"name": f"s{number}"} for number in range(MAX_MAILBOXES)]
+        tx.execute_many("insert into subscription (account_id, name) values (1, :name)", names)
+        for number in range(MAX_MAILBOXES // MAX_DEPTH):
+            mailstore.create_mailbox(tx, account, f"{number}" + "/d" * (MAX_DEPTH - 1))
+
+    await database.write(fill)
+    with pytest.raises(TooManyMailboxes):
+        await database.write(mailstore.subscribe, account, "one more")
+    with pytest.raises(TooManyMailboxes):
+        await database.write(mailstore.rename_mailbox, account, "Archive", "a" + "/b" * (MAX_DEPTH - 1))
+    await database.write(mailstore.rename_mailbox, account, "Archive", "Old")
+    await database.write(lambda tx: tx.execute("update mailbox set messages = :most where id = 1", most=MAX_PLACEMENTS))
+    with pytest.raises(TooManyPlacements):
+        await database.write(mailstore.copy, account, box.id, box.id, [(uid, uid)], NOW)
 
 
 async def test_names_that_cannot_be_mailboxes(database, account) -> None:

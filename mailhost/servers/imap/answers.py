@@ -17,6 +17,7 @@ from mailhost.mailstore.model import (
     SpecialUseRefused,
     TooManyKeywords,
     TooManyMailboxes,
+    TooManyPlacements,
 )
 from mailhost.protocols.imap.responses import Status
 from mailhost.servers.imap.content import ContentsDamaged
@@ -40,8 +41,9 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     BadMailboxName: Answer("NO", "CANNOT", "This cannot be the name of a mailbox."),
     HasChildren: Answer("NO", "HASCHILDREN", "This name holds other mailboxes, which must be deleted first."),
     SpecialUseRefused: Answer("NO", "USEATTR", "No mailbox can have this special use."),
-    TooManyMailboxes: Answer("NO", "LIMIT", "The account has too many mailboxes."),
+    TooManyMailboxes: Answer("NO", "LIMIT", "The account has too many mailboxes or subscriptions."),
     TooManyKeywords: Answer("NO", "LIMIT", "The account has too many different keywords."),
+    TooManyPlacements: Answer("NO", "LIMIT", "The account has too many copies of messages."),
     OverQuota: Answer("NO", "OVERQUOTA", "The account is full. Delete mail or ask for more space."),
     MailboxFull: Answer("NO", "LIMIT", "The mailbox has given out its last UID. Use another mailbox."),
     MessageTooLarge: Answer("NO", "TOOBIG", "The message is too large."),
