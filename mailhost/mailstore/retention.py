@@ -121,10 +121,11 @@ def _erase(tx: Tx, blobs: Blobs, account_id: int, message_id: int, digest: bytes
 def trim_logs(tx: Tx, account_id: int, now: int, log_rows: int = LOG_ROWS) -> None:
     """Forget old tombstones and all but the newest flag changes, and note how far back the logs reach."""
     tx.execute(
-        """update mailbox set purged_below = coalesce((select max(modseq) + 1 from tombstone
-            where tombstone.account_id = mailbox.account_id and tombstone.mailbox_id = mailbox.id
-                and expunged_at < :oldest), purged_below)
-        where account_id = :account_id""",
+        """with purged as (
+            select mailbox_id, max(modseq) + 1 as below from tombstone
+            where account_id = :account_id and expunged_at < :oldest group by mailbox_id)
+        update mailbox set purged_below = below from purged
+        where account_id = :account_id and id = mailbox_id and purged_below < below""",
         account_id=account_id,
         oldest=now - RETENTION_SECONDS,
     )
