@@ -216,6 +216,12 @@ def test_invalid_utf7_names_the_mistake() -> None:
     assert read(b'a SELECT "R&D"', utf8=True) == commands.Select(b"a", "R&D", read_only=False, condstore=False)
 
 
+def test_a_pattern_longer_than_any_name_is_refused() -> None:
+    mistake = read(b'a LIST "" ' + b"%x" * 2_049)
+    assert isinstance(mistake, Mistake)
+    assert (mistake.status, mistake.code) == ("NO", "CANNOT")
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -247,6 +253,7 @@ def test_invalid_utf7_names_the_mistake() -> None:
         b"a FETCH 1 FLAGS (VANISHED)",
         b"a FETCH 1 FLAGS (CHANGEDSINCE 9223372036854775808)",
         b"a FETCH 1 (" + b" ".join(b"BODY[%d]" % number for number in range(1, 102)) + b")",
+        b"a FETCH 1 BODY[HEADER.FIELDS (" + b" ".join(b"a%d" % number for number in range(501)) + b")]",
         b"a STORE 1 FLAG (x)",
         b"a STORE 1 FLAGS.LOUD (x)",
         b"a STORE 1 FLAGS (\\Nope)",

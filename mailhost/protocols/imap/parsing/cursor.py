@@ -8,6 +8,8 @@ from mailhost.protocols.imap.names import InvalidName, decode_name
 from mailhost.protocols.imap.sets import InvalidSequenceSet, SequenceSet, parse_set
 
 MAX_MODSEQ: Final = (1 << 63) - 1
+MAX_NAME: Final = 4096
+"""Octets of a mailbox name or pattern on the wire."""
 
 _ATOM: Final = re.compile(rb'[^\x00-\x20(){%*"\\\]\x7f-\xff]+')
 _TAG: Final = re.compile(rb'[^\x00-\x20(){%*"\\+\x7f-\xff]{1,256}')
@@ -179,6 +181,8 @@ class Cursor:
         return self._name(self.string() if found is None else found[0])
 
     def _name(self, octets: bytes) -> str:
+        if len(octets) > MAX_NAME:
+            raise Refusal("The name is longer than any mailbox can be called.", status="NO", code="CANNOT")
         try:
             return decode_name(octets, utf8=self.utf8)
         except InvalidName as error:

@@ -9,6 +9,7 @@ from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, Cursor, Refusal
 
 MAX_ITEMS: Final = 100
 MAX_PATH: Final = 100
+MAX_FIELDS: Final = 500  # in all sections together: each is worked into an expression for the whole command
 
 _MACROS: Final = {b"ALL": ALL, b"FAST": FAST, b"FULL": FULL}
 _ATTRIBUTES: Final = {attribute.value: attribute for attribute in Attribute}
@@ -167,6 +168,8 @@ def _parse_fetch(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Fetch:
             changed_since, vanished = _fetch_modifiers(cursor, may_vanish=by_uid)
             items[Attribute.MODSEQ] = None
     cursor.end()
+    if sum(len(item.fields) for item in items if isinstance(item, Section)) > MAX_FIELDS:
+        raise Refusal(f"FETCH takes at most {MAX_FIELDS} names of header fields.")
     return Fetch(tag, numbers, by_uid, tuple(items), changed_since, vanished)
 
 
