@@ -5,14 +5,16 @@ backup runs. The operator's files (settings, the key of app passwords) are not t
 """
 
 import asyncio
+import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from mailhost.storage import sql
+from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx, open_database
 from mailhost.storage.dump import dump, load, read_header
-from mailhost.storage.errors import BackupIncomplete
+from mailhost.storage.errors import BackupIncomplete, BlobDamaged
 from mailhost.storage.files import BlobFiles, DiskFiles, translate_os
 from mailhost.storage.postgres import PostgresOptions
 
@@ -111,9 +113,23 @@ def _copy(source: BlobFiles, target: BlobFiles, name: str) -> bool:
 
 
 async def _check_files(database: Database, files: BlobFiles) -> None:
+    """Read every file that a row names, against the digest in the row."""
+    blobs = Blobs(database, files)
     after = b""
     while page := await database.read(sql.places_after, after, _PAGE):
         for digest, place in page:
             if not await asyncio.to_thread(files.has, place):
                 raise BackupIncomplete(f"the backup lacks the file {place}; all else has been restored")
+            if not await _is_whole(blobs, digest):
+                raise BackupIncomplete(f"the backup's file {place} is damaged; all else has been restored")
             after = digest
+
+
+async def _is_whole(blobs: Blobs, digest: bytes) -> bool:
+    content = hashlib.sha256()
+    try:
+        async for piece in blobs.stream(digest):
+            content.update(piece)
+    except BlobDamaged:
+        return False
+    return content.digest() == digest

@@ -111,6 +111,19 @@ async def test_the_sweeper_waits_for_a_backup(database: Database, blobs: Blobs, 
     await database.write(delete_meta, HELD_UNTIL)
 
 
+async def test_a_damaged_file_is_found_when_it_is_restored(
+    database: Database, database_url: str, blobs: Blobs, blob_files: DiskFiles, tmp_path: Path
+) -> None:
+    await fill(database, blobs, 11)
+    await back_up(database_url, blob_files, tmp_path / "backup")
+    path = next((tmp_path / "backup" / "blobs").rglob("*-*"))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BackupIncomplete, match="is damaged"):
+        await restore(tmp_path / "backup", f"sqlite:///{tmp_path}/restored.db", DiskFiles(tmp_path / "blobs2"))
+
+
 async def test_what_is_not_a_backup_is_one_sentence(
     database: Database, database_url: str, blobs: Blobs, blob_files: DiskFiles, tmp_path: Path
 ) -> None:
