@@ -23,6 +23,22 @@ _FROM_MESSAGE: Final = frozenset(
 )
 
 
+HEAVY: Final = frozenset({"envelope", "bodystructure", "fields"})
+"""Columns that a sender can make as large as a megabyte."""
+
+
+def has_heavy_rows(tx: Tx, account_id: int) -> bool:
+    """Whether some message of the account has much in the HEAVY columns; the condition is that of an index."""
+    return bool(
+        tx.execute(
+            """select 1 from message where account_id = :account_id
+                and length(envelope) + length(bodystructure) + length(fields) > 32768
+            limit 1""",
+            account_id=account_id,
+        )
+    )
+
+
 def live_rows(
     tx: Tx, account_id: int, mailbox_id: int, first_uid: int, last_uid: int, columns: tuple[str, ...], limit: int
 ) -> list[Row]:

@@ -184,6 +184,21 @@ async def test_rename_subscribe_and_copy_end_somewhere(database, account, put) -
         await database.write(mailstore.copy, account, box.id, box.id, [(uid, uid)], NOW)
 
 
+async def test_a_message_with_much_structure_is_known_without_a_walk(database, account, put) -> None:
+    await put()
+    assert not await database.read(mailstore.rows.has_heavy_rows, account)
+    await put(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n\r\n" * 1_000)
+    assert await database.read(mailstore.rows.has_heavy_rows, account)
+
+    def plan(tx: Tx) -> str:
+        statement = """select 1 from message where account_id = 1
+            and length(envelope) + length(bodystructure) + length(fields) > 32768 limit 1"""
+        return str(tx.execute(f"explain query plan {statement}"))
+
+    if database.engine == "sqlite":
+        assert "message_heavy" in await database.read(plan)
+
+
 async def test_names_that_cannot_be_mailboxes(database, account) -> None:
     for name in ("", "a//b", "/a", " a", "a ", "a/ b", "x" * 1025, "a*", "b%", "c\x07", "\ud800", "/".join("a" * 40)):
         with pytest.raises(BadMailboxName):

@@ -66,6 +66,9 @@ create table message (
     primary key (account_id, id)
 );
 create index message_blob on message (blob);
+-- Few messages, most of them hostile: listings go in smaller steps where an account has one (mailstore/rows.py).
+create index message_heavy on message (account_id)
+    where length(envelope) + length(bodystructure) + length(fields) > 32768;
 create index message_removed on message (account_id, removed_at) where removed_at is not null;
 
 -- Flags stand in each placement and agree in all placements of a message, but for \Deleted.
