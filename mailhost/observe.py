@@ -22,7 +22,7 @@ EVENTS: Final[dict[str, str]] = {
     "connection.refused": "a connection was turned away because a limit was reached",
     "diary.delayed": "the store does not take the diary of sign-ins now; `dropped` of them will be missing",
     "listener.absent": "an address cannot be listened on, and that is no harm (no IPv6 here)",
-    "listener.opened": "a port accepts connections",
+    "listener.opened": "a port accepts connections (told at level debug: the table and the JSON line say it too)",
     "login.accepted": "somebody signed in",
     "login.refused": "somebody was not let in, `reason` says why",
     "login.throttled": "sign-ins of an address or an account are being held off",

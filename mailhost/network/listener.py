@@ -116,7 +116,7 @@ class Listener:
                     lambda: Stream(self, self._deadlines, self._context), sock=bound, backlog=_BACKLOG
                 )
             )
-        log.info("listener.opened", service=self._service.value, port=self.port, tls=self._context is not None)
+        log.debug("listener.opened", service=self._service.value, port=self.port, tls=self._context is not None)
 
     def stop(self) -> None:
         """Accept nobody any more, and ask the sessions to end at their next good moment."""

@@ -18,7 +18,7 @@ _ROWS: Final = (  # name in the settings, what people call it, host name before 
 _ROWS_OF_SERVERS: Final = (
     ("smtp", "SMTP (from other servers)", "mail", "STARTTLS", "none"),
     ("lmtp", "LMTP (this machine only)", "", "none", "none"),
-    ("http", "HTTP (this page)", "mail", "none", "none"),
+    ("http", "HTTP (help and this table)", "mail", "none", "none"),
 )
 _LOCAL: Final = "localhost"
 
