@@ -1,8 +1,10 @@
 """COPY and MOVE: placements are added or replaced, bytes never (RFC 9051 §6.4.7, RFC 6851)."""
 
+from dataclasses import astuple
+
 from mailhost.mailstore.account import raise_modseq
 from mailhost.mailstore.append import take_uids
-from mailhost.mailstore.expunge import remove_entombed
+from mailhost.mailstore.expunge import Tally, remove_entombed
 from mailhost.mailstore.mailboxes import load_mailbox, placements
 from mailhost.mailstore.model import MAX_PLACEMENTS, Copied, Flag, TooManyPlacements, UidRanges
 from mailhost.mailstore.ranges import conditions
@@ -20,14 +22,15 @@ def copy(tx: Tx, account_id: int, source_id: int, target_id: int, ranges: UidRan
     modseq = raise_modseq(tx, account_id)
     if placements(tx, account_id) >= MAX_PLACEMENTS:
         raise TooManyPlacements
-    return _place(tx, account_id, source_id, target_id, ranges, now, modseq=modseq, dropped=0)
+    copied, _ = _place(tx, account_id, source_id, target_id, ranges, now, modseq=modseq, dropped=0)
+    return copied
 
 
 def move(tx: Tx, account_id: int, source_id: int, target_id: int, ranges: UidRanges, now: int) -> Copied:
     """Place the messages in another mailbox instead; \\Deleted stays behind. Raises NoSuchMailbox."""
     modseq = raise_modseq(tx, account_id)
-    source = load_mailbox(tx, account_id, source_id)
-    copied = _place(tx, account_id, source_id, target_id, ranges, now, modseq=modseq, dropped=Flag.DELETED)
+    load_mailbox(tx, account_id, source_id)
+    copied, tally = _place(tx, account_id, source_id, target_id, ranges, now, modseq=modseq, dropped=Flag.DELETED)
     if not copied.source_uids:
         return copied
     for condition, parameters in conditions(ranges):
@@ -45,7 +48,7 @@ def move(tx: Tx, account_id: int, source_id: int, target_id: int, ranges: UidRan
             first_new=copied.target_uids[0],
             **parameters,
         )
-    remove_entombed(tx, account_id, source, modseq)
+    remove_entombed(tx, account_id, source_id, modseq, tally)
     return copied
 
 
@@ -59,34 +62,24 @@ def _place(
     *,
     modseq: int,
     dropped: int,
-) -> Copied:
+) -> tuple[Copied, Tally]:
     load_mailbox(tx, account_id, target_id)
-    source_uids: list[int] = []
-    octets = unseen = deleted = 0
     pieces = list(conditions(ranges))
+    source_uids: list[int] = []
+    tally = Tally(0, 0, 0, 0)
     for condition, parameters in pieces:
-        rows = tx.execute(
-            f"""select uid, flags, octets from placement
-            join message on message.account_id = placement.account_id and message.id = placement.message_id
-            where placement.account_id = :account_id and mailbox_id = :mailbox_id and {condition} order by uid""",  # noqa: S608
-            account_id=account_id,
-            mailbox_id=source_id,
-            **parameters,
-        )
-        for uid, flags, size in rows:
-            source_uids.append(uid)
-            octets += size
-            unseen += not flags & Flag.SEEN
-            deleted += bool(flags & ~dropped & Flag.DELETED)
+        uids, found = _found(tx, account_id, source_id, condition, parameters)
+        source_uids += uids
+        tally = Tally(*map(sum, zip(astuple(tally), astuple(found), strict=True)))
     uid_validity, first_uid = take_uids(
         tx,
         account_id,
         target_id,
-        len(source_uids),
+        tally.count,
         modseq=modseq,
-        octets=octets,
-        unseen=unseen,
-        deleted=deleted,
+        octets=tally.octets,
+        unseen=tally.unseen,
+        deleted=0 if dropped & Flag.DELETED else tally.deleted,
     )
     placed = 0
     for condition, parameters in pieces:
@@ -108,4 +101,22 @@ def _place(
             **parameters,
         )
         placed += len(rows)
-    return Copied(uid_validity, source_uids, range(first_uid, first_uid + len(source_uids)))
+    return Copied(uid_validity, source_uids, range(first_uid, first_uid + len(source_uids))), tally
+
+
+def _found(
+    tx: Tx, account_id: int, mailbox_id: int, condition: str, parameters: dict[str, int]
+) -> tuple[list[int], Tally]:
+    """The UIDs under a condition, ascending, and what their placements count for."""
+    [(uids, *counts)] = tx.execute(
+        f"""select string_agg(cast(uid as text), ',' order by uid), count(*),
+            cast(coalesce(sum(octets), 0) as bigint), cast(coalesce(sum(1 - flags % 2), 0) as bigint),
+            cast(coalesce(sum(flags / {int(Flag.DELETED)} % 2), 0) as bigint)
+        from placement
+        join message on message.account_id = placement.account_id and message.id = placement.message_id
+        where placement.account_id = :account_id and mailbox_id = :mailbox_id and {condition}""",  # noqa: S608
+        account_id=account_id,
+        mailbox_id=mailbox_id,
+        **parameters,
+    )
+    return (list(map(int, uids.split(","))) if uids else []), Tally(*counts)

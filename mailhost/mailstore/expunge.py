@@ -1,8 +1,10 @@
 """Taking placements away: EXPUNGE, POP3's QUIT, DELETE of a mailbox; messages are kept for their owner to undo."""
 
+from dataclasses import dataclass
+
 from mailhost.mailstore.account import charge, raise_modseq
 from mailhost.mailstore.mailboxes import find_mailbox, load_mailbox, mailbox_topic, remove_row
-from mailhost.mailstore.model import INBOX, MAX_UID, BadMailboxName, Flag, Mailbox, UidRanges
+from mailhost.mailstore.model import INBOX, MAX_UID, BadMailboxName, Flag, UidRanges
 from mailhost.mailstore.ranges import conditions
 from mailhost.storage.database import Tx
 
@@ -15,7 +17,7 @@ def expunge(
     A message that loses its last placement is kept, out of sight, for the owner to undo. Raises NoSuchMailbox.
     """
     modseq = raise_modseq(tx, account_id)
-    mailbox = load_mailbox(tx, account_id, mailbox_id)
+    load_mailbox(tx, account_id, mailbox_id)
     uids: list[int] = []
     for condition, parameters in conditions(ranges):
         rows = tx.execute(
@@ -33,36 +35,44 @@ def expunge(
         )
         uids += (row[0] for row in rows)
     if uids:
-        remove_entombed(tx, account_id, mailbox, modseq)
+        remove_entombed(tx, account_id, mailbox_id, modseq, entombed(tx, account_id, mailbox_id, modseq))
         release_unplaced(tx, account_id, mailbox_id, modseq, now)
     return sorted(uids)
 
 
-def remove_entombed(tx: Tx, account_id: int, mailbox: Mailbox, modseq: int) -> None:
-    """Take the placements away whose tombstones this transaction made, and count them out of their mailbox."""
-    where = """account_id = :account_id and mailbox_id = :mailbox_id and uid in (
-        select uid from tombstone
-        where account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq)"""
-    [(count, unseen, deleted)] = tx.execute(
-        f"""select count(*), cast(coalesce(sum(1 - flags % 2), 0) as bigint),
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What placements count for in their mailbox."""
+
+    count: int
+    octets: int
+    unseen: int
+    deleted: int
+
+
+def entombed(tx: Tx, account_id: int, mailbox_id: int, modseq: int) -> Tally:
+    """What the placements counted for whose tombstones have this modseq."""
+    [row] = tx.execute(
+        f"""select count(*), cast(coalesce(sum(octets), 0) as bigint), cast(coalesce(sum(1 - flags % 2), 0) as bigint),
             cast(coalesce(sum(flags / {int(Flag.DELETED)} % 2), 0) as bigint)
-        from tombstone where account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq""",  # noqa: S608
-        account_id=account_id,
-        mailbox_id=mailbox.id,
-        modseq=modseq,
-    )
-    [(octets,)] = tx.execute(
-        """select cast(coalesce(sum(message.octets), 0) as bigint) from tombstone
+        from tombstone
         join message on message.account_id = tombstone.account_id and message.id = tombstone.message_id
-        where tombstone.account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq""",
+        where tombstone.account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq""",  # noqa: S608
         account_id=account_id,
-        mailbox_id=mailbox.id,
+        mailbox_id=mailbox_id,
         modseq=modseq,
     )
+    return Tally(*row)
+
+
+def remove_entombed(tx: Tx, account_id: int, mailbox_id: int, modseq: int, tally: Tally) -> None:
+    """Take the placements away whose tombstones this transaction made, and count them out of their mailbox."""
     tx.execute(
-        f"delete from placement where {where}",  # noqa: S608
+        """delete from placement where account_id = :account_id and mailbox_id = :mailbox_id and uid in (
+            select uid from tombstone
+            where account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq)""",
         account_id=account_id,
-        mailbox_id=mailbox.id,
+        mailbox_id=mailbox_id,
         modseq=modseq,
     )
     tx.execute(
@@ -70,14 +80,14 @@ def remove_entombed(tx: Tx, account_id: int, mailbox: Mailbox, modseq: int) -> N
             deleted = deleted - :deleted, octets = octets - :octets
         where account_id = :account_id and id = :mailbox_id""",
         account_id=account_id,
-        mailbox_id=mailbox.id,
+        mailbox_id=mailbox_id,
         modseq=modseq,
-        count=count,
-        unseen=unseen,
-        deleted=deleted,
-        octets=octets,
+        count=tally.count,
+        unseen=tally.unseen,
+        deleted=tally.deleted,
+        octets=tally.octets,
     )
-    tx.wake(mailbox_topic(account_id, mailbox.id))
+    tx.wake(mailbox_topic(account_id, mailbox_id))
 
 
 def release_unplaced(tx: Tx, account_id: int, mailbox_id: int, modseq: int, now: int) -> None:

@@ -32,27 +32,27 @@ def restore_removed(tx: Tx, account_id: int, message_ids: Iterable[int], now: in
     Raises OverQuota.
     """
     modseq = raise_modseq(tx, account_id)
+    homes = {
+        message_id: (mailbox_id, flags)
+        for message_id, mailbox_id, flags in tx.execute(
+            """select message_id, mailbox_id, flags from tombstone where account_id = :account_id order by modseq""",
+            account_id=account_id,
+        )
+    }
     restored = 0
     for message_id in message_ids:
         rows = tx.execute(
-            """select mailbox_id, flags, octets from message
-            join tombstone on tombstone.account_id = message.account_id and tombstone.message_id = message.id
-            where message.account_id = :account_id and message.id = :id and removed_at is not null
-            order by tombstone.modseq desc limit 1""",
+            """update message set removed_at = null
+            where account_id = :account_id and id = :id and removed_at is not null returning octets""",
             account_id=account_id,
             id=message_id,
         )
-        if not rows:
-            continue
-        mailbox_id, flags, octets = rows[0]
-        charge(tx, account_id, octets, 1, retained=-octets)
-        tx.execute(
-            "update message set removed_at = null where account_id = :account_id and id = :id",
-            account_id=account_id,
-            id=message_id,
-        )
-        _place_again(tx, account_id, mailbox_id, message_id, flags & ~Flag.DELETED, octets, modseq, now)
-        restored += 1
+        if rows:
+            [(octets,)] = rows
+            mailbox_id, flags = homes.get(message_id, (0, 0))  # where it was is forgotten: INBOX
+            charge(tx, account_id, octets, 1, retained=-octets)
+            _place_again(tx, account_id, mailbox_id, message_id, flags & ~Flag.DELETED, octets, modseq, now)
+            restored += 1
     return restored
 
 

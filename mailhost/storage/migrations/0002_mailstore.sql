@@ -95,7 +95,6 @@ create table tombstone (
     primary key (account_id, mailbox_id, uid)
 ){clustered};
 create index tombstone_modseq on tombstone (account_id, mailbox_id, modseq);
-create index tombstone_message on tombstone (account_id, message_id);
 
 -- Where flags changed: the span of UIDs that one transaction touched in one mailbox.
 create table flag_change (
