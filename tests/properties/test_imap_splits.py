@@ -28,6 +28,8 @@ LINES = [
     b"n EXAMINE {1+}\r\nx (QRESYNC (1 2 3:4 (1 2)))\r\n",
     b"o UID FETCH $ PREVIEW (LAZY) (CHANGEDSINCE 2 VANISHED)\r\n",
     b"p CREATE x (USE (\\Sent))\r\n",
+    b"r UID FETCH 1:* (BINARY[1]<0.9> BINARY.SIZE[2]) (PARTIAL -1:-9)\r\n",
+    b"s SEARCH RETURN (PARTIAL 1:9 SAVE) OLDER 5\r\n",
     b"q UNAUTHENTICATE\r\n",
 ]
 
@@ -111,6 +113,7 @@ SHAPES = st.text('()[]{}<>"\\ *%.:,0123456789abcEFTUID+-&~\r\n\x00\u00fc', max_s
             "SELECT x ",
             "CREATE x ",
             "UID FETCH 1 ",
+            "FETCH 1 BINARY[",
         ]
     ),
     SHAPES,

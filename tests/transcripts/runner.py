@@ -10,7 +10,7 @@ The folder names the protocol. `C:` and `S:` are client 1. Sentences before the 
 place (`house.py` lists them). Between the lines `C1 starts TLS`, `C1 goes away`, `S1 closes`, `S1 is silent`.
 
 Each `C:` line is sent with CRLF. In it ␀ is a NUL, ␊ is LF alone and ends the line without CRLF, and `«x × 300»` is
-300 of x. In an `S:` line `...` is any text, also none.
+300 of x. In an `S:` line `...` is any text, also none, and ␀ a NUL too.
 """
 
 import asyncio
@@ -164,6 +164,6 @@ class Transcript:
             said = await client.line()
         except TimeoutError:
             said = "(nothing)"
-        pattern = ".*".join(re.escape(piece) for piece in expected.split("..."))
+        pattern = ".*".join(re.escape(piece) for piece in expected.replace("␀", "\0").split("..."))
         where = f"{self.path}:{self.place}"
         assert re.fullmatch(pattern, said), f"{where}\n  expected: {expected}\n  said:     {said}"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
-from mailhost.protocols.imap.fetch import FetchItem
+from mailhost.protocols.imap.fetch import FetchItem, Window
 from mailhost.protocols.imap.search import ReturnOption, SearchKey
 from mailhost.protocols.imap.sets import SequenceSet
 
@@ -18,6 +18,7 @@ class StatusItem(Enum):
     UNSEEN = "UNSEEN"
     HIGHESTMODSEQ = "HIGHESTMODSEQ"
     SIZE = "SIZE"
+    DELETED = "DELETED"
     APPENDLIMIT = "APPENDLIMIT"
 
 
@@ -252,6 +253,7 @@ class Search:
     by_uid: bool
     key: SearchKey
     returns: frozenset[ReturnOption] | None
+    window: Window | None = None  # of PARTIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,7 @@ class Fetch:
     items: tuple[FetchItem, ...]  # each at most once
     changed_since: int | None
     vanished: bool = False  # tell what was expunged since then, too (RFC 7162 §3.2.6)
+    window: Window | None = None  # of PARTIAL, over the messages in `numbers` (RFC 9394 §3.3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,33 @@ class Section:
     label: bytes  # what stands before the value in the answer: `BODY[1.MIME]<0>`, `RFC822.TEXT`
 
 
-FetchItem = Attribute | Section
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """BINARY[…] or BINARY.SIZE[…]: a part with its transfer encoding undone, or how many octets that is (RFC 3516)."""
+
+    path: tuple[int, ...]
+    partial: Partial | None
+    sets_seen: bool
+    label: bytes  # what stands before the value in the answer: `BINARY[1.2]<0>`
+    is_size: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The `first` to `last` of the messages found, counted from the oldest, or from the newest (RFC 9394)."""
+
+    first: int  # at least 1, at most `last`
+    last: int
+    from_newest: bool
+
+    def of(self, count: int) -> slice:
+        """Which of `count` messages, oldest first, lie in the window."""
+        if self.from_newest:
+            return slice(max(0, count - self.last), max(0, count - self.first + 1))
+        return slice(self.first - 1, self.last)
+
+
+FetchItem = Attribute | Section | Binary
 
 FAST: tuple[Attribute, ...] = (Attribute.FLAGS, Attribute.INTERNALDATE, Attribute.SIZE)
 ALL: tuple[Attribute, ...] = (*FAST, Attribute.ENVELOPE)

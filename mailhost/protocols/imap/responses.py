@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from mailhost.protocols.imap.commands import StatusItem
+from mailhost.protocols.imap.fetch import Window
 from mailhost.protocols.imap.names import DELIMITER, encode_name
 from mailhost.protocols.imap.search import ReturnOption
 from mailhost.protocols.imap.sets import format_numbers, format_ranges
@@ -104,12 +105,23 @@ def flags_defined(flags: Iterable[str]) -> bytes:
 
 
 def list_line(
-    attributes: Iterable[str], name: str, *, utf8: bool, command: str = "LIST", child_info: Sequence[str] = ()
+    attributes: Iterable[str],
+    name: str,
+    *,
+    utf8: bool,
+    command: str = "LIST",
+    child_info: Sequence[str] = (),
+    old_name: str | None = None,
 ) -> bytes:
-    """`* LIST (\\HasNoChildren) "/" "name"`; `child_info` are selection options a child met (RFC 5258 §3.5)."""
+    """`* LIST (\\HasNoChildren) "/" "name"`; `child_info` are selection options a child met (RFC 5258 §3.5).
+
+    `old_name` is what the mailbox was called until now (RFC 9051 §6.3.9.7).
+    """
     extended = b""
     if child_info:
         extended = b' ("CHILDINFO" (%s))' % b" ".join(quoted(option.encode()) for option in child_info)
+    if old_name is not None:
+        extended = b' ("OLDNAME" (%b))' % mailbox(old_name, utf8=utf8)
     return b'* %s (%s) "%s" %s%s\r\n' % (
         command.encode(),
         " ".join(attributes).encode(),
@@ -150,9 +162,15 @@ def search(numbers: Iterable[int], modseq: int | None) -> bytes:
 
 
 def esearch(
-    tag: bytes, numbers: Sequence[int], wanted: frozenset[ReturnOption], *, by_uid: bool, modseq: int | None
+    tag: bytes,
+    numbers: Sequence[int],
+    wanted: frozenset[ReturnOption],
+    *,
+    by_uid: bool,
+    modseq: int | None,
+    window: Window | None = None,
 ) -> bytes:
-    """`* ESEARCH (TAG "a1") UID MIN 2 COUNT 8 ALL 2,5:11 MODSEQ 917`; `numbers` ascend (RFC 4731)."""
+    """`* ESEARCH (TAG "a1") UID MIN 2 COUNT 8 ALL 2,5:11 MODSEQ 917`; `numbers` are in the order found (RFC 4731)."""
     pieces = [b"* ESEARCH (TAG %s)" % quoted(tag)]
     if by_uid:
         pieces.append(b"UID")
@@ -164,6 +182,10 @@ def esearch(
         pieces.append(b"COUNT %d" % len(numbers))
     if numbers and ReturnOption.ALL in wanted:
         pieces.append(b"ALL " + format_numbers(numbers))
+    if window is not None:
+        sign = b"-" if window.from_newest else b""
+        part = format_numbers(numbers[window.of(len(numbers))]) or b"NIL"
+        pieces.append(b"PARTIAL (%b%d:%b%d %b)" % (sign, window.first, sign, window.last, part))
     if numbers and modseq is not None:
         pieces.append(b"MODSEQ %d" % modseq)
     return b" ".join(pieces) + b"\r\n"

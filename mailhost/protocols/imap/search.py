@@ -16,13 +16,14 @@ class Relation(Enum):
 
 
 class ReturnOption(Enum):
-    """What an extended SEARCH wants to hear (RFC 4731), or the server to remember as `$` (RFC 5182)."""
+    """What an extended SEARCH wants to hear (RFC 4731, RFC 9394), or the server to remember as `$` (RFC 5182)."""
 
     MIN = "MIN"
     MAX = "MAX"
     ALL = "ALL"
     COUNT = "COUNT"
     SAVE = "SAVE"
+    PARTIAL = "PARTIAL"
 
 
 @dataclass(frozen=True, slots=True)

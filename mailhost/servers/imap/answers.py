@@ -20,6 +20,7 @@ from mailhost.mailstore.model import (
     TooManyPlacements,
 )
 from mailhost.protocols.imap.responses import Status
+from mailhost.servers.imap.binary import UnknownEncoding
 from mailhost.servers.imap.content import ContentsDamaged
 from mailhost.servers.imap.view import ReadOnlyView
 from mailhost.storage.errors import StorageError
@@ -51,6 +52,7 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     NoSuchAccount: Answer("NO", "UNAVAILABLE", "The account is being removed."),
     ReadOnlyView: Answer("NO", "NOPERM", "The mailbox was opened with EXAMINE and cannot be changed."),
     ContentsDamaged: Answer("NO", "CORRUPTION", "Some contents are damaged on the server. Tell its administrator."),
+    UnknownEncoding: Answer("NO", "UNKNOWN-CTE", "A part has a transfer encoding that is not known here."),
     StorageError: Answer("NO", "UNAVAILABLE", "Temporary System Problem. Try again later. (Failure)"),
 }
 

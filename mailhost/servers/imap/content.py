@@ -1,6 +1,7 @@
 """Body sections: which octets of prefix and content a section names, sent as they are stored (RFC 9051 §6.4.5)."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,9 +10,12 @@ from mailhost.message.headers import select_fields
 from mailhost.message.scan import MAX_HEADER
 from mailhost.message.sections import Range, find_section
 from mailhost.message.sections import Section as Place
-from mailhost.protocols.imap.fetch import Partial, Section, Text
+from mailhost.protocols.imap.fetch import Binary, Partial, Section, Text
+from mailhost.servers.imap.binary import UnknownEncoding, binary_pieces, find_part
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Value
+
+ContentItem = Section | Binary
 
 IN_MEMORY: Final = 256 * 1024
 """Messages up to this size are read at once; larger ones are streamed."""
@@ -62,45 +66,106 @@ class ContentsDamaged(MailhostError):
 
 
 async def content_pieces(
-    blobs: Blobs, number: int, words: bytes, message: Mapping[str, Value], sections: Sequence[Section]
+    blobs: Blobs, number: int, words: bytes, message: Mapping[str, Value], items: Sequence[ContentItem]
 ) -> AsyncGenerator[bytes, None]:
-    """One FETCH response: `words` the row gave, then the sections, in pieces to be written.
+    """One FETCH response: `words` the row gave, then the items, in pieces to be written.
 
-    Raises BlobDamaged and BlobMissing, and whenever it can before the first piece.
+    Raises BlobDamaged and BlobMissing, and whenever it can before the first piece; UnknownEncoding when the response is
+    complete but for the items that cannot be decoded.
     """
     stored = _stored(message)
     start = _beginning(number, words)
-    if stored.size <= IN_MEMORY:
-        content = await blobs.read(stored.digest)
-        for section in sections[:-1]:
-            yield start + _answer(stored, section, content)
-            start = b" "
-        yield start + _answer(stored, sections[-1], content) + b")\r\n"
+    content = await blobs.read(stored.digest) if stored.size <= IN_MEMORY else None
+    sections = [item for item in items if isinstance(item, Section)]
+    if content is not None and len(sections) == len(items):
+        for piece in _from_memory(stored, start, sections, content):
+            yield piece
         return
-    for section in sections:
-        start += section.label
-        octets = _locate(stored, section)
-        if octets is not None and section.text in (Text.FIELDS, Text.FIELDS_NOT):
-            header = await blobs.read(stored.digest, octets.range.start, min(octets.range.length, MAX_HEADER))
-            octets = _choose_fields(section, octets.lead + header)
-        if octets is None:
-            yield start + b" NIL"
-        else:
-            octets = octets.part(section.partial)
-            start += b" {%d}\r\n%b" % (len(octets), octets.lead)
-            if octets.range.length:
-                async for piece in blobs.stream(stored.digest, octets.range.start, octets.range.length):
-                    yield start + piece
-                    start = b""
-            else:
-                yield start
-        start = b" "
-    yield b")\r\n"
+    source = _Source(blobs, stored.digest, content)
+    is_unknown = False
+    lead = start
+    for item in items:
+        pieces = _section(stored, item, source) if isinstance(item, Section) else _binary(stored, item, source)
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    yield lead + piece
+                    lead = b""
+            lead = b" "
+        except UnknownEncoding:
+            is_unknown = True
+    if lead is not start:
+        yield b")\r\n"
+    elif words:
+        yield start.removesuffix(b" ") + b")\r\n"
+    if is_unknown:
+        raise UnknownEncoding
 
 
-def without_contents(number: int, words: bytes, sections: Sequence[Section]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where octets of a content come from: memory, or the blob piece by piece."""
+
+    blobs: Blobs
+    digest: bytes
+    content: bytes | None
+
+    async def stream(self, place: Range) -> AsyncIterator[bytes]:
+        if self.content is not None:
+            yield self.content[place.start : place.start + place.length]
+        elif place.length:
+            async for piece in self.blobs.stream(self.digest, place.start, place.length):
+                yield piece
+
+    async def behind(self, lead: bytes, place: Range) -> AsyncGenerator[bytes, None]:
+        """The octets with `lead` before the first of them: it is not said before they were read."""
+        async for piece in self.stream(place):
+            yield lead + piece
+            lead = b""
+        if lead:
+            yield lead
+
+
+async def _section(stored: Stored, section: Section, source: _Source) -> AsyncGenerator[bytes, None]:
+    octets = _locate(stored, section)
+    if octets is None:
+        yield section.label + b" NIL"
+        return
+    if section.text in (Text.FIELDS, Text.FIELDS_NOT):
+        place = Range(octets.range.start, min(octets.range.length, MAX_HEADER))
+        octets = _choose_fields(section, b"".join([octets.lead, *[piece async for piece in source.stream(place)]]))
+    octets = octets.part(section.partial)
+    async for piece in source.behind(b"%b {%d}\r\n%b" % (section.label, len(octets), octets.lead), octets.range):
+        yield piece
+
+
+async def _binary(stored: Stored, item: Binary, source: _Source) -> AsyncGenerator[bytes, None]:
+    if not item.path:
+        # The message itself is not encoded; its parts stay as they are (RFC 3516 §4.2).
+        octets = Octets(stored.prefix, Range(0, stored.size)).part(item.partial)
+        if item.is_size:
+            yield b"%b %d" % (item.label, len(octets))
+            return
+        async for piece in source.behind(b"%b {%d}\r\n%b" % (item.label, len(octets), octets.lead), octets.range):
+            yield piece
+        return
+    part = await find_part(stored.parts, item.path, source.stream)
+    if part is None:
+        yield item.label + _no_value(item)
+        return
+    async with aclosing(binary_pieces(item, part, source.stream)) as pieces:
+        async for piece in pieces:
+            yield piece
+
+
+def _no_value(item: ContentItem) -> bytes:
+    """What stands behind the label of a part that is not there, or cannot be read."""
+    return b" 0" if isinstance(item, Binary) and item.is_size else b" NIL"
+
+
+def without_contents(number: int, words: bytes, items: Sequence[ContentItem]) -> bytes:
     """The FETCH response for a message whose contents cannot be read."""
-    return _beginning(number, words) + b" ".join(section.label + b" NIL" for section in sections) + b")\r\n"
+    return _beginning(number, words) + b" ".join(item.label + _no_value(item) for item in items) + b")\r\n"
 
 
 def _beginning(number: int, words: bytes) -> bytes:
@@ -132,6 +197,13 @@ def _locate(stored: Stored, section: Section) -> Octets | None:
 def _choose_fields(section: Section, header: bytes) -> Octets:
     lines = select_fields(header, frozenset(section.fields), exclude=section.text is Text.FIELDS_NOT)
     return Octets(lines, Range(0, 0))
+
+
+def _from_memory(stored: Stored, start: bytes, sections: Sequence[Section], content: bytes) -> Iterator[bytes]:
+    for section in sections[:-1]:
+        yield start + _answer(stored, section, content)
+        start = b" "
+    yield start + _answer(stored, sections[-1], content) + b")\r\n"
 
 
 def _answer(stored: Stored, section: Section, content: bytes) -> bytes:

@@ -18,6 +18,9 @@ async def enable(session: Session, command: Enable) -> Answer:
     if "QRESYNC" in command.capabilities:
         session.knows_condstore = session.knows_qresync = True  # RFC 7162 §3.2.3
         enabled.append("QRESYNC")
+    if "IMAP4REV2" in command.capabilities:
+        session.speaks_rev2 = session.connection.utf8 = True  # names are UTF-8 (RFC 9051 §5.1)
+        enabled.append("IMAP4rev2")
     if "UTF8=ACCEPT" in command.capabilities:
         session.connection.utf8 = True
         enabled.append("UTF8=ACCEPT")

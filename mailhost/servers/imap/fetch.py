@@ -16,8 +16,9 @@ from mailhost.mailstore.ranges import as_ranges, intersection
 from mailhost.mailstore.rows import HEAVY, expunged_rows, has_heavy_rows, live_flags, live_rows
 from mailhost.mailstore.store import FlagChange, store_flags
 from mailhost.protocols.imap.commands import Fetch
-from mailhost.protocols.imap.fetch import Attribute, Section
-from mailhost.servers.imap.content import ContentsDamaged, content_pieces, without_contents
+from mailhost.protocols.imap.fetch import Attribute
+from mailhost.servers.imap.binary import UnknownEncoding
+from mailhost.servers.imap.content import ContentItem, ContentsDamaged, content_pieces, without_contents
 from mailhost.servers.imap.numbers import NumberMap
 from mailhost.servers.imap.plan import CONTENT_COLUMNS, FlagNames, KnownFlags, RowPlan, plan_rows, split_items
 from mailhost.servers.imap.view import MailboxView
@@ -46,7 +47,7 @@ class Batch:
 async def fetch(
     database: Database, blobs: Blobs, view: MailboxView, command: Fetch, *, tells_modseq: bool
 ) -> AsyncIterator[bytes]:
-    """The untagged answers to FETCH, in pieces to be written one after the other. Raises ViewBroken.
+    """The untagged answers to FETCH, in pieces to be written one after the other. Raises ViewBroken, UnknownEncoding.
 
     A message that is gone but whose EXPUNGE this session has not been told is still answered. Where contents cannot be
     read, NIL stands for them and ContentsDamaged comes last, so that one message does not keep a client from the rest.
@@ -55,6 +56,9 @@ async def fetch(
     if not ranges:
         return
     numbers = await view.numbers(database)
+    if command.window is not None:
+        known = [uid for first, last in ranges for uid in numbers.known_in(first, last)[1]]
+        ranges = _clip(ranges, known[command.window.of(len(known))])
     changed_since = -1 if command.changed_since is None else command.changed_since
     if command.changed_since is not None:
         ranges = await database.read(_changed_ranges, view, ranges, command.changed_since)
@@ -120,14 +124,14 @@ async def _with_contents(
     numbers: NumberMap,
     ranges: Sequence[UidRange],
     plans: tuple[RowPlan, RowPlan],
-    by_content: Sequence[Section],
+    by_content: Sequence[ContentItem],
     changed_since: int,
 ) -> AsyncIterator[bytes]:
     """Contents, each behind what the first plan says, or the second if \\Seen is set here and now."""
-    sets_seen = not view.is_read_only and any(section.sets_seen for section in by_content)
+    sets_seen = not view.is_read_only and any(item.sets_seen for item in by_content)
     plan, seen_plan = plans
     columns = tuple(dict.fromkeys((*plan.columns, *CONTENT_COLUMNS)))
-    is_damaged = False
+    is_damaged = is_unknown = False
     for span in _spans(numbers, ranges, await _at_once(database, view, plan, CONTENTS_AT_ONCE)):
         read = database.point if span[0] == span[1] else database.read
         batch = await read(_read_batch, view, numbers, span, columns, changed_since)
@@ -148,6 +152,8 @@ async def _with_contents(
                     async for piece in pieces:
                         has_begun = True
                         yield piece
+            except UnknownEncoding:
+                is_unknown = True  # the rest of this message, and the other messages, are still answered
             except (BlobDamaged, BlobMissing) as damage:
                 log.warning("blob.damaged", account=view.account_id, message=message["message_id"], reason=str(damage))
                 if has_begun:
@@ -156,6 +162,8 @@ async def _with_contents(
                 yield without_contents(number, words, by_content)
     if is_damaged:
         raise ContentsDamaged
+    if is_unknown:
+        raise UnknownEncoding
 
 
 async def _mark_seen(database: Database, view: MailboxView, batch: Batch, columns: tuple[str, ...]) -> dict[int, int]:
@@ -219,6 +227,14 @@ def _read_batch(
         pairs = [(number, row) for number, row in zip(counted, rows, strict=True) if row[modseq] > changed_since]
         counted, rows = [number for number, _ in pairs], [row for _, row in pairs]
     return Batch(counted, list(zip(*rows, strict=True)))
+
+
+def _clip(ranges: Sequence[UidRange], known: Sequence[int]) -> list[UidRange]:
+    """The ranges between the first and the last of some UIDs."""
+    if not known:
+        return []
+    low, high = known[0], known[-1]
+    return [(max(first, low), min(last, high)) for first, last in ranges if first <= high and low <= last]
 
 
 def _changed_ranges(tx: Tx, view: MailboxView, ranges: Sequence[UidRange], since: int) -> list[UidRange]:

@@ -61,18 +61,24 @@ def _delete(tx: Tx, account_id: int, name: str, now: int) -> int:
 async def rename(session: Session, command: Rename) -> Answer:
     """RENAME; INBOX stays and its messages move to a new mailbox."""
     services = session.services
-    await services.database.write(_rename, session.account_id, command.mailbox, command.new_name, int(services.clock()))
+    now = int(services.clock())
+    renamed = await services.database.write(_rename, session.account_id, command.mailbox, command.new_name, now)
+    if session.speaks_rev2 and renamed is not None:
+        uses = filter(None, [renamed.special_use])
+        await session.say(responses.list_line(uses, renamed.name, utf8=True, old_name=command.mailbox))
     return completed("RENAME")
 
 
-def _rename(tx: Tx, account_id: int, name: str, new_name: str, now: int) -> None:
+def _rename(tx: Tx, account_id: int, name: str, new_name: str, now: int) -> Mailbox | None:
+    """The mailbox under its new name; None for INBOX, which keeps its own."""
     if name != INBOX:
         rename_mailbox(tx, account_id, name, new_name)
-        return
+        return find_mailbox(tx, account_id, new_name)
     # RFC 9051 §6.3.6: INBOX is emptied; its children stay where they are.
     source = find_mailbox(tx, account_id, name)
     target = create_mailbox(tx, account_id, new_name)
     move(tx, account_id, source.id, target.id, [(1, MAX_UID)], now)
+    return None
 
 
 async def change_subscription(session: Session, command: Subscribe) -> Answer:
@@ -101,6 +107,7 @@ def status_line(session: Session, mailbox: Mailbox, items: tuple[StatusItem, ...
         StatusItem.UNSEEN: mailbox.unseen,
         StatusItem.HIGHESTMODSEQ: mailbox.highest_modseq,
         StatusItem.SIZE: mailbox.octets,
+        StatusItem.DELETED: mailbox.deleted,
         StatusItem.APPENDLIMIT: session.services.settings.append_limit,
     }
     return responses.status(mailbox.name, {item: values[item] for item in items}, utf8=session.connection.utf8)

@@ -1,5 +1,6 @@
 """SEARCH, FETCH, STORE, COPY and MOVE as they are answered; the work is done in files of their own."""
 
+from dataclasses import replace
 from typing import assert_never
 
 from mailhost.mailstore.mailboxes import find_selectable
@@ -8,7 +9,7 @@ from mailhost.mailstore.resync import vanished_since
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Copy, Fetch, Search, Store
 from mailhost.protocols.imap.fetch import Attribute
-from mailhost.protocols.imap.search import asks_modseq
+from mailhost.protocols.imap.search import ReturnOption, asks_modseq
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.copy import copy_or_move
 from mailhost.servers.imap.fetch import fetch
@@ -37,6 +38,8 @@ async def obey(session: Session, command: Search | Fetch | Store | Copy) -> Answ
 async def _search(session: Session, command: Search) -> Answer:
     if asks_modseq(command.key):
         session.knows_condstore = True
+    if session.speaks_rev2 and command.returns is None:
+        command = replace(command, returns=frozenset({ReturnOption.ALL}))
     services = session.services
     now = int(services.clock())
     await session.say(await search(services.database, services.blobs, session.selected, command, now))

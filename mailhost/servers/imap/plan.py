@@ -13,7 +13,7 @@ from mailhost.mailstore.flags import Keywords, flag_text, has_keywords, load_key
 from mailhost.message.dates import internal_date_text
 from mailhost.message.headers import CACHED_FIELDS, field_mask, select_cached
 from mailhost.message.structure import body_of
-from mailhost.protocols.imap.fetch import Attribute, FetchItem, Section, Text
+from mailhost.protocols.imap.fetch import Attribute, Binary, FetchItem, Section, Text
 from mailhost.protocols.imap.responses import string
 from mailhost.storage.database import Column, Tx
 
@@ -32,6 +32,9 @@ _COLUMN: Final[dict[Attribute, str]] = {
     Attribute.SAVEDATE: "saved_at",
     Attribute.PREVIEW: "preview",
 }
+
+RowItem = Attribute | Section
+"""What the row alone can answer; a section only where all its fields are kept there."""
 
 _FLAGS_HERE: Final = b"\0"
 """Stands in a template for the text of FLAGS, which is filled in once for each mask rather than for each message."""
@@ -142,19 +145,19 @@ class RowPlan:
         return b"".join(pieces)
 
 
-def split_items(items: Sequence[FetchItem]) -> tuple[list[FetchItem], list[Section]]:
+def split_items(items: Sequence[FetchItem]) -> tuple[list[RowItem], list[Section | Binary]]:
     """Items answered by the row, and sections that need the content."""
-    by_row: list[FetchItem] = []
-    by_content: list[Section] = []
+    by_row: list[RowItem] = []
+    by_content: list[Section | Binary] = []
     for item in items:
-        if isinstance(item, Section) and not _is_cached(item):
+        if isinstance(item, Binary) or (isinstance(item, Section) and not _is_cached(item)):
             by_content.append(item)
         else:
             by_row.append(item)
     return by_row, by_content
 
 
-def plan_rows(items: Sequence[FetchItem], *, is_whole: bool = True) -> RowPlan:
+def plan_rows(items: Sequence[RowItem], *, is_whole: bool = True) -> RowPlan:
     """The plan for items that `split_items` found to be answered by the row.
 
     With `is_whole` unset only the words between the parentheses are rendered, for sections to follow.
@@ -185,7 +188,7 @@ class _Builder:
         before = self._open
         self._open = Words(before.template + template, before.columns + columns, before.has_flags or has_flags)
 
-    def add(self, item: FetchItem) -> None:
+    def add(self, item: RowItem) -> None:
         """Add one item of the answer."""
         if isinstance(item, Section):
             mask = field_mask(frozenset(item.fields))

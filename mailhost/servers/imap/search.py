@@ -10,13 +10,14 @@ from mailhost.mailstore.model import UidRanges
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates, set_keys
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Search
+from mailhost.protocols.imap.fetch import Window
 from mailhost.protocols.imap.search import ReturnOption, SearchKey, UidIn, asks_modseq
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Row, Tx
 from mailhost.storage.errors import BlobDamaged, BlobMissing
 
-_ENDS = frozenset({ReturnOption.MIN, ReturnOption.MAX})
+_SOME = frozenset({ReturnOption.MIN, ReturnOption.MAX, ReturnOption.PARTIAL})
 ROWS_AT_ONCE = 10_000
 CANDIDATES_AT_ONCE = 200
 MAX_CONTENT = 32 * 1024 * 1024
@@ -31,7 +32,7 @@ async def search(database: Database, blobs: Blobs, view: MailboxView, command: S
     if saves:
         view.saved = ()  # it stays empty if the search fails (RFC 5182 §2.1)
     found = await _find(database, blobs, view, command.key, sets, now)
-    named = found if returns is None else _named(found, returns)
+    named = found if returns is None else _named(found, returns, command.window)
     modseq = max((modseq for _, modseq in named), default=0) if asks_modseq(command.key) else None
     if saves:
         view.saved = array("I", [uid for uid, _ in named])
@@ -43,17 +44,26 @@ async def search(database: Database, blobs: Blobs, view: MailboxView, command: S
         return responses.search(numbers, modseq)
     if returns == {ReturnOption.SAVE}:
         return b""
-    return responses.esearch(command.tag, numbers, returns, by_uid=command.by_uid, modseq=modseq or None)
+    return responses.esearch(
+        command.tag, numbers, returns, by_uid=command.by_uid, modseq=modseq or None, window=command.window
+    )
 
 
-def _named(found: list[tuple[int, int]], returns: frozenset[ReturnOption]) -> list[tuple[int, int]]:
-    """The messages MODSEQ and `$` speak of: the first or last when only that was asked (RFC 7162 §3.1.10, RFC 5182)."""
-    if not found or not returns & _ENDS or returns & {ReturnOption.ALL, ReturnOption.COUNT}:
+def _named(
+    found: list[tuple[int, int]], returns: frozenset[ReturnOption], window: Window | None
+) -> list[tuple[int, int]]:
+    """The messages MODSEQ and `$` speak of: those in the answer, where it does not speak of all.
+
+    RFC 5182 §2.4, RFC 7162 §3.1.10, RFC 9394 §3.2.
+    """
+    if not returns & _SOME or returns & {ReturnOption.ALL, ReturnOption.COUNT}:
         return found
-    ends = [found[0]] if ReturnOption.MIN in returns else []
-    if ReturnOption.MAX in returns and found[-1] not in ends:
-        ends.append(found[-1])
-    return ends
+    named = set() if window is None else set(found[window.of(len(found))])
+    if ReturnOption.MIN in returns:
+        named.update(found[:1])
+    if ReturnOption.MAX in returns:
+        named.update(found[-1:])
+    return sorted(named)
 
 
 async def _resolve(database: Database, view: MailboxView, key: SearchKey) -> dict[int, UidRanges]:

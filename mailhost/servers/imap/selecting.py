@@ -44,12 +44,15 @@ async def select(session: Session, command: Select) -> Answer:
                 responses.untagged("OK", "Flags permitted.", f"PERMANENTFLAGS ({permanent})"),
                 responses.untagged("OK", "UIDs valid.", f"UIDVALIDITY {mailbox.uid_validity}"),
                 responses.exists(mailbox.messages),
-                b"* 0 RECENT\r\n",
+                b"" if session.speaks_rev2 else b"* 0 RECENT\r\n",
                 responses.untagged("OK", "Predicted next UID.", f"UIDNEXT {mailbox.uid_next}"),
                 responses.untagged("OK", "Highest.", f"HIGHESTMODSEQ {mailbox.highest_modseq}"),
             )
         )
     )
+    if session.speaks_rev2:
+        uses = filter(None, [mailbox.special_use])
+        await session.say(responses.list_line(uses, mailbox.name, utf8=True))
     await session.say(responses.vanished(news.vanished, earlier=True))
     await tell_flags(session, view, news.changed)
     if view.is_read_only:

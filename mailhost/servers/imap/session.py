@@ -69,6 +69,7 @@ class Session:
         "knows_condstore",
         "knows_qresync",
         "services",
+        "speaks_rev2",
         "stream",
         "told_keywords",
         "view",
@@ -82,6 +83,7 @@ class Session:
         self.view: MailboxView | None = None
         self.knows_condstore = False  # the client has used CONDSTORE: it hears MODSEQ from now on (RFC 7162 §3.1)
         self.knows_qresync = False  # ENABLE QRESYNC: it hears VANISHED for EXPUNGE, and UIDs always (RFC 7162 §3.2)
+        self.speaks_rev2 = False  # ENABLE IMAP4rev2: ESEARCH for SEARCH, no RECENT, LIST at SELECT (RFC 9051 App. A)
         self.told_keywords: Keywords = ()  # those of the last FLAGS response
         self.client_id = ""
         self._pending = b""
@@ -106,7 +108,7 @@ class Session:
         self.services.live.leave(self.account_id, self)
         self.identity = None
         self.view = None
-        self.knows_condstore = self.knows_qresync = False
+        self.knows_condstore = self.knows_qresync = self.speaks_rev2 = False
         self._sign_in_by = asyncio.get_running_loop().time() + self.services.settings.sign_in_seconds
 
     async def say(self, data: bytes) -> None:

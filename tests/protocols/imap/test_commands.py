@@ -6,7 +6,7 @@ from mailhost.protocols.imap import commands, search
 from mailhost.protocols.imap.commands import Command, StatusItem, StoreMode
 from mailhost.protocols.imap.connection import ImapConnection, Limits, State
 from mailhost.protocols.imap.events import Event, Hangup, Mistake
-from mailhost.protocols.imap.fetch import Attribute, Partial, Section, Text
+from mailhost.protocols.imap.fetch import Attribute, Binary, Partial, Section, Text, Window
 from mailhost.protocols.imap.search import And, HasFlag, HasKeyword, HeaderContains, Not, Or, Relation, ReturnOption
 from mailhost.protocols.imap.sets import SAVED, SequenceSet
 
@@ -69,6 +69,31 @@ BODY = section((), Text.WHOLE, b"BODY[]")
         (b'a ID ("Name" "x" "version" NIL)', commands.Id(b"a", (("name", "x"), ("version", None)))),
         (b"a ID nil", commands.Id(b"a", ())),
         (b"a UID EXPUNGE 4:*", commands.Expunge(b"a", SequenceSet(((4, 0),)))),
+        (
+            b"a UID FETCH 1 (BINARY[1.2]<3.4> binary.size[]) (PARTIAL -1:-5)",
+            commands.Fetch(
+                b"a",
+                one(1),
+                True,
+                (
+                    Attribute.UID,
+                    Binary((1, 2), Partial(3, 4), sets_seen=True, label=b"BINARY[1.2]<3>"),
+                    Binary((), None, sets_seen=False, label=b"BINARY.SIZE[]", is_size=True),
+                ),
+                None,
+                window=Window(1, 5, from_newest=True),
+            ),
+        ),
+        (
+            b"a SEARCH RETURN (PARTIAL 9:2 SAVE) ALL",
+            commands.Search(
+                b"a",
+                False,
+                search.All(),
+                frozenset({ReturnOption.PARTIAL, ReturnOption.SAVE}),
+                Window(2, 9, from_newest=False),
+            ),
+        ),
         (b"a UID EXPUNGE $", commands.Expunge(b"a", SAVED)),
         (b"a UNAUTHENTICATE", commands.Unauthenticate(b"a")),
         (b"a CREATE x/ (USE (\\Sent))", commands.Create(b"a", "x", ("\\Sent",))),
@@ -143,7 +168,6 @@ def test_commands(line: bytes, command: Command) -> None:
         (b"BODY[" + b".".join([b"1"] * 101) + b"]", None),
         (b"BODY[HEADER.FIELDS (a:b)]", None),
         (b"BODY[]<1>", None),
-        (b"BINARY[1]", None),
     ],
 )
 def test_sections(item: bytes, expected: Section | None) -> None:

@@ -3,9 +3,10 @@
 import re
 from typing import Final, Literal
 
+from mailhost.protocols.imap.fetch import Window
 from mailhost.protocols.imap.flags import InvalidFlag, parse_flag
 from mailhost.protocols.imap.names import InvalidName, decode_name
-from mailhost.protocols.imap.sets import InvalidSequenceSet, SequenceSet, parse_set
+from mailhost.protocols.imap.sets import MAX_NUMBER, InvalidSequenceSet, SequenceSet, parse_set
 
 MAX_MODSEQ: Final = (1 << 63) - 1
 MAX_NAME: Final = 4096
@@ -22,6 +23,7 @@ _LIST_ATOM: Final = re.compile(rb'[^\x00-\x20(){"\\\x7f-\xff]+')
 _FLAG: Final = re.compile(rb'\\?[^\x00-\x20(){%*"\\\]\x7f-\xff]+')
 _NUMBER: Final = re.compile(rb"[0-9]{1,20}")
 _SET: Final = re.compile(rb"\$|[0-9*][0-9*:,]*")
+_WINDOW: Final = re.compile(rb"(-?)([1-9][0-9]{0,9}):\1([1-9][0-9]{0,9})")
 _SPACES: Final = re.compile(rb" +")
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 
@@ -166,6 +168,16 @@ class Cursor:
         if uids.is_saved or not all(first and last for first, last in uids.ranges):
             raise Refusal("Only numbers can stand in a set of known messages.")
         return uids
+
+    def window(self) -> Window:
+        """`1:500` or `-1:-100` of PARTIAL; the two ends in any order."""
+        found = self.match(_WINDOW)
+        if found is None:
+            raise Refusal("PARTIAL needs a range such as 1:100 or -1:-100.")
+        first, last = sorted((int(found[2]), int(found[3])))
+        if last > MAX_NUMBER:
+            raise Refusal("A number is too large.")
+        return Window(first, last, from_newest=bool(found[1]))
 
     def at_set(self) -> bool:
         """Whether a sequence set stands here."""

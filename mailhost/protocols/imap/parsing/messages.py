@@ -1,10 +1,21 @@
-"""Commands about messages of the selected mailbox (RFC 9051 §6.4, RFC 7162, RFC 6851)."""
+"""Commands about messages of the selected mailbox (RFC 9051 §6.4, RFC 3516, RFC 6851, RFC 7162, RFC 9394)."""
 
 import re
 from typing import Final
 
 from mailhost.protocols.imap.commands import Check, Close, Copy, Expunge, Fetch, Store, StoreMode
-from mailhost.protocols.imap.fetch import ALL, FAST, FULL, Attribute, FetchItem, Partial, Section, Text
+from mailhost.protocols.imap.fetch import (
+    ALL,
+    FAST,
+    FULL,
+    Attribute,
+    Binary,
+    FetchItem,
+    Partial,
+    Section,
+    Text,
+    Window,
+)
 from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, Cursor, Refusal
 
 MAX_ITEMS: Final = 100
@@ -23,6 +34,7 @@ _SECTION: Final = re.compile(
     re.IGNORECASE,
 )
 _LAZY: Final = re.compile(rb" \(LAZY\)", re.IGNORECASE)
+_PART: Final = re.compile(rb"((?:[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)?)\]")
 _PARTIAL: Final = re.compile(rb"<([0-9]{1,20})\.([0-9]{1,20})>")
 _FIELD_NAME: Final = re.compile(rb"[!-9;-~]+")
 _PLAIN_FIELD: Final = re.compile(rb'[^\x00-\x20(){%*"\\\x7f-\xff]+')
@@ -161,37 +173,42 @@ def _parse_fetch(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Fetch:
                 raise Refusal(f"FETCH takes at most {MAX_ITEMS} items.")
     else:
         items[_parse_item(cursor)] = None
-    changed_since, vanished = None, False
+    changed_since: int | None = None
+    vanished, window = False, None
     if not cursor.at_end():
         cursor.space()
         if cursor.skip(b"("):
-            changed_since, vanished = _fetch_modifiers(cursor, may_vanish=by_uid)
-            items[Attribute.MODSEQ] = None
+            changed_since, vanished, window = _fetch_modifiers(cursor, by_uid=by_uid)
+    if changed_since is not None:
+        items[Attribute.MODSEQ] = None
     cursor.end()
     if sum(len(item.fields) for item in items if isinstance(item, Section)) > MAX_FIELDS:
         raise Refusal(f"FETCH takes at most {MAX_FIELDS} names of header fields.")
-    return Fetch(tag, numbers, by_uid, tuple(items), changed_since, vanished)
+    return Fetch(tag, numbers, by_uid, tuple(items), changed_since, vanished, window)
 
 
-def _fetch_modifiers(cursor: Cursor, *, may_vanish: bool) -> tuple[int, bool]:
-    """CHANGEDSINCE and its modseq, and whether VANISHED stands beside it; in any order, up to the parenthesis."""
+def _fetch_modifiers(cursor: Cursor, *, by_uid: bool) -> tuple[int | None, bool, Window | None]:
+    """CHANGEDSINCE and its modseq, whether VANISHED stands beside it, the range of PARTIAL; up to the parenthesis."""
     changed_since: int | None = None
-    vanished = False
+    vanished, window = False, None
     while True:
-        word = cursor.word()
-        if word == b"CHANGEDSINCE":
-            cursor.space()
-            changed_since = cursor.number(MAX_MODSEQ)
-        elif word == b"VANISHED" and may_vanish:
-            vanished = True
-        else:
-            raise Refusal("FETCH takes CHANGEDSINCE, and UID FETCH also VANISHED, as modifiers.")
+        match cursor.word():
+            case b"CHANGEDSINCE":
+                cursor.space()
+                changed_since = cursor.number(MAX_MODSEQ)
+            case b"VANISHED" if by_uid:
+                vanished = True
+            case b"PARTIAL" if by_uid:
+                cursor.space()
+                window = cursor.window()
+            case _:
+                raise Refusal("FETCH takes CHANGEDSINCE, and UID FETCH also VANISHED and PARTIAL, as modifiers.")
         if cursor.skip(b")"):
             break
         cursor.space()
-    if changed_since is None:
+    if vanished and changed_since is None:
         raise Refusal("VANISHED needs CHANGEDSINCE beside it.")
-    return changed_since, vanished
+    return changed_since, vanished, window
 
 
 def _parse_item(cursor: Cursor) -> FetchItem:
@@ -202,6 +219,8 @@ def _parse_item(cursor: Cursor) -> FetchItem:
         return Attribute.PREVIEW
     if name in {b"BODY", b"BODY.PEEK"} and cursor.skip(b"["):
         return _parse_section(cursor, sets_seen=name == b"BODY")
+    if name in {b"BINARY", b"BINARY.PEEK", b"BINARY.SIZE"} and cursor.skip(b"["):
+        return _parse_binary(cursor, name)
     item: FetchItem | None = _ATTRIBUTES.get(name) or _ALIASES.get(name)
     if item is None:
         raise Refusal(f"There is no FETCH item {name[:40].decode()}.")
@@ -229,6 +248,21 @@ def _parse_section(cursor: Cursor, *, sets_seen: bool) -> Section:
         partial = Partial(int(window[1]), int(window[2]))
         label += b"<" + str(partial.start).encode() + b">"
     return Section(path, text, fields, partial, sets_seen, label)
+
+
+def _parse_binary(cursor: Cursor, name: bytes) -> Binary:
+    """`1.2]<0.100>` behind BINARY[ (RFC 3516 §4.2, §4.3)."""
+    found = cursor.match(_PART)
+    if found is None or found[1].count(b".") >= MAX_PATH:
+        raise Refusal("The part in BINARY[] is malformed.")
+    is_size = name == b"BINARY.SIZE"
+    path = tuple(int(number) for number in found[1].split(b".") if number)
+    label = (name if is_size else b"BINARY") + b"[" + found[0]
+    window = None if is_size else cursor.match(_PARTIAL)
+    if window is None:
+        return Binary(path, None, name == b"BINARY", label, is_size)
+    partial = Partial(int(window[1]), int(window[2]))
+    return Binary(path, partial, name == b"BINARY", b"%b<%d>" % (label, partial.start))
 
 
 def _parse_fields(cursor: Cursor) -> tuple[tuple[bytes, ...], bytes]:

@@ -1,9 +1,10 @@
-"""SEARCH and its keys (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162 §3.1.5, RFC 8514)."""
+"""SEARCH and its keys (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162 §3.1.5, RFC 8514, RFC 9394)."""
 
 from collections.abc import Callable
 from typing import Final
 
 from mailhost.protocols.imap.commands import Search
+from mailhost.protocols.imap.fetch import Window
 from mailhost.protocols.imap.flags import InvalidFlag, parse_flag
 from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, Cursor, Refusal
 from mailhost.protocols.imap.parsing.dates import parse_day
@@ -220,23 +221,25 @@ def parse_uid_search(cursor: Cursor, tag: bytes) -> Search:
 
 def _parse_search(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Search:
     cursor.space()
-    returns = None
+    returns = window = None
     if cursor.peek_word() == b"RETURN":
         cursor.word()
         cursor.space()
-        returns = _parse_returns(cursor)
+        returns, window = parse_returns(cursor)
         cursor.space()
     reader = _Reader(cursor, _parse_charset(cursor))
     keys = [reader.key(0)]
     while cursor.skip(b" ") and not cursor.at_end():
         keys.append(reader.key(0))
     cursor.end()
-    return Search(tag, by_uid, keys[0] if len(keys) == 1 else And(tuple(keys)), returns)
+    return Search(tag, by_uid, keys[0] if len(keys) == 1 else And(tuple(keys)), returns, window)
 
 
-def _parse_returns(cursor: Cursor) -> frozenset[ReturnOption]:
+def parse_returns(cursor: Cursor) -> tuple[frozenset[ReturnOption], Window | None]:
+    """The options behind RETURN, {ALL} when there are none, and the range of PARTIAL."""
     cursor.expect(b"(")
     options: set[ReturnOption] = set()
+    window = None
     while not cursor.skip(b")"):
         if options:
             cursor.space()
@@ -244,7 +247,12 @@ def _parse_returns(cursor: Cursor) -> frozenset[ReturnOption]:
         if option is None:
             raise Refusal("There is no such SEARCH return option.")
         options.add(option)
-    return frozenset(options) or frozenset({ReturnOption.ALL})
+        if option is ReturnOption.PARTIAL:
+            cursor.space()
+            window = cursor.window()
+    if window is not None and ReturnOption.ALL in options:
+        raise Refusal("ALL and PARTIAL exclude each other.")
+    return frozenset(options) or frozenset({ReturnOption.ALL}), window
 
 
 def _parse_charset(cursor: Cursor) -> str:
