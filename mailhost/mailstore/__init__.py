@@ -6,7 +6,7 @@ from mailhost.mailstore.account import (
     set_quota,
     usage,
 )
-from mailhost.mailstore.append import append, append_from_client, file_sent_copy
+from mailhost.mailstore.append import append, append_from_client, file_sent_copy, replace_message
 from mailhost.mailstore.changes import changes, highest_modseq
 from mailhost.mailstore.copy import copy, move
 from mailhost.mailstore.expunge import delete_mailbox, expunge
@@ -45,6 +45,7 @@ from mailhost.mailstore.model import (
     NewMessage,
     NoSuchAccount,
     NoSuchMailbox,
+    NoSuchMessage,
     NotSelectable,
     OverQuota,
     SpecialUseRefused,
@@ -89,6 +90,7 @@ __all__ = [
     "NewMessage",
     "NoSuchAccount",
     "NoSuchMailbox",
+    "NoSuchMessage",
     "NotSelectable",
     "NulInMessage",
     "OverQuota",
@@ -130,6 +132,7 @@ __all__ = [
     "raise_modseq",
     "removed_messages",
     "rename_mailbox",
+    "replace_message",
     "restore_removed",
     "set_quota",
     "store_flags",

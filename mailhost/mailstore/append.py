@@ -7,7 +7,7 @@ from mailhost.mailstore.account import admit
 from mailhost.mailstore.expunge import expunge
 from mailhost.mailstore.flags import keyword_mask
 from mailhost.mailstore.mailboxes import find_special, load_mailbox, mailbox_topic
-from mailhost.mailstore.model import MAX_UID, Appended, Flag, MailboxFull, NewMessage, NoSuchMailbox
+from mailhost.mailstore.model import MAX_UID, Appended, Flag, MailboxFull, NewMessage, NoSuchMailbox, NoSuchMessage
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
 
@@ -119,6 +119,20 @@ def append_from_client(
         for message in messages:
             _withdraw_sent_copy(tx, account_id, mailbox_id, message, now)
     return append(tx, blobs, account_id, mailbox_id, messages, now)
+
+
+def replace_message(
+    tx: Tx, blobs: Blobs, account_id: int, source: tuple[int, int], mailbox_id: int, message: NewMessage, now: int
+) -> Appended:
+    """Place a message and take away the one it replaces, (mailbox, UID) `source`: both or neither (RFC 8508).
+
+    The old one goes first, so that a full account can still save a draft anew. Raises NoSuchMessage and what `append`
+    raises.
+    """
+    source_id, uid = source
+    if not expunge(tx, account_id, source_id, [(uid, uid)], now, only_deleted=False):
+        raise NoSuchMessage
+    return append_from_client(tx, blobs, account_id, mailbox_id, [message], now)
 
 
 def _withdraw_sent_copy(tx: Tx, account_id: int, mailbox_id: int, message: NewMessage, now: int) -> None:

@@ -65,6 +65,10 @@ class BadMailboxName(MailhostError):
     """The name cannot be a mailbox; the message says why."""
 
 
+class NoSuchMessage(MailhostError):
+    """The message is not in the mailbox, or not any more."""
+
+
 class NotSelectable(MailhostError):
     """The name only holds children."""
 

@@ -30,6 +30,8 @@ LINES = [
     b"p CREATE x (USE (\\Sent))\r\n",
     b"r UID FETCH 1:* (BINARY[1]<0.9> BINARY.SIZE[2]) (PARTIAL -1:-9)\r\n",
     b"s SEARCH RETURN (PARTIAL 1:9 SAVE) OLDER 5\r\n",
+    b"t REPLACE * {1+}\r\nx (\\Draft) {3+}\r\nabc\r\n",
+    b"u UID REPLACE 7 x {3}\r\nabc {3+}\r\nabc\r\n",
     b"q UNAUTHENTICATE\r\n",
 ]
 
@@ -107,6 +109,7 @@ SHAPES = st.text('()[]{}<>"\\ *%.:,0123456789abcEFTUID+-&~\r\n\x00\u00fc', max_s
             "LIST ",
             "STATUS ",
             "APPEND ",
+            "REPLACE 1 ",
             "UID ",
             "ID ",
             "COPY ",

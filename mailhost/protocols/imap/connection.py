@@ -18,13 +18,14 @@ from mailhost.protocols.imap.events import (
     Mistake,
     SaslResponse,
 )
-from mailhost.protocols.imap.parsing.appending import parse_append, parse_next_message
+from mailhost.protocols.imap.parsing.appending import parse_append, parse_next_message, parse_replace
 from mailhost.protocols.imap.parsing.cursor import Cursor, Refusal
 from mailhost.protocols.imap.parsing.table import APPEND_STATES, COMMANDS, State
 from mailhost.protocols.lines import LineBuffer, LineTooLong
 
 _LITERAL: Final = re.compile(rb"~?\{([0-9]{1,20})(\+?)\}\Z")
-_APPEND: Final = re.compile(rb"[^ ]+ APPEND(?= )", re.IGNORECASE)
+# What stands before the mailbox of a command that brings messages: a literal further on is the first of them.
+_APPEND: Final = re.compile(rb"[^ ]+ (?:APPEND|(?:UID )?REPLACE [^ ]+)(?= )", re.IGNORECASE)
 _TAG: Final = re.compile(rb'[^\x00-\x20(){%*"\\+\x7f-\xff]{1,256}(?= )')
 
 
@@ -40,6 +41,15 @@ class Limits:
     skipped_before_sign_in: int = 65536
     mistakes: int = 50  # malformed commands in one conversation
     mistakes_before_sign_in: int = 10
+
+
+def _command_name(cursor: Cursor) -> bytes:
+    """The command's name in upper case, `UID FETCH` as one."""
+    name = cursor.word()
+    if name == b"UID":
+        cursor.space()
+        name += b" " + cursor.word()
+    return name
 
 
 class _Mode(Enum):
@@ -194,14 +204,11 @@ class ImapConnection:
         return self._begin(command)
 
     def _read_command(self, cursor: Cursor, tag: bytes) -> Command:
-        name = cursor.word()
-        if name == b"UID":
-            cursor.space()
-            name += b" " + cursor.word()
+        name = _command_name(cursor)
         rule = COMMANDS.get(name)
         if rule is None:
-            if name == b"APPEND":
-                raise Refusal("APPEND needs a mailbox and a literal.")
+            if name in APPEND_STATES:
+                raise Refusal(f"{name.decode()} needs a mailbox and a literal.")
             raise Refusal(f"There is no command {name[:40].decode()}.")
         if self.state not in rule.states:
             raise Refusal(f"{name.decode()} is not possible {self.state.value}.")
@@ -240,10 +247,12 @@ class ImapConnection:
     def _read_append(self, cursor: Cursor, size: int) -> AppendMessage:
         tag = cursor.tag()
         cursor.space()
-        cursor.word()
-        if self.state not in APPEND_STATES:
-            raise Refusal(f"APPEND is not possible {self.state.value}.")
-        return parse_append(cursor, tag, size)
+        name = _command_name(cursor)
+        if self.state not in APPEND_STATES[name]:
+            raise Refusal(f"{name.decode()} is not possible {self.state.value}.")
+        if name == b"APPEND":
+            return parse_append(cursor, tag, size)
+        return parse_replace(cursor, tag, size, by_uid=name == b"UID REPLACE")
 
     def _continue_append(self, line: bytes) -> Event:
         """The line behind a message of APPEND: its end, or one more message."""
@@ -261,6 +270,8 @@ class ImapConnection:
         if literal is None:
             self._append = None
             return self._mistake(last.tag, Refusal("Expected a further message or the end of the line."))
+        if last.replaces is not None:
+            return self._refuse(line, Refusal("REPLACE takes one message."), last.tag)
         self._synchronising = not literal[2]
         cursor = Cursor(line[: line.rindex(literal[0])], utf8=self.utf8)
         try:

@@ -27,10 +27,19 @@ class IdleDone:
 
 
 @dataclass(frozen=True, slots=True)
-class AppendMessage:
-    """One message of an APPEND is announced: answer with `accept_literal` or `abandon_append`.
+class Replaced:
+    """The message REPLACE takes away: its sequence number, 0 for `*`, or its UID."""
 
-    Its octets follow as LiteralChunk; then comes the next AppendMessage (RFC 3502) or AppendFinished.
+    number: int
+    by_uid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AppendMessage:
+    """A message of an APPEND, or that of a REPLACE (RFC 8508), is announced.
+
+    Answer with `accept_literal` or `abandon_append`. The octets follow as LiteralChunk; then comes the next
+    AppendMessage (RFC 3502) or AppendFinished.
     """
 
     tag: bytes
@@ -39,6 +48,7 @@ class AppendMessage:
     internal_date: datetime | None
     size: int
     utf8: bool  # RFC 6855: the header may hold raw UTF-8
+    replaces: Replaced | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from mailhost.mailstore.model import (
     MailboxFull,
     NoSuchAccount,
     NoSuchMailbox,
+    NoSuchMessage,
     NotSelectable,
     OverQuota,
     SpecialUseRefused,
@@ -37,6 +38,7 @@ class Answer:
 
 ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     NoSuchMailbox: Answer("NO", "NONEXISTENT", "There is no such mailbox."),
+    NoSuchMessage: Answer("NO", "EXPUNGEISSUED", "There is no such message, or not any more."),
     NotSelectable: Answer("NO", "NONEXISTENT", "This name only holds other mailboxes."),
     MailboxExists: Answer("NO", "ALREADYEXISTS", "There is already a mailbox of this name."),
     BadMailboxName: Answer("NO", "CANNOT", "This cannot be the name of a mailbox."),

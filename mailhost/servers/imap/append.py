@@ -1,10 +1,11 @@
-"""APPEND: messages stream in and are placed all at once (RFC 9051 §6.3.12, RFC 3502, RFC 4315, RFC 7889)."""
+"""APPEND and REPLACE: messages stream in and are placed all at once (RFC 9051 §6.3.12, RFC 3502, RFC 8508)."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from mailhost.errors import MailhostError
 from mailhost.mailstore.account import usage
-from mailhost.mailstore.append import append_from_client
+from mailhost.mailstore.append import append_from_client, replace_message
 from mailhost.mailstore.flags import system_mask
 from mailhost.mailstore.intake import Intake
 from mailhost.mailstore.mailboxes import find_selectable
@@ -14,29 +15,37 @@ from mailhost.mailstore.model import (
     Mailbox,
     NewMessage,
     NoSuchMailbox,
+    NoSuchMessage,
     NotSelectable,
     OverQuota,
     Usage,
 )
-from mailhost.protocols.imap.events import AppendFinished, AppendMessage, Hangup, LiteralChunk, Mistake
-from mailhost.protocols.imap.sets import format_numbers
-from mailhost.servers.imap.answers import Answer, answer_for
+from mailhost.mailstore.rows import live_rows
+from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.events import AppendFinished, AppendMessage, Hangup, LiteralChunk, Mistake, Replaced
+from mailhost.protocols.imap.sets import SequenceSet, format_numbers
+from mailhost.servers.imap.answers import ANSWERS, Answer, answer_for, completed
 from mailhost.servers.imap.session import Session
+from mailhost.servers.imap.view import ReadOnlyView
 from mailhost.storage.database import Tx
 
+_DELETED_MEANWHILE = Answer("NO", "TRYCREATE", "The mailbox was deleted meanwhile.")
 MAX_MESSAGES = 100
 """In one MULTIAPPEND; small messages wait for its end in memory."""
 
 
 async def append(session: Session, first: AppendMessage) -> Answer:
-    """Take the messages of one APPEND. Whatever is wrong is said at once, before the octets where that is possible."""
+    """Take the messages of one command. Whatever is wrong is said at once, before the octets where that is possible."""
     services = session.services
     try:
+        replaced = None if first.replaces is None else await _find_replaced(session, first.replaces)
         mailbox, used = await services.database.point(_look_up, session.account_id, first.mailbox)
     except (NoSuchMailbox, NotSelectable):
         return await _give_up(session, Answer("NO", "TRYCREATE", "There is no such mailbox."))
+    except (NoSuchMessage, ReadOnlyView) as error:
+        return await _give_up(session, ANSWERS[type(error)])
     messages: list[NewMessage] = []
-    octets = used.used_octets
+    octets = used.used_octets - (0 if replaced is None else replaced.octets)
     event: AppendMessage | AppendFinished | Mistake = first
     while isinstance(event, AppendMessage):
         octets += event.size
@@ -55,7 +64,34 @@ async def append(session: Session, first: AppendMessage) -> Answer:
             intake.discard()
     if isinstance(event, Mistake):
         return Answer(event.status, event.code, event.text)
+    if replaced is not None:
+        return await _replace(session, mailbox, messages[0], replaced)
     return await _place(session, mailbox, messages)
+
+
+@dataclass(frozen=True, slots=True)
+class _Old:
+    """The message to be replaced."""
+
+    mailbox_id: int
+    uid: int
+    octets: int
+
+
+async def _find_replaced(session: Session, replaced: Replaced) -> _Old:
+    """Raises NoSuchMessage, ReadOnlyView."""
+    view, database = session.selected, session.services.database
+    if view.is_read_only:
+        raise ReadOnlyView
+    asked = SequenceSet(((replaced.number, replaced.number),))
+    ranges = await view.uid_ranges(database, asked, by_uid=replaced.by_uid)
+    if not ranges:
+        raise NoSuchMessage
+    [(uid, _)] = ranges
+    rows = await database.point(live_rows, view.account_id, view.mailbox_id, uid, uid, ("octets",), 1)
+    if not rows:
+        raise NoSuchMessage
+    return _Old(view.mailbox_id, uid, rows[0][0])
 
 
 def _look_up(tx: Tx, account_id: int, name: str) -> tuple[Mailbox, Usage]:
@@ -114,6 +150,20 @@ def _seconds(moment: datetime | None, session: Session) -> int:
     return seconds if seconds >= 0 else int(session.services.clock())
 
 
+async def _replace(session: Session, mailbox: Mailbox, message: NewMessage, old: _Old) -> Answer:
+    services = session.services
+    source, now = (old.mailbox_id, old.uid), int(services.clock())
+    try:
+        appended: Appended = await services.database.write(
+            replace_message, services.blobs, session.account_id, source, mailbox.id, message, now
+        )
+    except NoSuchMailbox:
+        return _DELETED_MEANWHILE
+    # The client must know the new message before it hears that the old one is gone (RFC 8508 §3.3).
+    await session.say(responses.untagged("OK", "The new message is in place.", _append_uid(appended)))
+    return completed("REPLACE")
+
+
 async def _place(session: Session, mailbox: Mailbox, messages: list[NewMessage]) -> Answer:
     services = session.services
     try:
@@ -126,6 +176,9 @@ async def _place(session: Session, mailbox: Mailbox, messages: list[NewMessage])
             int(services.clock()),
         )
     except NoSuchMailbox:
-        return Answer("NO", "TRYCREATE", "The mailbox was deleted meanwhile.")
-    uids = format_numbers(appended.uids).decode()
-    return Answer("OK", f"APPENDUID {appended.uid_validity} {uids}", "APPEND completed.")
+        return _DELETED_MEANWHILE
+    return Answer("OK", _append_uid(appended), "APPEND completed.")
+
+
+def _append_uid(appended: Appended) -> str:
+    return f"APPENDUID {appended.uid_validity} {format_numbers(appended.uids).decode()}"

@@ -1,7 +1,9 @@
-"""APPEND up to its literal (RFC 9051 §6.3.12, RFC 3502, RFC 6855 §4)."""
+"""APPEND and REPLACE up to their literal (RFC 9051 §6.3.12, RFC 3502, RFC 6855 §4, RFC 8508)."""
 
-from mailhost.protocols.imap.events import AppendMessage
-from mailhost.protocols.imap.parsing.cursor import Cursor
+from dataclasses import replace
+
+from mailhost.protocols.imap.events import AppendMessage, Replaced
+from mailhost.protocols.imap.parsing.cursor import Cursor, Refusal
 from mailhost.protocols.imap.parsing.dates import parse_moment
 
 
@@ -10,6 +12,15 @@ def parse_append(cursor: Cursor, tag: bytes, size: int) -> AppendMessage:
     cursor.space()
     mailbox = cursor.mailbox()
     return parse_next_message(cursor, tag, mailbox, size)
+
+
+def parse_replace(cursor: Cursor, tag: bytes, size: int, *, by_uid: bool) -> AppendMessage:
+    """REPLACE number mailbox [(flags)] ["date"] as far as the literal of `size` octets."""
+    cursor.space()
+    number = 0 if not by_uid and cursor.skip(b"*") else cursor.number()
+    if not number and cursor.text[cursor.place - 1 : cursor.place] != b"*":
+        raise Refusal("REPLACE needs the number of one message.")
+    return replace(parse_append(cursor, tag, size), replaces=Replaced(number, by_uid))
 
 
 def parse_next_message(cursor: Cursor, tag: bytes, mailbox: str, size: int) -> AppendMessage:

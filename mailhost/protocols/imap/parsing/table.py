@@ -72,6 +72,6 @@ COMMANDS: Final[dict[bytes, CommandRule]] = {
     b"MOVE": CommandRule(messages.parse_move, _SELECTED),
     b"UID MOVE": CommandRule(messages.parse_uid_move, _SELECTED),
 }
-"""Every command but APPEND, whose literals are streamed and which the connection reads piece by piece."""
+"""Every command but those of APPEND_STATES, whose literals are streamed: the connection reads them piece by piece."""
 
-APPEND_STATES: Final = _SIGNED_IN
+APPEND_STATES: Final = {b"APPEND": _SIGNED_IN, b"REPLACE": _SELECTED, b"UID REPLACE": _SELECTED}
