@@ -110,6 +110,8 @@ SHAPES = st.text('()[]{}<>"\\ *%.:,0123456789abcEFTUID+-&~\r\n\x00\u00fc', max_s
             "STATUS ",
             "APPEND ",
             "REPLACE 1 ",
+            "SORT (",
+            "THREAD REFERENCES UTF-8 ",
             "UID ",
             "ID ",
             "COPY ",

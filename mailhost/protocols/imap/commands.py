@@ -6,6 +6,7 @@ from enum import Enum
 from mailhost.protocols.imap.fetch import FetchItem, Window
 from mailhost.protocols.imap.search import ReturnOption, SearchKey
 from mailhost.protocols.imap.sets import SequenceSet
+from mailhost.protocols.imap.sorting import Algorithm, Criterion
 
 
 class StatusItem(Enum):
@@ -257,6 +258,28 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Sort:
+    """SORT or UID SORT: a search whose answer is in the order of the criteria (RFC 5256, RFC 5267)."""
+
+    tag: bytes
+    by_uid: bool
+    criteria: tuple[Criterion, ...]  # each key at most once
+    key: SearchKey
+    returns: frozenset[ReturnOption] | None
+    window: Window | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """THREAD or UID THREAD (RFC 5256)."""
+
+    tag: bytes
+    by_uid: bool
+    algorithm: Algorithm
+    key: SearchKey
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch:
     """FETCH or UID FETCH. Macros are resolved; UID and MODSEQ stand in `items` where they are implied."""
 
@@ -319,6 +342,8 @@ Command = (
     | Close
     | Expunge
     | Search
+    | Sort
+    | Thread
     | Fetch
     | Store
     | Copy

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
+from mailhost.message.threads import Node
 from mailhost.protocols.imap.commands import StatusItem
 from mailhost.protocols.imap.fetch import Window
 from mailhost.protocols.imap.names import DELIMITER, encode_name
@@ -153,12 +154,44 @@ def quota_root(name: str, roots: Iterable[str], *, utf8: bool) -> bytes:
     return b"* QUOTAROOT %s\r\n" % b" ".join(pieces)
 
 
-def search(numbers: Iterable[int], modseq: int | None) -> bytes:
-    """`* SEARCH 2 5 (MODSEQ 917)`; `modseq` is the highest among the messages found, None when it was not asked."""
+def search(numbers: Iterable[int], modseq: int | None, *, name: bytes = b"SEARCH") -> bytes:
+    """`* SEARCH 2 5 (MODSEQ 917)`; `modseq` is the highest among the messages found, None when it was not asked.
+
+    `name` is SORT where the numbers are in an order asked for (RFC 5256).
+    """
     found = "".join(f" {number}" for number in numbers)
     if modseq is not None and found:
         found += f" (MODSEQ {modseq})"
-    return b"* SEARCH%s\r\n" % found.encode()
+    return b"* %b%b\r\n" % (name, found.encode())
+
+
+def thread(roots: Sequence[Node]) -> bytes:
+    """`* THREAD (2)(3 6 (4 23)(44 7 96))`: replies behind what they answer, several in parentheses (RFC 5256 §5)."""
+    pieces = [b"* THREAD "] if roots else [b"* THREAD"]
+    waiting: list[bytes | Node] = []
+
+    def wait(nodes: Sequence[Node]) -> None:
+        for node in reversed(nodes):
+            waiting.extend((b")", node, b"("))
+
+    wait(roots)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, bytes):
+            pieces.append(node)
+            continue
+        gap = b""
+        while True:
+            if node.message is not None:
+                pieces.append(b"%b%d" % (gap, node.message.number))
+                gap = b" "
+            if len(node.children) != 1:
+                break
+            [node] = node.children
+        if node.children:
+            pieces.append(gap)
+            wait(node.children)
+    return b"".join(pieces) + b"\r\n"
 
 
 def esearch(

@@ -29,10 +29,12 @@ from mailhost.protocols.imap.commands import (
     Rename,
     Search,
     Select,
+    Sort,
     StartTls,
     Status,
     Store,
     Subscribe,
+    Thread,
     Unauthenticate,
 )
 from mailhost.protocols.imap.events import (
@@ -106,7 +108,7 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
             raise
     if answer is None:
         return
-    is_by_number = isinstance(command, Fetch | Store | Search) and not command.by_uid
+    is_by_number = isinstance(command, Fetch | Store | Search | Sort | Thread) and not command.by_uid
     await _finish(session, command.tag, answer, permits_expunge=not is_by_number)
 
 
@@ -120,7 +122,7 @@ async def _finish(session: Session, tag: bytes, answer: Answer, *, permits_expun
 async def _obey(session: Session, command: Command | AppendMessage) -> Answer | None:
     """The file of this door that knows the command. None when the answer was given already."""
     match command:
-        case Search() | Fetch() | Store() | Copy():
+        case Search() | Sort() | Thread() | Fetch() | Store() | Copy():
             return await messages.obey(session, command)
         case Create() | Delete() | Rename() | Subscribe() | List() | Lsub() | Status() | GetQuota() | GetQuotaRoot():
             return await _obey_about_mailboxes(session, command)

@@ -7,24 +7,26 @@ from mailhost.mailstore.mailboxes import find_selectable
 from mailhost.mailstore.model import NoSuchMailbox, NotSelectable
 from mailhost.mailstore.resync import vanished_since
 from mailhost.protocols.imap import responses
-from mailhost.protocols.imap.commands import Copy, Fetch, Search, Store
+from mailhost.protocols.imap.commands import Copy, Fetch, Search, Sort, Store, Thread
 from mailhost.protocols.imap.fetch import Attribute
 from mailhost.protocols.imap.search import ReturnOption, asks_modseq
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.copy import copy_or_move
 from mailhost.servers.imap.fetch import fetch
 from mailhost.servers.imap.notices import tell_keywords
-from mailhost.servers.imap.search import search
+from mailhost.servers.imap.search import search, thread
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.store import store
 from mailhost.storage.errors import StorageError
 
 
-async def obey(session: Session, command: Search | Fetch | Store | Copy) -> Answer:
+async def obey(session: Session, command: Search | Sort | Thread | Fetch | Store | Copy) -> Answer:
     """Commands about messages of the selected mailbox."""
     match command:
-        case Search():
+        case Search() | Sort():
             return await _search(session, command)
+        case Thread():
+            return await _thread(session, command)
         case Fetch():
             return await _fetch(session, command)
         case Store():
@@ -35,15 +37,22 @@ async def obey(session: Session, command: Search | Fetch | Store | Copy) -> Answ
             assert_never(command)
 
 
-async def _search(session: Session, command: Search) -> Answer:
+async def _thread(session: Session, command: Thread) -> Answer:
+    services = session.services
+    now = int(services.clock())
+    await session.say(await thread(services.database, services.blobs, session.selected, command, now))
+    return completed("THREAD")
+
+
+async def _search(session: Session, command: Search | Sort) -> Answer:
     if asks_modseq(command.key):
         session.knows_condstore = True
-    if session.speaks_rev2 and command.returns is None:
+    if session.speaks_rev2 and isinstance(command, Search) and command.returns is None:
         command = replace(command, returns=frozenset({ReturnOption.ALL}))
     services = session.services
     now = int(services.clock())
     await session.say(await search(services.database, services.blobs, session.selected, command, now))
-    return completed("SEARCH")
+    return completed("SEARCH" if isinstance(command, Search) else "SORT")
 
 
 async def _fetch(session: Session, command: Fetch) -> Answer:

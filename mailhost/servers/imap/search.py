@@ -9,9 +9,10 @@ from mailhost.mailstore.matching import Candidate
 from mailhost.mailstore.model import UidRanges
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates, set_keys
 from mailhost.protocols.imap import responses
-from mailhost.protocols.imap.commands import Search
+from mailhost.protocols.imap.commands import Search, Sort, Thread
 from mailhost.protocols.imap.fetch import Window
 from mailhost.protocols.imap.search import ReturnOption, SearchKey, UidIn, asks_modseq
+from mailhost.servers.imap.sort import in_order, in_threads
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Row, Tx
@@ -24,14 +25,16 @@ MAX_CONTENT = 32 * 1024 * 1024
 """Octets of one message that a search reads; text beyond them is not found."""
 
 
-async def search(database: Database, blobs: Blobs, view: MailboxView, command: Search, now: int) -> bytes:
-    """The untagged answer to SEARCH, if any; what it is to save becomes the view's `$`. Raises ViewBroken."""
+async def search(database: Database, blobs: Blobs, view: MailboxView, command: Search | Sort, now: int) -> bytes:
+    """The untagged answer to SEARCH or SORT, if any; what it is to save becomes the view's `$`. Raises ViewBroken."""
     returns = command.returns
     saves = returns is not None and ReturnOption.SAVE in returns
     sets = await _resolve(database, view, command.key)
     if saves:
         view.saved = ()  # it stays empty if the search fails (RFC 5182 §2.1)
     found = await _find(database, blobs, view, command.key, sets, now)
+    if isinstance(command, Sort):
+        found = await in_order(database, view, found, command.criteria)
     named = found if returns is None else _named(found, returns, command.window)
     modseq = max((modseq for _, modseq in named), default=0) if asks_modseq(command.key) else None
     if saves:
@@ -41,12 +44,20 @@ async def search(database: Database, blobs: Blobs, view: MailboxView, command: S
         known = await view.numbers(database)
         numbers = [number for uid in numbers if (number := known.number_of(uid))]
     if returns is None:
-        return responses.search(numbers, modseq)
+        return responses.search(numbers, modseq, name=b"SORT" if isinstance(command, Sort) else b"SEARCH")
     if returns == {ReturnOption.SAVE}:
         return b""
     return responses.esearch(
         command.tag, numbers, returns, by_uid=command.by_uid, modseq=modseq or None, window=command.window
     )
+
+
+async def thread(database: Database, blobs: Blobs, view: MailboxView, command: Thread, now: int) -> bytes:
+    """The untagged answer to THREAD. Raises ViewBroken."""
+    sets = await _resolve(database, view, command.key)
+    found = await _find(database, blobs, view, command.key, sets, now)
+    numbers = None if command.by_uid else await view.numbers(database)
+    return responses.thread(await in_threads(database, view, found, command.algorithm, numbers))
 
 
 def _named(

@@ -9,6 +9,7 @@ from mailhost.protocols.imap.events import Event, Hangup, Mistake
 from mailhost.protocols.imap.fetch import Attribute, Binary, Partial, Section, Text, Window
 from mailhost.protocols.imap.search import And, HasFlag, HasKeyword, HeaderContains, Not, Or, Relation, ReturnOption
 from mailhost.protocols.imap.sets import SAVED, SequenceSet
+from mailhost.protocols.imap.sorting import Algorithm, Criterion, SortKey
 
 
 def read(line: bytes, state: State = State.SELECTED, *, utf8: bool = False) -> Event | None:
@@ -94,6 +95,17 @@ BODY = section((), Text.WHOLE, b"BODY[]")
                 Window(2, 9, from_newest=False),
             ),
         ),
+        (
+            b"a UID SORT RETURN () (reverse DATE SUBJECT DATE) UTF-8 ANSWERED",
+            commands.Sort(
+                b"a",
+                True,
+                (Criterion(SortKey.DATE, is_reverse=True), Criterion(SortKey.SUBJECT)),
+                HasFlag("\\Answered"),
+                frozenset({ReturnOption.ALL}),
+            ),
+        ),
+        (b"a THREAD references UTF-8 ALL", commands.Thread(b"a", False, Algorithm.REFERENCES, search.All())),
         (b"a UID EXPUNGE $", commands.Expunge(b"a", SAVED)),
         (b"a UNAUTHENTICATE", commands.Unauthenticate(b"a")),
         (b"a CREATE x/ (USE (\\Sent))", commands.Create(b"a", "x", ("\\Sent",))),

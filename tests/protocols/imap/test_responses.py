@@ -2,6 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailhost.message.subjects import BaseSubject
+from mailhost.message.threads import Node, Threaded
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.parsing.cursor import Cursor
 from mailhost.protocols.imap.search import ReturnOption
@@ -46,3 +48,23 @@ def test_esearch_leaves_out_what_there_is_none_of() -> None:
     assert responses.esearch(b"a", [], wanted, by_uid=False, modseq=None) == b'* ESEARCH (TAG "a") COUNT 0\r\n'
     full = responses.esearch(b"a", [2, 3, 4, 9], wanted, by_uid=True, modseq=7)
     assert full == b'* ESEARCH (TAG "a") UID MIN 2 MAX 9 COUNT 4 ALL 2:4,9 MODSEQ 7\r\n'
+
+
+def test_threads_are_nested_where_several_answer() -> None:
+    def node(number: int | None, *children: Node) -> Node:
+        made = Node(None if number is None else Threaded(number, 0, BaseSubject("", False)))
+        for child in children:
+            made.adopt(child)
+        return made
+
+    roots = [
+        node(2),
+        node(3, node(6, node(4, node(23)), node(44, node(7, node(96))))),
+        node(None, node(3), node(5)),
+    ]
+    assert responses.thread(roots) == b"* THREAD (2)(3 6 (4 23)(44 7 96))((3)(5))\r\n"
+    assert responses.thread([]) == b"* THREAD\r\n"
+    chain = node(50_000)
+    for number in range(49_999, 0, -1):
+        chain = node(number, chain)
+    assert responses.thread([chain]).count(b" ") == 50_001

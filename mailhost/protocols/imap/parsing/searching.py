@@ -221,22 +221,32 @@ def parse_uid_search(cursor: Cursor, tag: bytes) -> Search:
 
 def _parse_search(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Search:
     cursor.space()
-    returns = window = None
-    if cursor.peek_word() == b"RETURN":
+    returns, window = read_returns(cursor)
+    codec = "utf-8"  # unless the client says otherwise, as in RFC 9051
+    if cursor.peek_word() == b"CHARSET":
         cursor.word()
         cursor.space()
-        returns, window = parse_returns(cursor)
+        codec = read_codec(cursor)
         cursor.space()
-    reader = _Reader(cursor, _parse_charset(cursor))
+    return Search(tag, by_uid, read_keys(cursor, codec), returns, window)
+
+
+def read_keys(cursor: Cursor, codec: str) -> SearchKey:
+    """The keys at the end of a command; `codec` decodes the strings searched for."""
+    reader = _Reader(cursor, codec)
     keys = [reader.key(0)]
     while cursor.skip(b" ") and not cursor.at_end():
         keys.append(reader.key(0))
     cursor.end()
-    return Search(tag, by_uid, keys[0] if len(keys) == 1 else And(tuple(keys)), returns, window)
+    return keys[0] if len(keys) == 1 else And(tuple(keys))
 
 
-def parse_returns(cursor: Cursor) -> tuple[frozenset[ReturnOption], Window | None]:
-    """The options behind RETURN, {ALL} when there are none, and the range of PARTIAL."""
+def read_returns(cursor: Cursor) -> tuple[frozenset[ReturnOption] | None, Window | None]:
+    """RETURN with its options, {ALL} when there are none, and the range of PARTIAL; None where there is no RETURN."""
+    if cursor.peek_word() != b"RETURN":
+        return None, None
+    cursor.word()
+    cursor.space()
     cursor.expect(b"(")
     options: set[ReturnOption] = set()
     window = None
@@ -252,18 +262,14 @@ def parse_returns(cursor: Cursor) -> tuple[frozenset[ReturnOption], Window | Non
             window = cursor.window()
     if window is not None and ReturnOption.ALL in options:
         raise Refusal("ALL and PARTIAL exclude each other.")
+    cursor.space()
     return frozenset(options) or frozenset({ReturnOption.ALL}), window
 
 
-def _parse_charset(cursor: Cursor) -> str:
-    """The codec of the search strings. UTF-8 unless the client says otherwise, as in RFC 9051."""
-    if cursor.peek_word() != b"CHARSET":
-        return "utf-8"
-    cursor.word()
-    cursor.space()
+def read_codec(cursor: Cursor) -> str:
+    """The codec for the charset that is named here."""
     codec = CHARSETS.get(cursor.astring().decode("ascii", "replace").upper())
     if codec is None:
         code = f"BADCHARSET ({' '.join(CHARSETS)})"
         raise Refusal("This charset is not known here.", status="NO", code=code)
-    cursor.space()
     return codec

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final
 
 from mailhost.protocols.imap.commands import Command
-from mailhost.protocols.imap.parsing import mailboxes, messages, searching, session
+from mailhost.protocols.imap.parsing import mailboxes, messages, searching, session, sorting
 from mailhost.protocols.imap.parsing.cursor import Cursor
 
 
@@ -63,6 +63,10 @@ COMMANDS: Final[dict[bytes, CommandRule]] = {
     b"UID EXPUNGE": CommandRule(messages.parse_uid_expunge, _SELECTED),
     b"SEARCH": CommandRule(searching.parse_search, _SELECTED),
     b"UID SEARCH": CommandRule(searching.parse_uid_search, _SELECTED),
+    b"SORT": CommandRule(sorting.parse_sort, _SELECTED),
+    b"UID SORT": CommandRule(sorting.parse_uid_sort, _SELECTED),
+    b"THREAD": CommandRule(sorting.parse_thread, _SELECTED),
+    b"UID THREAD": CommandRule(sorting.parse_uid_thread, _SELECTED),
     b"FETCH": CommandRule(messages.parse_fetch, _SELECTED),
     b"UID FETCH": CommandRule(messages.parse_uid_fetch, _SELECTED),
     b"STORE": CommandRule(messages.parse_store, _SELECTED),
