@@ -10,11 +10,19 @@ from mailhost.storage.database import Tx
 
 
 def expunge(
-    tx: Tx, account_id: int, mailbox_id: int, ranges: UidRanges, now: int, *, only_deleted: bool = True
+    tx: Tx,
+    account_id: int,
+    mailbox_id: int,
+    ranges: UidRanges,
+    now: int,
+    *,
+    only_deleted: bool = True,
+    limit: int = MAX_UID,
 ) -> list[int]:
     """Remove the placements inside the ranges that carry \\Deleted, or all of them; returns their UIDs, ascending.
 
-    A message that loses its last placement is kept, out of sight, for the owner to undo. Raises NoSuchMailbox.
+    At most `limit` of them, for a caller who comes back and lets other writers pass between. A message that loses its
+    last placement is kept, out of sight, for the owner to undo. Raises NoSuchMailbox.
     """
     modseq = raise_modseq(tx, account_id)
     load_mailbox(tx, account_id, mailbox_id)
@@ -25,12 +33,14 @@ def expunge(
             select account_id, mailbox_id, uid, :modseq, message_id, flags, :now from placement
             where account_id = :account_id and mailbox_id = :mailbox_id and {condition}
                 and flags & :wanted = :wanted
+            order by uid limit :room
             returning uid""",  # noqa: S608
             account_id=account_id,
             mailbox_id=mailbox_id,
             modseq=modseq,
             now=now,
             wanted=int(Flag.DELETED) if only_deleted else 0,
+            room=limit - len(uids),
             **parameters,
         )
         uids += (row[0] for row in rows)

@@ -199,6 +199,17 @@ async def test_a_message_with_much_structure_is_known_without_a_walk(database, a
         assert "message_heavy" in await database.read(plan)
 
 
+async def test_expunge_in_steps_removes_the_first_and_counts_them(database, account, put) -> None:
+    for _ in range(5):
+        await put(flags=Flag.DELETED)
+    box = await inbox(database, account)
+    for expected in ([1, 2], [3, 5], []):
+        ranges = [(1, 1), (2, 3), (5, 9)]
+        assert await database.write(mailstore.expunge, account, box.id, ranges, NOW, limit=2) == expected
+    assert (await inbox(database, account)).messages == 1
+    assert (await database.read(mailstore.usage, account)).used_messages == 1
+
+
 async def test_names_that_cannot_be_mailboxes(database, account) -> None:
     for name in ("", "a//b", "/a", " a", "a ", "a/ b", "x" * 1025, "a*", "b%", "c\x07", "\ud800", "/".join("a" * 40)):
         with pytest.raises(BadMailboxName):

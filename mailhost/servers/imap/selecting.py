@@ -16,6 +16,9 @@ from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import MailboxView, ReadOnlyView
 from mailhost.storage.database import Tx
 
+EXPUNGED_AT_ONCE = 2_000
+"""Then other writers pass."""
+
 
 async def select(session: Session, command: Select) -> Answer:
     """SELECT and EXAMINE. A mailbox that was open is closed even when this one cannot be opened."""
@@ -135,4 +138,11 @@ async def _expunge(session: Session, view: MailboxView, ranges: list[tuple[int, 
     if not ranges or not mailbox.deleted:
         return False
     now = int(services.clock())
-    return bool(await services.database.write(expunge, view.account_id, view.mailbox_id, ranges, now))
+    removed = 0
+    while True:
+        uids = await services.database.write(
+            expunge, view.account_id, view.mailbox_id, ranges, now, limit=EXPUNGED_AT_ONCE
+        )
+        removed += len(uids)
+        if len(uids) < EXPUNGED_AT_ONCE:
+            return removed > 0
