@@ -65,7 +65,7 @@ async def fetch(
     by_row, by_content = split_items(command.items)
     if by_content:
         told = (Attribute.FLAGS, Attribute.MODSEQ) if tells_modseq else (Attribute.FLAGS,)
-        newly_seen = plan_rows(list(dict.fromkeys((*by_row, *told))), is_whole=False)
+        newly_seen = plan_rows(tuple(dict.fromkeys((*by_row, *told))), is_whole=False)
         plans = (plan_rows(by_row, is_whole=False), newly_seen)
         pieces = _with_contents(database, blobs, view, numbers, ranges, plans, by_content, changed_since)
     else:

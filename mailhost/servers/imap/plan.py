@@ -6,6 +6,7 @@ listing makes no object per message but the words themselves.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import repeat
 from typing import Final
 
@@ -145,7 +146,8 @@ class RowPlan:
         return b"".join(pieces)
 
 
-def split_items(items: Sequence[FetchItem]) -> tuple[list[RowItem], list[Section | Binary]]:
+@lru_cache(maxsize=256)
+def split_items(items: tuple[FetchItem, ...]) -> tuple[tuple[RowItem, ...], tuple[Section | Binary, ...]]:
     """Items answered by the row, and sections that need the content."""
     by_row: list[RowItem] = []
     by_content: list[Section | Binary] = []
@@ -154,11 +156,12 @@ def split_items(items: Sequence[FetchItem]) -> tuple[list[RowItem], list[Section
             by_content.append(item)
         else:
             by_row.append(item)
-    return by_row, by_content
+    return tuple(by_row), tuple(by_content)
 
 
-def plan_rows(items: Sequence[RowItem], *, is_whole: bool = True) -> RowPlan:
-    """The plan for items that `split_items` found to be answered by the row.
+@lru_cache(maxsize=256)
+def plan_rows(items: tuple[RowItem, ...], *, is_whole: bool = True) -> RowPlan:
+    """The plan for items that `split_items` found to be answered by the row; clients ask the same over and over.
 
     With `is_whole` unset only the words between the parentheses are rendered, for sections to follow.
     """
