@@ -46,15 +46,17 @@ async def retrieve(session: Session, event: Retr) -> bytes:
     """RETR: the whole message, streamed."""
     index = _index(session.drop, event.number)
     content = await _find(session, index)
-    await session.say(ok(f"{session.drop.octets[index]} octets follow"))
-    return await _send(session, _whole(session, content))
+    return await _send(
+        session,
+        ok(f"{session.drop.octets[index]} octets follow"),
+        _behind(content.prefix, session.services.blobs.stream(content.blob)),
+    )
 
 
 async def top(session: Session, event: Top) -> bytes:
     """TOP: the header, the empty line, and the first lines of the text."""
     content = await _find(session, _index(session.drop, event.number))
-    await session.say(ok("Top of message follows"))
-    return await _send(session, _beginning(session, content, event.lines))
+    return await _send(session, ok("Top of message follows"), _beginning(session, content, event.lines))
 
 
 def delete(session: Session, event: Dele) -> bytes:
@@ -99,28 +101,36 @@ async def _find(session: Session, index: int) -> Content:
         raise NoSuchMessage(f"Message {index + 1} was erased by another session.") from None
 
 
-async def _send(session: Session, pieces: AsyncIterator[bytes]) -> bytes:
+async def _send(session: Session, answer: bytes, pieces: AsyncIterator[bytes]) -> bytes:
+    """Nothing is said before the first piece is there: damage met then is an -ERR, and the client goes on."""
     dots = DotEncoder()
+    lead = answer
     try:
         async for piece in pieces:
-            await session.say(dots.feed(piece))
+            await session.say(lead + dots.feed(piece))
+            lead = b""
             await session.keep_lock()
-    except MailhostError as error:  # too late for -ERR: half a message must not look like a whole one
+    except MailhostError as error:
+        if lead:
+            raise
+        # Too late for -ERR: half a message must not look like a whole one.
         session.stream.abort()
         raise SessionOver(type(error).__name__) from error
-    return dots.finish()
+    return lead + dots.finish()
 
 
-async def _whole(session: Session, content: Content) -> AsyncIterator[bytes]:
-    yield content.prefix
-    async for piece in session.services.blobs.stream(content.blob):
-        yield piece
+async def _behind(prefix: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The prefix with the first piece, so that it does not go out before the content has been looked at."""
+    async for piece in pieces:
+        yield prefix + piece
+        prefix = b""
+    if prefix:
+        yield prefix
 
 
 async def _beginning(session: Session, content: Content, lines: int) -> AsyncIterator[bytes]:
-    yield content.prefix
     blobs = session.services.blobs
-    async for piece in blobs.stream(content.blob, 0, content.header_octets):
+    async for piece in _behind(content.prefix, blobs.stream(content.blob, 0, content.header_octets)):
         yield piece
     if not lines:
         return

@@ -1,6 +1,7 @@
 """POP3 as poplib speaks it: sign-in, the maildrop, and what QUIT does or does not."""
 
 import asyncio
+import hashlib
 import poplib
 import socket
 import time
@@ -295,3 +296,23 @@ async def test_a_revoked_password_ends_the_session(house: House, plain_port: int
     said = await in_thread(session)
     assert said[4:] == [b"-ERR [AUTH] Your password was revoked; nothing was deleted.\r\n"]
     assert len(await house.inbox("ann")) == 1
+
+
+async def test_a_damaged_message_is_an_error_and_the_next_one_comes(house: House) -> None:
+    await put(house, FIRST, b"Return-Path: <>\r\n")
+    await put(house, SECOND)
+
+    def damage(tx: Tx) -> None:
+        digest = hashlib.sha256(FIRST).digest()
+        tx.execute("update blob set payload = :junk where digest = :digest", junk=b"junk" * 9, digest=digest)
+
+    await house.database.write(damage)
+
+    def day(client: poplib.POP3) -> None:
+        for broken in (lambda: client.retr(1), lambda: client.top(1, 0)):
+            with pytest.raises(poplib.error_proto, match=r"-ERR \[SYS/TEMP\]"):
+                broken()
+        assert client.retr(2)[1] == SECOND.split(b"\r\n")[:-1]
+        client.quit()
+
+    await run(house, day)
