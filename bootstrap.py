@@ -14,6 +14,7 @@ import sys
 
 OLDEST = (3, 11)
 CHECKOUT = os.path.dirname(os.path.abspath(__file__))
+PATH_FILE = "mailhost.pth"
 LAUNCHER = '#!/bin/sh\nexec "$(dirname "$0")/python" -m mailhost "$@"\n'
 
 
@@ -45,9 +46,9 @@ def require_venv_module():
 
 
 def lock_digest(lock):
-    """What the environment must match: the lock, the interpreter and the place of the checkout."""
+    """What the environment must match: the lock, and the place of the checkout."""
     with open(lock, "rb") as file:
-        return hashlib.sha256(file.read() + f"{sys.version_info[:2]} {CHECKOUT}".encode()).hexdigest()
+        return hashlib.sha256(file.read() + CHECKOUT.encode()).hexdigest()
 
 
 def make_environment(folder):
@@ -55,7 +56,7 @@ def make_environment(folder):
     require_venv_module()
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, stdout=sys.stderr)
     packages = os.path.join(folder, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
-    with open(os.path.join(packages, "mailhost.pth"), "w", encoding="utf-8") as file:
+    with open(os.path.join(packages, PATH_FILE), "w", encoding="utf-8") as file:
         file.write(CHECKOUT + "\n")
     launcher = os.path.join(folder, "bin", "mailhost")
     with open(launcher, "w", encoding="utf-8") as file:
@@ -63,13 +64,18 @@ def make_environment(folder):
     os.chmod(launcher, 0o755)
 
 
-def is_of_this_python(folder):
-    """Whether the environment runs and was made by this version of Python, for a checkout that stands here."""
-    packages = os.path.join(folder, "lib", "python%d.%d" % sys.version_info[:2], "site-packages", "mailhost.pth")
-    if not (os.access(os.path.join(folder, "bin", "python"), os.X_OK) and os.path.exists(packages)):
+def is_usable(folder):
+    """Whether the environment runs, on whichever Python it was made with, and was made for this checkout, here."""
+    try:
+        with open(os.path.join(folder, "pyvenv.cfg"), encoding="utf-8") as file:
+            facts = dict(line.strip().split(" = ", 1) for line in file if " = " in line)
+        version = facts["version"].rpartition(".")[0]
+        with open(
+            os.path.join(folder, "lib", f"python{version}", "site-packages", PATH_FILE), encoding="utf-8"
+        ) as file:
+            return file.read().strip() == CHECKOUT and os.access(facts["executable"], os.X_OK)
+    except (OSError, KeyError):
         return False
-    with open(packages, encoding="utf-8") as file:
-        return file.read().strip() == CHECKOUT
 
 
 def install(folder, name):
@@ -77,7 +83,7 @@ def install(folder, name):
     lock = os.path.join(CHECKOUT, name)
     stamp = os.path.join(folder, name + ".installed")
     wanted = lock_digest(lock)
-    if is_of_this_python(folder):
+    if is_usable(folder):
         if os.path.exists(stamp):
             with open(stamp, encoding="utf-8") as file:
                 if file.read() == wanted:

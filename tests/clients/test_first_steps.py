@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,12 @@ from tests.running import ROOT, needs, run
 def make_up(folder: Path, options: str) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
     """`make up` on an empty data folder; what it logs goes to the file."""
     log = folder / "log"
-    command = [needs("make", "make"), "up", f"ARGS=--data {folder}/data --ports auto {options}"]
+    command = [
+        needs("make", "make"),
+        "up",
+        f"PYTHON={sys.executable}",
+        f"ARGS=--data {folder}/data --ports auto {options}",
+    ]
     with log.open("w") as stderr:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True)
     try:
