@@ -32,6 +32,7 @@ LINES = [
     b"s SEARCH RETURN (PARTIAL 1:9 SAVE) OLDER 5\r\n",
     b"t REPLACE * {1+}\r\nx (\\Draft) {3+}\r\nabc\r\n",
     b"u UID REPLACE 7 x {3}\r\nabc {3+}\r\nabc\r\n",
+    b"v COMPRESS DEFLATE\r\n",
     b"q UNAUTHENTICATE\r\n",
 ]
 

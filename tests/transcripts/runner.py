@@ -7,7 +7,8 @@
     S1: a OK ...
 
 The folder names the protocol. `C:` and `S:` are client 1. Sentences before the first line of a client say what is in
-place (`house.py` lists them). Between the lines `C1 starts TLS`, `C1 goes away`, `S1 closes`, `S1 is silent`.
+place (`house.py` lists them). Between the lines `C1 starts TLS`, `C1 compresses`, `C1 goes away`,
+`S1 closes`, `S1 is silent`.
 
 Each `C:` line is sent with CRLF. In it ␀ is a NUL, ␊ is LF alone and ends the line without CRLF, and `«x × 300»` is
 300 of x. In an `S:` line `...` is any text, also none, and ␀ a NUL too.
@@ -16,6 +17,7 @@ Each `C:` line is sent with CRLF. In it ␀ is a NUL, ␊ is LF alone and ends t
 import asyncio
 import re
 import ssl
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +30,7 @@ PATIENCE: Final = 10.0
 SILENCE: Final = 0.05
 
 _SPOKEN: Final = re.compile(r"([CS])(\d*): ?(.*)")
-_ACTION: Final = re.compile(r"([CS])(\d*) (starts TLS|goes away|closes|is silent)")
+_ACTION: Final = re.compile(r"([CS])(\d*) (starts TLS|compresses|goes away|closes|is silent)")
 _PREPARED: Final = re.compile(r"([\d, and]+) ha(?:s|ve) (.+)")
 _REPEATED: Final = re.compile(r"«(.+?) × (\d+)»")
 
@@ -40,17 +42,36 @@ class Client:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
+    deflate: "zlib._Compress | None" = None
+    inflate: "zlib._Decompress | None" = None
+    inflated: bytes = b""
+
     async def line(self) -> str:
         """The server's next line; empty at the end."""
         async with asyncio.timeout(PATIENCE):
-            data = await self.reader.readline()
+            data = await self._inflated_line() if self.inflate else await self.reader.readline()
         return data.decode("utf-8", "backslashreplace").removesuffix("\r\n")
+
+    async def _inflated_line(self) -> bytes:
+        assert self.inflate is not None
+        while b"\n" not in self.inflated and (received := await self.reader.read(65536)):
+            self.inflated += self.inflate.decompress(received)
+        line, end, self.inflated = self.inflated.partition(b"\n")
+        return line + end
+
+    def compress(self) -> None:
+        """From here on both sides compress (RFC 4978)."""
+        self.deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+        self.inflate = zlib.decompressobj(-15)
 
     async def say(self, text: str) -> None:
         """Send one line of the transcript."""
         text = _REPEATED.sub(lambda found: found[1] * int(found[2]), text).replace("␀", "\0")
         data = text.replace("␊", "\n").encode()
-        self.writer.write(data if text.endswith("␊") else data + b"\r\n")
+        data = data if text.endswith("␊") else data + b"\r\n"
+        if self.deflate is not None:
+            data = self.deflate.compress(data) + self.deflate.flush(zlib.Z_SYNC_FLUSH)
+        self.writer.write(data)
         with suppress(ConnectionError):  # the server may hang up; what it said is still to be read
             await self.writer.drain()
 
@@ -146,6 +167,8 @@ class Transcript:
             case "starts TLS":
                 context = ssl.create_default_context(cafile=self.authority)
                 await client.writer.start_tls(context, server_hostname="imap.example.test")
+            case "compresses":
+                client.compress()
             case "goes away":
                 await client.close()
             case "closes":

@@ -101,6 +101,14 @@ class Unauthenticate:
 
 
 @dataclass(frozen=True, slots=True)
+class Compress:
+    """COMPRESS: the mechanism in upper case (RFC 4978)."""
+
+    tag: bytes
+    mechanism: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resync:
     """What a client remembers of a mailbox it selects again (RFC 7162 §3.2.5).
 
@@ -326,6 +334,7 @@ Command = (
     | Authenticate
     | Enable
     | Unauthenticate
+    | Compress
     | Select
     | Create
     | Delete

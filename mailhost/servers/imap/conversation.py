@@ -10,6 +10,7 @@ from mailhost.protocols.imap.commands import (
     Check,
     Close,
     Command,
+    Compress,
     Copy,
     Create,
     Delete,
@@ -154,6 +155,8 @@ async def _obey(session: Session, command: Command | AppendMessage) -> Answer | 
             return await signin.log_in(session, command)
         case Authenticate():
             return await signin.authenticate(session, command)
+        case Compress():
+            return await enable.compress(session, command)
         case Unauthenticate():
             return await signin.sign_out(session)
         case Logout():

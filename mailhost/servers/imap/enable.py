@@ -1,8 +1,8 @@
-"""ENABLE, ID, NAMESPACE (RFC 5161, RFC 2971, RFC 2342)."""
+"""ENABLE, ID, NAMESPACE, COMPRESS (RFC 5161, RFC 2971, RFC 2342, RFC 4978)."""
 
 import mailhost
 from mailhost.protocols.imap import responses
-from mailhost.protocols.imap.commands import Enable, Id
+from mailhost.protocols.imap.commands import Compress, Enable, Id
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.session import Session
 
@@ -44,6 +44,21 @@ async def exchange_ids(session: Session, command: Id) -> Answer:
         )
     )
     return completed("ID")
+
+
+async def compress(session: Session, command: Compress) -> Answer | None:
+    """COMPRESS. Its OK is the last that is sent as it is, so the answer is given here."""
+    if command.mechanism != "DEFLATE":
+        return Answer("BAD", None, "COMPRESS knows DEFLATE here.")
+    if session.compresses:
+        return Answer("BAD", "COMPRESSIONACTIVE", "DEFLATE is active already.")
+    if session.connection.is_inside_command:
+        # Nobody could say whether what is there already was compressed (RFC 4978 §3 forbids to send it).
+        return Answer("BAD", None, "Wait for the answer to COMPRESS before you send more.")
+    await session.say(responses.tagged(command.tag, "OK", "DEFLATE active"))
+    await session.flush()
+    session.start_compression()
+    return None
 
 
 async def tell_namespace(session: Session) -> Answer:

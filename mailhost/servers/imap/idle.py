@@ -42,8 +42,9 @@ async def _until_done(session: Session) -> Answer:
                 raise AssertionError(f"unexpected in IDLE: {event}")
         await tell_news(session)
         await session.flush()
+        session.rest()
         try:
-            data = await session.stream.read(min(settings.recheck_seconds, max(until - clock(), 0.001)))
+            data = await session.read(min(settings.recheck_seconds, max(until - clock(), 0.001)))
         except TimeoutError:
             if clock() >= until:
                 raise await session.bye("Autologout; IDLE again before half an hour is over.", "timeout") from None

@@ -30,13 +30,13 @@ class ImapServer:
         except Exception:
             reason = "crashed"
             log.exception("session.crashed", protocol="imap", connection=stream.id)
-            await self._apologise(stream)
+            await self._apologise(session)
         finally:
             if session.identity is not None:
                 session.forget_identity()
             log.info("session.ended", protocol="imap", connection=stream.id, peer=stream.peer[0], reason=reason)
             await stream.close()
 
-    async def _apologise(self, stream: Stream) -> None:
+    async def _apologise(self, session: Session) -> None:
         with suppress(ConnectionError):
-            await stream.write(responses.untagged("BYE", "System Error"))
+            await session.write(responses.untagged("BYE", "System Error"))

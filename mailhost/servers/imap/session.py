@@ -10,6 +10,7 @@ from mailhost.login.model import Clock, Identity
 from mailhost.mailstore.flags import Keywords
 from mailhost.network.stream import Stream
 from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.compression import Compression, CompressionBroken
 from mailhost.protocols.imap.connection import ImapConnection, Limits
 from mailhost.protocols.imap.events import Event
 from mailhost.servers.imap.live import LiveSessions
@@ -59,6 +60,7 @@ class Session:
     """What the files of this door share. Answers are gathered by `say` and leave before the next wait."""
 
     __slots__ = (
+        "_compression",
         "_in_a_row",
         "_must_recheck",
         "_pending",
@@ -86,6 +88,7 @@ class Session:
         self.speaks_rev2 = False  # ENABLE IMAP4rev2: ESEARCH for SEARCH, no RECENT, LIST at SELECT (RFC 9051 App. A)
         self.told_keywords: Keywords = ()  # those of the last FLAGS response
         self.client_id = ""
+        self._compression: Compression | None = None
         self._pending = b""
         self._must_recheck = False
         self._in_a_row = 0
@@ -117,13 +120,47 @@ class Session:
             self._pending += data
             return
         data, self._pending = self._pending + data, b""
-        await self.stream.write(data)
+        await self.write(data)
 
     async def flush(self) -> None:
         """Send what was gathered."""
         if self._pending:
             data, self._pending = self._pending, b""
-            await self.stream.write(data)
+            await self.write(data)
+
+    async def write(self, data: bytes) -> None:
+        """Send `data` now, compressed where the client wants that."""
+        await self.stream.write(data if self._compression is None else self._compression.deflate(data))
+
+    async def read(self, seconds: float) -> bytes | None:
+        """The client's next octets as `Stream.read` gives them, inflated. Raises SessionOver where they cannot be."""
+        layer = self._compression
+        if layer is None:
+            return await self.stream.read(seconds)
+        try:
+            while not (data := layer.take()):
+                received = await self.stream.read(seconds)
+                if not received:
+                    return received
+                layer.feed(received)
+        except CompressionBroken:
+            raise await self.bye("What you sent is not compressed by DEFLATE.", "bad-input") from None
+        await asyncio.sleep(0)  # few octets may stand for many: others get their turn between the pieces
+        return data
+
+    @property
+    def compresses(self) -> bool:
+        """Whether COMPRESS is in force."""
+        return self._compression is not None
+
+    def start_compression(self) -> None:
+        """From here on octets are compressed both ways (RFC 4978 §3); what was said before is sent already."""
+        self._compression = Compression()
+
+    def rest(self) -> None:
+        """The session is about to sleep: keep nothing that can be made again."""
+        if self._compression is not None:
+            self._compression.rest()
 
     async def bye(self, text: str, reason: str) -> SessionOver:
         """Say BYE; raise what this returns."""
@@ -145,7 +182,7 @@ class Session:
         """Wait for octets and hand them to the conversation; an interruption counts. Raises SessionOver."""
         await self.flush()
         try:
-            data = await self.stream.read(max(seconds, 0.001))
+            data = await self.read(max(seconds, 0.001))
         except TimeoutError:
             raise await self.bye("Autologout; you said nothing for too long.", "timeout") from None
         if data is None:

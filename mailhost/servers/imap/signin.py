@@ -21,6 +21,9 @@ _NOT_PRIVATE = Answer("NO", "PRIVACYREQUIRED", "Use TLS first: a password must n
 async def start_tls(session: Session, command: StartTls) -> Answer | None:
     """STARTTLS. The stream itself says OK, so that nothing sent before the handshake can be taken for encrypted."""
     context = session.services.tls_context
+    if session.compresses:
+        session.connection.tls_refused()
+        return Answer("BAD", None, "TLS cannot start inside of COMPRESS.")
     if context is None or session.stream.tls is not None:
         session.connection.tls_refused()
         return Answer("BAD", None, "TLS stands already." if session.stream.tls else "STARTTLS is not offered here.")

@@ -5,6 +5,7 @@ from typing import Final
 from mailhost.protocols.imap.commands import (
     Authenticate,
     Capability,
+    Compress,
     Enable,
     Id,
     Idle,
@@ -44,6 +45,14 @@ def parse_unauthenticate(cursor: Cursor, tag: bytes) -> Unauthenticate:
     """UNAUTHENTICATE (RFC 8437)."""
     cursor.end()
     return Unauthenticate(tag)
+
+
+def parse_compress(cursor: Cursor, tag: bytes) -> Compress:
+    """COMPRESS mechanism (RFC 4978)."""
+    cursor.space()
+    mechanism = cursor.atom().decode().upper()
+    cursor.end()
+    return Compress(tag, mechanism)
 
 
 def parse_starttls(cursor: Cursor, tag: bytes) -> StartTls:

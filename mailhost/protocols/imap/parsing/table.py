@@ -42,6 +42,7 @@ COMMANDS: Final[dict[bytes, CommandRule]] = {
     b"AUTHENTICATE": CommandRule(session.parse_authenticate, _BEFORE),
     b"ENABLE": CommandRule(session.parse_enable, _SIGNED_IN),
     b"UNAUTHENTICATE": CommandRule(session.parse_unauthenticate, _SIGNED_IN),
+    b"COMPRESS": CommandRule(session.parse_compress, _SIGNED_IN),
     b"NAMESPACE": CommandRule(session.parse_namespace, _SIGNED_IN),
     b"IDLE": CommandRule(session.parse_idle, _SIGNED_IN),
     b"SELECT": CommandRule(mailboxes.parse_select, _SIGNED_IN),
