@@ -7,6 +7,7 @@ from mailhost.mailstore.model import SYSTEM_FLAGS, UidRange
 from mailhost.mailstore.store import FlagChange, store_flags
 from mailhost.protocols.imap.commands import Store, StoreMode
 from mailhost.protocols.imap.sets import format_numbers
+from mailhost.servers.imap.numbers import NumberMap
 from mailhost.servers.imap.plan import KnownFlags
 from mailhost.servers.imap.view import MailboxView, ReadOnlyView
 from mailhost.storage.database import Database
@@ -43,7 +44,8 @@ async def store(
     words = Words(tells_uid, not command.silent, tells_modseq)
     wants_rows = tells_modseq or not command.silent
     modified: list[int] = []
-    for piece in split_ranges(await view.uid_ranges(database, command.numbers, by_uid=command.by_uid)):
+    ranges = await view.uid_ranges(database, command.numbers, by_uid=command.by_uid)
+    for piece in split_ranges(ranges, await view.numbers(database)):
         stored = await database.write_relaxed(
             store_flags,
             view.account_id,
@@ -65,17 +67,18 @@ async def store(
     return f"MODIFIED {format_numbers(modified).decode()}" if modified else None
 
 
-def split_ranges(ranges: Sequence[UidRange]) -> Iterator[list[UidRange]]:
-    """The ranges in pieces of at most `UIDS_AT_ONCE` UIDs."""
+def split_ranges(ranges: Sequence[UidRange], numbers: NumberMap) -> Iterator[list[UidRange]]:
+    """The ranges in pieces of at most `UIDS_AT_ONCE` messages; UIDs that nobody has any more count for nothing."""
     piece: list[UidRange] = []
     room = UIDS_AT_ONCE
     for low, high in ranges:
-        first = low
-        while first <= high:
-            last = min(high, first + room - 1)
-            piece.append((first, last))
-            room -= last - first + 1
-            first = last + 1
+        _, known = numbers.known_in(low, high)
+        start = 0
+        while start < len(known):
+            end = min(len(known), start + room)
+            piece.append((known[start], known[end - 1]))
+            room -= end - start
+            start = end
             if room == 0:
                 yield piece
                 piece, room = [], UIDS_AT_ONCE
