@@ -1,6 +1,7 @@
 """What SORT compares and THREAD links, taken from rows (RFC 5256 §2, §3, RFC 5957 §3)."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from mailhost.message.addresses import parse_addresses
@@ -42,10 +43,10 @@ def threaded(row: Row, number: int) -> Threaded:
     values: dict[bytes, bytes] = {}
     for name, value, _ in parse_fields(select_cached(packed, _THREAD_MASK)):
         values.setdefault(name, value)
-    ids = message_ids(unfold(values.get(b"message-id", b"")))
-    references = message_ids(unfold(values.get(b"references", b"")))[-MAX_REFERENCES:]
+    ids = message_ids(values.get(b"message-id", b""))
+    references = message_ids(values.get(b"references", b""))[-MAX_REFERENCES:]
     if not references:
-        references = message_ids(unfold(values.get(b"in-reply-to", b"")))[:1]
+        references = message_ids(values.get(b"in-reply-to", b""))[:1]
     subject = base_subject(values.get(b"subject", b""))
     return Threaded(number, arrived if sent is None else sent, subject, ids[0] if ids else None, tuple(references))
 
@@ -69,12 +70,14 @@ def _subject(value: bytes) -> str:
     return base_subject(value).text
 
 
+@lru_cache(maxsize=4096)
 def _mailbox(value: bytes) -> str:
     """The local part of the first address."""
     addresses = parse_addresses(unfold(value))
     return fold(decode_header(addresses[0].mailbox or b"")) if addresses else ""
 
 
+@lru_cache(maxsize=4096)
 def _display(value: bytes) -> str:
     """The name of the first address as it is shown, or else the address."""
     addresses = parse_addresses(unfold(value))

@@ -13,6 +13,10 @@ _TRAILER: Final = re.compile(r"(?: |\(fwd\))+\Z", re.IGNORECASE)
 _BLOB: Final = r"\[[^\[\]]*+\] ?"
 _LEADER: Final = re.compile(rf" |(?:{_BLOB})*(?:re|fwd?) ?(?:{_BLOB})?:", re.IGNORECASE)
 _LABEL: Final = re.compile(rf"{_BLOB}(?=.)", re.DOTALL)
+# Most subjects: printable ASCII words, nothing before them but `Re: `, no brackets and no encoded words.
+_PLAIN: Final = re.compile(
+    rb" ?((?:(?:re|fwd?): )*+)(?!re[ :]|fwd?[ :])([!-Z^-~]++(?: [!-Z^-~]++)*+)(?<!\(fwd\))\r?\n?", re.IGNORECASE
+)
 _MAX_SUBJECT: Final = 2_000
 """Characters that are looked at; more would only make comparing slow."""
 
@@ -34,6 +38,13 @@ def fold(text: str) -> str:
 @lru_cache(maxsize=4096)
 def base_subject(value: bytes) -> BaseSubject:
     """The base of a raw Subject value. Threads share subjects, so it is remembered."""
+    plain = _PLAIN.fullmatch(value) if len(value) < _MAX_SUBJECT and b"=?" not in value else None
+    if plain is not None:
+        return BaseSubject(plain[2].decode("ascii").lower(), bool(plain[1]))
+    return _base_subject(value)
+
+
+def _base_subject(value: bytes) -> BaseSubject:
     text = _BLANKS.sub(" ", decode_header(unfold(value))[:_MAX_SUBJECT])
     is_reply = False
     while True:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailhost.message import subjects
 from mailhost.message.subjects import base_subject, fold
 
 
@@ -34,6 +35,14 @@ def test_base_subject(subject: bytes, base: str, is_reply: bool) -> None:
 def test_a_base_is_its_own_base(text: str) -> None:
     base = base_subject(text.encode()).text
     assert base_subject(base.encode()).text == base
+
+
+@given(
+    st.text("[]RefwD:() =?a\t\r\n", max_size=30)
+    | st.from_regex(r" ?(re: |fwd: )*[a-z(]{1,4}( [a-z)]{1,5})*", fullmatch=True)
+)
+def test_the_short_way_leads_to_the_same_base(text: str) -> None:
+    assert base_subject(text.encode()) == subjects._base_subject(text.encode())
 
 
 def test_many_brackets_cost_no_more_than_their_number() -> None:
