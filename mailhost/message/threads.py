@@ -72,7 +72,7 @@ class Node:
 
 
 def message_ids(value: bytes) -> list[bytes]:
-    """The message ids in a raw field value, for no id is folded; quotes do not count, for `"x"@y` and `x@y` are one id."""
+    """The message ids in a raw field value: no id is folded, and `"x"@y` and `x@y` are one."""
     return [found.replace(b'"', b"") for found in _MESSAGE_ID.findall(value)]
 
 
