@@ -54,8 +54,9 @@ from mailhost.servers.imap.answers import Answer, answer_for, completed
 from mailhost.servers.imap.append import append
 from mailhost.servers.imap.idle import idle
 from mailhost.servers.imap.notices import tell_news
-from mailhost.servers.imap.session import Session, SessionOver
+from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import MailboxGone, ViewBroken
+from mailhost.servers.serving import SessionOver
 from mailhost.storage.errors import StorageError
 
 

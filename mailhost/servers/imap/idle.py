@@ -7,7 +7,8 @@ from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.events import Hangup, IdleDone, Mistake
 from mailhost.servers.imap.answers import Answer
 from mailhost.servers.imap.notices import tell_news
-from mailhost.servers.imap.session import Session, SessionOver
+from mailhost.servers.imap.session import Session
+from mailhost.servers.serving import SessionOver
 
 
 async def idle(session: Session) -> Answer:

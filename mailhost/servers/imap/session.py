@@ -15,6 +15,7 @@ from mailhost.protocols.imap.connection import ImapConnection, Limits
 from mailhost.protocols.imap.events import Event
 from mailhost.servers.imap.live import LiveSessions
 from mailhost.servers.imap.view import MailboxView
+from mailhost.servers.serving import SessionOver
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database
 
@@ -50,10 +51,6 @@ class ImapServices:
     clock: Clock
     tls_context: Callable[[], ssl.SSLContext] | None  # for STARTTLS; None where it is not offered
     settings: ImapSettings
-
-
-class SessionOver(Exception):
-    """The session ends here; whatever had to be said was said. The message is the reason, for the log."""
 
 
 class Session:
@@ -113,6 +110,15 @@ class Session:
         self.view = None
         self.knows_condstore = self.knows_qresync = self.speaks_rev2 = False
         self._sign_in_by = asyncio.get_running_loop().time() + self.services.settings.sign_in_seconds
+
+    async def apologise(self) -> None:
+        """Say that we made a mistake."""
+        await self.write(responses.untagged("BYE", "System Error"))
+
+    async def leave(self) -> None:
+        """However the session ended: it counts no longer."""
+        if self.identity is not None:
+            self.forget_identity()
 
     async def say(self, data: bytes) -> None:
         """Send `data`, at the latest when the session waits again."""

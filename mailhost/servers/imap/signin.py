@@ -10,7 +10,8 @@ from mailhost.protocols.imap.events import Hangup, SaslResponse
 from mailhost.protocols.sasl import Cancelled, Challenge, Credentials, Exchange, Malformed
 from mailhost.servers.imap.answers import Answer
 from mailhost.servers.imap.capability import capabilities, may_sign_in
-from mailhost.servers.imap.session import Session, SessionOver
+from mailhost.servers.imap.session import Session
+from mailhost.servers.serving import SessionOver
 
 MECHANISMS = frozenset({"PLAIN"})
 """What we announce; the table of mechanisms holds more, for SMTP."""

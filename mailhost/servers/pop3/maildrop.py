@@ -7,7 +7,8 @@ from mailhost.errors import MailhostError
 from mailhost.protocols.dots import DotEncoder
 from mailhost.protocols.pop3.answers import END, err, ok
 from mailhost.protocols.pop3.commands import Dele, List, Retr, Top, Uidl
-from mailhost.servers.pop3.session import Session, SessionOver
+from mailhost.servers.pop3.session import Session
+from mailhost.servers.serving import SessionOver
 
 
 class NoSuchMessage(MailhostError):

@@ -1,6 +1,5 @@
 """The POP3 door: what the listener calls for each connection, and which file answers which command."""
 
-import contextlib
 from typing import assert_never
 
 from mailhost import observe
@@ -11,7 +10,8 @@ from mailhost.protocols.pop3.answers import err, ok
 from mailhost.protocols.sasl import Credentials
 from mailhost.servers.pop3 import maildrop, signin
 from mailhost.servers.pop3.maildrop import NoSuchMessage
-from mailhost.servers.pop3.session import Pop3Services, Session, SessionOver
+from mailhost.servers.pop3.session import Pop3Services, Session
+from mailhost.servers.serving import SessionOver, serve_session
 
 log = observe.logger()
 
@@ -23,27 +23,9 @@ class Pop3Server:
         self._services = services
 
     async def serve(self, stream: Stream) -> None:
-        """One session from greeting to close. A mistake of ours ends this session and no other."""
+        """One session from greeting to close."""
         session = Session(stream, self._services)
-        reason = "connection-lost"
-        try:
-            await converse(session)
-        except SessionOver as over:
-            reason = str(over)
-        except ConnectionError:
-            pass
-        except Exception:
-            reason = "crashed"
-            log.exception("session.crashed", protocol="pop3", connection=stream.id)
-            await self._apologise(stream)
-        finally:
-            await session.leave()
-            log.info("session.ended", protocol="pop3", connection=stream.id, peer=stream.peer[0], reason=reason)
-            await stream.close()
-
-    async def _apologise(self, stream: Stream) -> None:
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            await stream.write(err("Temporary system problem. Please try again later.", "SYS/TEMP"))
+        await serve_session(stream, "pop3", session, converse(session))
 
 
 async def converse(session: Session) -> None:

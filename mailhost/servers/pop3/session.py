@@ -16,6 +16,7 @@ from mailhost.network.stream import Stream
 from mailhost.protocols.pop3.answers import err
 from mailhost.protocols.pop3.commands import Event
 from mailhost.protocols.pop3.server import Pop3Connection
+from mailhost.servers.serving import SessionOver
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Watch
 
@@ -45,10 +46,6 @@ class Pop3Services:
     host: str
     tls_context: Callable[[], ssl.SSLContext] | None
     settings: Pop3Settings
-
-
-class SessionOver(Exception):
-    """The session ends here; whatever had to be said was said. The message is the reason, for the log."""
 
 
 class Session:
@@ -159,6 +156,10 @@ class Session:
     def settled(self) -> None:
         """QUIT has removed what was marked, and let go of the maildrop."""
         self._drop = None
+
+    async def apologise(self) -> None:
+        """Say that we made a mistake."""
+        await self.stream.write(err("Temporary system problem. Please try again later.", "SYS/TEMP"))
 
     async def leave(self) -> None:
         """However the session ended: let go of the maildrop, deleting nothing."""

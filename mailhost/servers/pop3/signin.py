@@ -9,7 +9,8 @@ from mailhost.network.tls import TlsFailed
 from mailhost.protocols.pop3.answers import challenge, err, listing, ok
 from mailhost.protocols.pop3.commands import Auth, AuthResponse
 from mailhost.protocols.sasl import MECHANISMS, Cancelled, Challenge, Credentials, Exchange, Malformed
-from mailhost.servers.pop3.session import Session, SessionOver
+from mailhost.servers.pop3.session import Session
+from mailhost.servers.serving import SessionOver
 from mailhost.storage.errors import StorageError
 
 ANNOUNCED: Final = ("PLAIN",)

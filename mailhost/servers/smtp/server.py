@@ -1,16 +1,11 @@
 """The three SMTP doors: what the listeners call for each connection."""
 
-import contextlib
-
-from mailhost import observe
 from mailhost.network.stream import Stream
-from mailhost.protocols.smtp.replies import reply
+from mailhost.servers.serving import serve_session
 from mailhost.servers.smtp.lmtp import LmtpSession
 from mailhost.servers.smtp.mx import MxSession
-from mailhost.servers.smtp.session import Session, SessionOver, SmtpServices
+from mailhost.servers.smtp.session import Session, SmtpServices
 from mailhost.servers.smtp.submission import SubmissionSession
-
-log = observe.logger()
 
 
 class SmtpServer:
@@ -21,23 +16,6 @@ class SmtpServer:
         self._services = services
 
     async def serve(self, stream: Stream) -> None:
-        """One session from greeting to close. A mistake of ours ends this session and no other."""
+        """One session from greeting to close."""
         session: Session = self._kind(stream, self._services)
-        reason = "connection-lost"
-        try:
-            await session.converse()
-        except SessionOver as over:
-            reason = str(over)
-        except ConnectionError:
-            pass
-        except Exception:
-            reason = "crashed"
-            log.exception("session.crashed", protocol="smtp", connection=stream.id)
-            await self._apologise(stream)
-        finally:
-            log.info("session.ended", protocol="smtp", connection=stream.id, peer=stream.peer[0], reason=reason)
-            await stream.close()
-
-    async def _apologise(self, stream: Stream) -> None:
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            await stream.write(reply(421, "Temporary System Problem. Try again later.", "4.3.0"))
+        await serve_session(stream, "smtp", session, session.converse())

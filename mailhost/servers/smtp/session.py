@@ -19,6 +19,7 @@ from mailhost.protocols.smtp.addresses import Address
 from mailhost.protocols.smtp.commands import State
 from mailhost.protocols.smtp.replies import greeting, hello, reply
 from mailhost.protocols.smtp.server import SmtpConnection
+from mailhost.servers.serving import SessionOver
 from mailhost.servers.smtp.answers import answer_for, defect_answer
 
 log = observe.logger()
@@ -48,10 +49,6 @@ class SmtpServices:
     door_keeper: DoorKeeper
     tls_context: Callable[[], ssl.SSLContext] | None
     settings: SmtpSettings
-
-
-class SessionOver(Exception):
-    """The session ends here; whatever had to be said was said. The message is the reason, for the log."""
 
 
 class Sink(Protocol):
@@ -137,19 +134,24 @@ class Session(ABC):
 
     async def converse(self) -> None:
         """From greeting to close. Raises SessionOver, ConnectionError."""
-        try:
-            await self.say(greeting(self.office.host, self.stream.id, lmtp=self.is_lmtp))
-            self._reset_patience()
-            while True:
-                event = await self.next_event()
-                await self.say(await self._answer(event))
-                if isinstance(event, e.Mistake):
-                    await self.count_mistake(fatal=event.fatal)
-                elif isinstance(event, e.Quit | e.WrongProtocol):
-                    await self.flush()
-                    raise SessionOver("quit" if isinstance(event, e.Quit) else "wrong-protocol")
-        finally:
-            self._end_transaction()
+        await self.say(greeting(self.office.host, self.stream.id, lmtp=self.is_lmtp))
+        self._reset_patience()
+        while True:
+            event = await self.next_event()
+            await self.say(await self._answer(event))
+            if isinstance(event, e.Mistake):
+                await self.count_mistake(fatal=event.fatal)
+            elif isinstance(event, e.Quit | e.WrongProtocol):
+                await self.flush()
+                raise SessionOver("quit" if isinstance(event, e.Quit) else "wrong-protocol")
+
+    async def apologise(self) -> None:
+        """Say that we made a mistake."""
+        await self.stream.write(reply(421, "Temporary System Problem. Try again later.", "4.3.0"))
+
+    async def leave(self) -> None:
+        """However the session ended: nothing is left of a message that did not come whole."""
+        self._end_transaction()
 
     async def next_event(self) -> e.Event:
         """The next thing the client does. Raises SessionOver."""
