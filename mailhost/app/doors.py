@@ -16,6 +16,7 @@ from mailhost.delivery.model import Office
 from mailhost.delivery.model import Smarthost as Carrier
 from mailhost.domains import list_domains
 from mailhost.login import DoorKeeper
+from mailhost.mailstore.indexer import TextIndex
 from mailhost.network.listener import Handler
 from mailhost.network.misdirected import Service
 from mailhost.servers.imap.live import LiveSessions
@@ -53,6 +54,7 @@ class House:
     """What all doors share."""
 
     services: Services
+    index: TextIndex
     office: Office
     keeper: DoorKeeper
     context: ssl.SSLContext
@@ -113,6 +115,7 @@ def _imap(house: House) -> ImapServer:
         ImapServices(
             services.database,
             services.blobs,
+            house.index,
             house.keeper,
             LiveSessions(services.database, limits.imap_sessions_per_account),
             time.time,

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from mailhost import mailstore, observe
+from mailhost.mailstore.indexer import TextIndex
 from mailhost.queue.sql import refers_to
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
@@ -19,21 +20,30 @@ log = observe.logger()
 _FIRST: Final = 30.0  # seconds after the start, when clients that came back are served
 _EVERY: Final = 900.0
 _STRAYS_EVERY: Final = 24 * 3600
+_INDEX_EVERY: Final = 24 * 3600
 
 
 class Maintenance:
     """Runs the tasks one after the other, every quarter of an hour; what fails is tried again at the next round."""
 
     def __init__(
-        self, database: Database, blobs: Blobs, files: DiskFiles, renew_certificate: Callable[[], Awaitable[None]]
+        self,
+        database: Database,
+        blobs: Blobs,
+        files: DiskFiles,
+        index: TextIndex,
+        renew_certificate: Callable[[], Awaitable[None]],
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._sweeper = Sweeper(database, files, is_referenced)
+        self._index = index
         self._strays_at = 0
+        self._index_at = 0
         self._tasks: tuple[Callable[[], Awaitable[None]], ...] = (
             self._expire_mail,
             self._sweep_blobs,
+            self._tidy_index,
             renew_certificate,
         )
 
@@ -68,6 +78,12 @@ class Maintenance:
             strays = await self._sweeper.sweep_strays(now)
         if swept.erased or strays:
             log.info("blob.swept", erased=swept.erased, strays=strays)
+
+    async def _tidy_index(self) -> None:
+        now = int(time.time())
+        if now >= self._index_at:  # it compares all ids
+            self._index_at = now + _INDEX_EVERY
+            await self._index.tidy()
 
 
 def is_referenced(tx: Tx, digest: bytes) -> bool:

@@ -25,6 +25,7 @@ from mailhost.config import Ports
 from mailhost.delivery.worker import Worker
 from mailhost.login import DoorKeeper
 from mailhost.login import Limits as SignInLimits
+from mailhost.mailstore.indexer import TextIndex
 from mailhost.network.certificates import CertificateFiles, ensure_certificates, names_of
 from mailhost.network.listener import Admission, CannotListen, Listener, bind_all
 from mailhost.network.stream import Deadlines
@@ -36,6 +37,7 @@ log = observe.logger()
 _TLS_FOLDER: Final = "tls"
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _HIGH: Final = 1000  # what is added to a port that this user may not open
+_INDEX_REST: Final = 60.0  # seconds after a failure
 _SPARE_FILES: Final = 256  # for the database, the blobs and the queue, besides the connections
 
 
@@ -52,9 +54,10 @@ def settle_memory() -> None:
 class Server:
     """Opens the doors, serves until a signal, and ends in good order."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, index: TextIndex) -> None:
         config, limits = services.config, services.config.limits
         self._services = services
+        self._index = index
         self._stopping = asyncio.Event()
         self._listeners: list[Listener] = []
         self._claimed: dict[str, list[socket.socket]] = {}
@@ -95,18 +98,19 @@ class Server:
             files = await self._certificate_files()
             context = server_context(files.certificate, files.key)
             maintenance = Maintenance(
-                services.database, services.blobs, services.files, lambda: self._renew_certificate(context)
+                services.database, services.blobs, services.files, self._index, lambda: self._renew_certificate(context)
             )
             facts = await self._facts(files)
             office = office_of(services, services.config.host_name or f"mail.{facts.domain}")
             worker = Worker(office, client_context())
-            for door in all_doors(House(services, office, self._keeper, context, facts)):
+            for door in all_doors(House(services, self._index, office, self._keeper, context, facts)):
                 await self._open(door, context)
             announce(facts)
             log.info("server.started", host=office.host, pid=os.getpid())
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keeper.run())
                 tidying = tasks.create_task(maintenance.run())
+                indexing = tasks.create_task(self._follow_with_index())
                 working = tasks.create_task(worker.run())
                 await self._stopping.wait()
                 log.info("server.stopping")
@@ -114,7 +118,7 @@ class Server:
                 await self._drain(seconds)
                 worker.close()
                 await asyncio.wait({working}, timeout=seconds)  # what it leaves undone it leased for a while only
-                for task in (tidying, working):
+                for task in (tidying, indexing, working):
                     task.cancel()
                 await self._keeper.close()
         finally:
@@ -122,6 +126,14 @@ class Server:
             for bound in itertools.chain.from_iterable(self._claimed.values()):
                 bound.close()
         log.info("server.stopped")
+
+    async def _follow_with_index(self) -> None:
+        while True:
+            try:
+                await self._index.run()
+            except Exception:  # it must not end the server, and is told
+                log.exception("index.crashed")
+                await asyncio.sleep(_INDEX_REST)
 
     # Doors
 

@@ -20,6 +20,7 @@ from mailhost.app.services import data_folder, open_services
 from mailhost.cli.first_start import DEFAULT_DOMAIN, Welcome, people, settings
 from mailhost.cli.store import data_option, plainly
 from mailhost.config import Config
+from mailhost.mailstore.indexer import open_index
 from mailhost.web.setup import Facts
 
 
@@ -52,7 +53,10 @@ def _run(work: Coroutine[object, object, None]) -> None:
 
 
 async def _serve(config: Config, data: Path, domain: str, *, demo: bool, any_ports: bool, as_json: bool) -> None:
-    async with open_services(config, data, serving=True) as services:
+    async with (
+        open_services(config, data, serving=True) as services,
+        open_index(services.database, services.blobs, data) as index,
+    ):
         welcomes: list[Welcome] = []
 
         async def prepare() -> None:
@@ -64,7 +68,7 @@ async def _serve(config: Config, data: Path, domain: str, *, demo: bool, any_por
             else:
                 _print_table(facts, welcomes, data)
 
-        await Server(services).run(prepare, announce, any_ports=any_ports)
+        await Server(services, index).run(prepare, announce, any_ports=any_ports)
 
 
 def _print_json(facts: Facts, welcomes: Sequence[Welcome]) -> None:

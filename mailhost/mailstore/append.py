@@ -12,6 +12,8 @@ from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
 
 SENT_COPY_SECONDS = 86_400
+ARRIVALS = "arrivals"
+"""The topic of new messages in any account."""
 
 # Plain numbers: `&` on members of an enum takes longer than all else that is done with a flag here.
 _SEEN: Final = int(Flag.SEEN)
@@ -52,6 +54,7 @@ def append(
             flags=mask,
             now=now,
         )
+    tx.wake(ARRIVALS)
     return Appended(uid_validity, range(first_uid, first_uid + len(messages)))
 
 

@@ -1,12 +1,15 @@
 """SEARCH keys held against one message, for what its row alone cannot decide (RFC 9051 §6.4.4)."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from typing import Final, assert_never
 
+from mailhost.mailstore.answers import TextKey
 from mailhost.mailstore.model import SYSTEM_FLAGS
 from mailhost.mailstore.ranges import holds
 from mailhost.mailstore.search import DAY, Scope, day_number
 from mailhost.message.headers import CACHED_FIELDS, unpack_fields
-from mailhost.message.text import body_texts, header_text
+from mailhost.message.text import body_texts, header_text, searched_header
+from mailhost.message.tokens import finder, normalise
 from mailhost.protocols.imap.search import (
     All,
     And,
@@ -35,13 +38,16 @@ from mailhost.storage.database import Row
 Verdict = bool | None
 """None: only the content can tell."""
 
+MAX_CONTENT: Final = 32 * 1024 * 1024
+"""Octets of one message that are searched; text beyond them is not found."""
+
 
 class Candidate:
     """One message under the eyes of a search; `row` has SCAN_COLUMNS. Text is compared without regard to case."""
 
     def __init__(self, row: Row, scope: Scope) -> None:
         self.uid, self.modseq, self.flags, saved_at, self.octets, self.arrived, sent_day, self.fields = row[:8]
-        self.digest, self.prefix, self.header_octets = row[8:]
+        self.digest, self.prefix, self.header_octets, self.message_id = row[8:]
         self.saved_day = saved_at // DAY
         self.arrival_day = self.arrived // DAY
         self.sent_day = self.arrival_day if sent_day is None else sent_day
@@ -50,6 +56,7 @@ class Candidate:
         self._field_lines: list[str] | None = None
         self._header_lines: list[str] | None = None
         self._body_texts: list[str] | None = None
+        self._header_texts: list[str] | None = None
 
     def read(self, content: bytes) -> None:
         """From here on every key can be decided."""
@@ -65,14 +72,23 @@ class Candidate:
                 return _negation(_conjunction(lambda inner: _negation(self.matches(inner)), (left, right)))
             case Not(inner):
                 return _negation(self.matches(inner))
+            case HeaderContains() | BodyContains() | TextContains():
+                answer = self._scope.answers.get(key)
+                verdict = None if answer is None else answer.about(self.message_id)
+                return self._text_matches(key) if verdict is None else verdict
+            case _:
+                return self._row_matches(key)
+
+    def _text_matches(self, key: TextKey) -> Verdict:
+        match key:
             case HeaderContains(name, text):
                 return self._header_contains(name, text.casefold())
             case BodyContains(text):
-                return self._any_contains(self._body, text)
+                return self._any_matches(text, self._body)
             case TextContains(text):
-                return self._any_contains(self._everything, text)
+                return self._any_matches(text, self._header, self._body)
             case _:
-                return self._row_matches(key)
+                assert_never(key)
 
     def _row_matches(self, key: SearchKey) -> bool:
         match key:
@@ -113,11 +129,14 @@ class Candidate:
         start = f"{name}:"
         return any(line.startswith(start) and text in line[len(start) :] for line in lines)
 
-    def _any_contains(self, texts: Callable[[bytes], Iterable[str]], text: str) -> Verdict:
-        if self._content is None:
+    def _any_matches(self, text: str, *texts: Callable[[bytes], list[str]]) -> Verdict:
+        if not normalise(text):
+            return True
+        content = self._content
+        if content is None:
             return None
-        wanted = text.casefold()
-        return any(wanted in candidate for candidate in texts(self._content))
+        matches = finder(text)
+        return any(matches(candidate) for some in texts for candidate in some(content))
 
     def _whole_header(self) -> list[str]:
         if self._header_lines is None:
@@ -125,15 +144,17 @@ class Candidate:
             self._header_lines = header_text(header).casefold().split("\n")
         return self._header_lines
 
+    def _header(self, content: bytes) -> list[str]:
+        if self._header_texts is None:
+            lines = searched_header(self.prefix + content[: self.header_octets])
+            self._header_texts = [normalise(line) for line in lines]
+        return self._header_texts
+
     def _body(self, content: bytes) -> list[str]:
         if self._body_texts is None:
             # All at once, for a search may ask for hundreds of words, and to decode costs more than to look.
-            self._body_texts = [text.casefold() for text in body_texts(content)]
+            self._body_texts = [normalise(text) for text in body_texts(content)]
         return self._body_texts
-
-    def _everything(self, content: bytes) -> Iterator[str]:
-        yield "\n".join(self._whole_header())
-        yield from self._body(content)
 
 
 def _conjunction(matches: Callable[[SearchKey], Verdict], keys: Iterable[SearchKey]) -> Verdict:

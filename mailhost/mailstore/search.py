@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
+from mailhost.mailstore.answers import Answer, TextKey
 from mailhost.mailstore.flags import Keywords
 from mailhost.mailstore.model import SYSTEM_FLAGS, UidRanges
 from mailhost.protocols.imap.search import (
@@ -33,7 +34,7 @@ from mailhost.protocols.imap.search import (
     TextContains,
     UidIn,
 )
-from mailhost.storage.database import Row, Tx
+from mailhost.storage.database import Engine, Row, Tx
 
 SCAN_COLUMNS = (
     "uid",
@@ -47,23 +48,35 @@ SCAN_COLUMNS = (
     "blob",
     "prefix",
     "header_octets",
+    "message_id",
 )
 DAY: Final = 86_400
 _EPOCH: Final = date(1970, 1, 1)
 _COMPARISON: Final = {Relation.BEFORE: "<", Relation.ON: "=", Relation.SINCE: ">="}
 _RANGES_IN_KEY = 200
+_FEW = 1_000
+"""So many messages are looked up one by one; to pick out more, the mailbox is walked through."""
 _PARAMETERS = 20_000  # SQLite takes 32,766
 
 
 class Scope:
-    """What a session's words mean: its keywords, its sets as UID ranges, and the time it is.
+    """What a session's words mean: its keywords, its sets as UID ranges, the time it is, and what the index answered.
 
     `sets` goes by the identity of the key in the tree, for to hash a long set costs as much as to read it.
     """
 
-    def __init__(self, keywords: Keywords, sets: Mapping[int, UidRanges], now: int) -> None:
+    def __init__(
+        self,
+        keywords: Keywords,
+        sets: Mapping[int, UidRanges],
+        now: int,
+        answers: Mapping[TextKey, Answer] | None = None,
+        engine: Engine = "sqlite",
+    ) -> None:
         self._sets = sets
         self.now = now
+        self.answers = answers or {}
+        self.engine = engine
         self._bits = {name.lower(): 1 << bit for bit, name in keywords}
 
     def ranges_of(self, key: "UidIn | NumberIn") -> UidRanges:
@@ -76,14 +89,31 @@ class Scope:
 
 
 class Condition:
-    """A key as SQL. `is_exact`: a message that passes is found; else it must still be looked at."""
+    """A key as SQL: what to select from, and on which condition.
+
+    `is_exact`: a message that passes is found; else it must still be looked at.
+    """
 
     def __init__(self, key: SearchKey, scope: Scope) -> None:
-        self.parameters: dict[str, int] = {}
+        self.parameters: dict[str, int | str] = {}
         self.needs_message = False
         self.is_exact = True
         self._scope = scope
         self.sql = self._translate(key, above=True)
+        self.source = "placement as placed"
+        if few := self._few(key):
+            ids = self._ids(few.ids)
+            rows = f"json_each({ids}) as few" if scope.engine == "sqlite" else f"unnest({ids}) as few (value)"
+            # A cross join is the order SQLite takes: by the ids to their places, not through the mailbox.
+            self.source = f"{rows} cross join {self.source}"
+            self.sql = f"(placed.message_id = few.value and {self.sql})"
+
+    def _few(self, key: SearchKey) -> Answer | None:
+        """An answer that names few messages, where only those it names can pass."""
+        keys = key.keys if isinstance(key, And) else (key,)
+        answers = [self._scope.answers.get(each) for each in keys if isinstance(each, TextKey)]
+        few = [answer for answer in answers if answer and answer.is_complete and len(answer.ids) <= _FEW]
+        return min(few, key=lambda answer: len(answer.ids), default=None)
 
     def _translate(self, key: SearchKey, *, above: bool) -> str:
         match key:
@@ -96,12 +126,33 @@ class Condition:
             case Not(inner):
                 return f"not {self._translate(inner, above=not above)}"
             case HeaderContains() | BodyContains() | TextContains():
-                self.is_exact = False
-                return "1 = 1" if above else "1 = 0"
+                return self._answered(self._scope.answers.get(key), above=above)
             case UidIn() | NumberIn():
                 return self._ranges(self._scope.ranges_of(key), above=above)
             case _:
                 return self._from_row(key)
+
+    def _answered(self, answer: Answer | None, *, above: bool) -> str:
+        if answer is None or not (answer.is_exact and answer.is_complete):
+            self.is_exact = False
+        if answer is None or not (above or answer.is_exact):
+            return "1 = 1" if above else "1 = 0"
+        ids = self._ids(answer.ids)
+        if self._scope.engine == "sqlite":
+            member = f"placed.message_id in (select value from json_each({ids}))"  # noqa: S608
+        else:
+            member = f"placed.message_id = any({ids})"
+        if answer.is_complete:
+            return member
+        known = f"placed.message_id <= {self._value(answer.up_to)}"
+        return f"({member} or not {known})" if above else f"({member} and {known})"
+
+    def _ids(self, ids: frozenset[int]) -> str:
+        """Many numbers as one value."""
+        text = ",".join(map(str, ids))
+        if self._scope.engine == "sqlite":
+            return self._value(f"[{text}]")
+        return f"cast({self._value(f'{{{text}}}')} as bigint[])"
 
     def _from_row(self, key: SearchKey) -> str:
         match key:
@@ -148,7 +199,7 @@ class Condition:
         terms = [f"placed.uid between {self._value(first)} and {self._value(last)}" for first, last in ranges]
         return _joined(terms, "or") if terms else "1 = 0"
 
-    def _value(self, value: int) -> str:
+    def _value(self, value: int | str) -> str:
         name = f"k{len(self.parameters)}"
         self.parameters[name] = value
         return f":{name}"
@@ -173,13 +224,13 @@ def candidates(
     columns: Sequence[str] = ("uid", "modseq"),
 ) -> list[Row]:
     """Rows of live messages from `first_uid` on and below `uid_next` that pass the condition, ascending by UID."""
-    from_message = set(columns) - {"uid", "modseq", "flags", "saved_at"}
+    from_message = set(columns) - {"uid", "modseq", "flags", "saved_at", "message_id"}
     join = ""
     if from_message or condition.needs_message:
         join = "join message on message.account_id = placed.account_id and message.id = placed.message_id"
     names = ", ".join(("message." if name in from_message else "placed.") + name for name in columns)
     return tx.execute(
-        f"""select {names} from placement as placed {join}
+        f"""select {names} from {condition.source} {join}
         where placed.account_id = :account_id and placed.mailbox_id = :mailbox_id
             and placed.uid >= :first_uid and placed.uid < :uid_next and {condition.sql}
         order by placed.uid limit :limit""",  # noqa: S608

@@ -1,5 +1,6 @@
 """Statements over the store's own tables (counters, facts, migrations, blobs), and over any table for a dump."""
 
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -8,6 +9,8 @@ from mailhost.storage.transaction import Row, Tx, Value
 
 SERVING: Final = "serving"
 """The meta row that stands while a server runs: since when (SQLite), or on which run of the database server."""
+
+_IDENTITY: Final = "identity"
 
 HELD_UNTIL: Final = "sweep_held_until"
 """The meta row that keeps the sweeper from erasing anything before that time, in unix seconds."""
@@ -67,6 +70,13 @@ def record_migration(tx: Tx, number: int, name: str, checksum: str, applied_at: 
         checksum=checksum,
         applied_at=applied_at,
     )
+
+
+def store_identity(tx: Tx) -> str:
+    """What tells this store from any other; made when first asked for, and kept by backup and restore."""
+    identity = read_meta(tx, _IDENTITY) or secrets.token_hex(16)
+    write_meta(tx, _IDENTITY, identity)
+    return identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +198,12 @@ NOTIFY: Final = "select pg_notify(channel, topic) from unnest(%s::text[], %s::te
 
 
 def table_names(tx: Tx) -> list[str]:
-    """All tables of the store."""
+    """All tables of the store but those of the search index, which is made from them."""
     if tx.engine == "sqlite":
         rows = tx.execute("select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'")
     else:
         rows = tx.execute("select tablename from pg_tables where schemaname = current_schema()")
-    return [name for (name,) in rows]
+    return [name for (name,) in rows if not name.startswith("search_")]
 
 
 def column_names(tx: Tx, table: str) -> list[str]:

@@ -12,6 +12,7 @@ from mailhost.config import Config
 from mailhost.domains import add_domain
 from mailhost.login.enrol import enrol
 from mailhost.mailstore import Intake, NewMessage
+from mailhost.mailstore.indexer import open_index
 from mailhost.storage.database import Tx
 
 
@@ -25,7 +26,10 @@ def a_message(tx: Tx, services: Services, account_id: int, message: NewMessage) 
 
 
 async def test_the_sweeper_keeps_what_mailboxes_need_and_erases_the_rest(tmp_path: Path) -> None:
-    async with open_services(Config(), tmp_path, serving=True) as services:
+    async with (
+        open_services(Config(), tmp_path, serving=True) as services,
+        open_index(services.database, services.blobs, tmp_path) as index,
+    ):
         database = services.database
         await database.write(add_domain, "example.test", 0)
         account = await database.write(enrol, "me@example.test", password_hash="x", now=0)
@@ -34,7 +38,7 @@ async def test_the_sweeper_keeps_what_mailboxes_need_and_erases_the_rest(tmp_pat
         incoming = await intake.finish()
         await database.write(a_message, services, account.id, NewMessage(incoming, 0))
         assert await database.read(is_referenced, incoming.blob.digest)
-        maintenance = Maintenance(database, services.blobs, services.files, nothing)
+        maintenance = Maintenance(database, services.blobs, services.files, index, nothing)
         await maintenance.round()
         assert len(await services.blobs.read(incoming.blob.digest)) == incoming.blob.size
 
@@ -47,8 +51,11 @@ async def test_one_task_that_fails_does_not_keep_the_others_from_running(tmp_pat
         called += 1
         raise LookupError("a mistake")
 
-    async with open_services(Config(), tmp_path, serving=True) as services:
-        maintenance = Maintenance(services.database, services.blobs, services.files, stumble)
+    async with (
+        open_services(Config(), tmp_path, serving=True) as services,
+        open_index(services.database, services.blobs, tmp_path) as index,
+    ):
+        maintenance = Maintenance(services.database, services.blobs, services.files, index, stumble)
         await maintenance.round()
         await maintenance.round()
     assert called == 2

@@ -176,7 +176,7 @@ async def house(database: Database, blobs: Blobs) -> AsyncIterator[House]:
     for number in range(8):
         await house.deliver(SAMPLE % (number, number, number, number))
     yield house
-    await house.keeper.close()
+    await house.close()
 
 
 @pytest.fixture

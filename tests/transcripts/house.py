@@ -18,6 +18,7 @@ from mailhost.delivery.model import Office
 from mailhost.login import DoorKeeper, Limits
 from mailhost.login.authenticate import APP_PASSWORD
 from mailhost.login.enrol import enrol
+from mailhost.mailstore.indexer import TextIndex
 from mailhost.network.listener import Admission, Handler, Listener
 from mailhost.network.misdirected import Service
 from mailhost.network.stream import Deadlines
@@ -33,6 +34,7 @@ from mailhost.servers.smtp.session import SmtpServices, SmtpSettings
 from mailhost.servers.smtp.submission import SubmissionSession
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
+from mailhost.storage.sqlite import SqliteDatabase
 
 SessionKind = type[MxSession] | type[LmtpSession] | type[SubmissionSession]
 
@@ -66,15 +68,24 @@ class House:
     offers_tls: bool = True
     ids: dict[str, int] = field(default_factory=dict)
     keeper: DoorKeeper = field(init=False)
+    index: TextIndex = field(init=False)
 
     def clock(self) -> float:
         """The time, which stands still."""
         return float(START)
 
     async def build(self) -> None:
-        """The domain, anna and otto, and the door-keeper."""
+        """The domain, anna and otto, the door-keeper and the search index."""
         await self.database.write(self._build)
+        path = self.database.path.with_name("search.db") if isinstance(self.database, SqliteDatabase) else None
+        self.index = TextIndex(self.database, self.blobs, path)
+        await self.index.open()
         self.keeper = DoorKeeper(self.database, self.key, self.login_limits, self.clock)
+
+    async def close(self) -> None:
+        """What `build` has opened."""
+        await self.keeper.close()
+        await self.index.close()
 
     def _build(self, tx: Tx) -> None:
         domains.add_domain(tx, "example.test", START)
@@ -114,6 +125,7 @@ def _imap(house: House) -> Handler:
     services = ImapServices(
         house.database,
         house.blobs,
+        house.index,
         house.keeper,
         LiveSessions(house.database, house.sessions_per_account),
         house.clock,

@@ -119,7 +119,7 @@ class Transcript:
                 await client.close()
             listener.stop()
             await listener.drain(PATIENCE)
-            await self.house.keeper.close()
+            await self.house.close()
 
     def _set(self, sentence: str) -> bool:
         for pattern, act in SETTINGS:

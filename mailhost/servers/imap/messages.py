@@ -40,7 +40,7 @@ async def obey(session: Session, command: Search | Sort | Thread | Fetch | Store
 async def _thread(session: Session, command: Thread) -> Answer:
     services = session.services
     now = int(services.clock())
-    await session.say(await thread(services.database, services.blobs, session.selected, command, now))
+    await session.say(await thread(services.database, services.blobs, services.index, session.selected, command, now))
     return completed("THREAD")
 
 
@@ -51,7 +51,7 @@ async def _search(session: Session, command: Search | Sort) -> Answer:
         command = replace(command, returns=frozenset({ReturnOption.ALL}))
     services = session.services
     now = int(services.clock())
-    await session.say(await search(services.database, services.blobs, session.selected, command, now))
+    await session.say(await search(services.database, services.blobs, services.index, session.selected, command, now))
     return completed("SEARCH" if isinstance(command, Search) else "SORT")
 
 

@@ -4,8 +4,10 @@ import asyncio
 from array import array
 from collections.abc import Mapping, Sequence
 
+from mailhost.mailstore.answers import text_keys
 from mailhost.mailstore.flags import load_keywords
-from mailhost.mailstore.matching import Candidate
+from mailhost.mailstore.indexer import TextIndex
+from mailhost.mailstore.matching import MAX_CONTENT, Candidate
 from mailhost.mailstore.model import UidRanges
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates, set_keys
 from mailhost.protocols.imap import responses
@@ -21,18 +23,19 @@ from mailhost.storage.errors import BlobDamaged, BlobMissing
 _SOME = frozenset({ReturnOption.MIN, ReturnOption.MAX, ReturnOption.PARTIAL})
 ROWS_AT_ONCE = 10_000
 CANDIDATES_AT_ONCE = 200
-MAX_CONTENT = 32 * 1024 * 1024
-"""Octets of one message that a search reads; text beyond them is not found."""
 
 
-async def search(database: Database, blobs: Blobs, view: MailboxView, command: Search | Sort, now: int) -> bytes:
+async def search(
+    database: Database, blobs: Blobs, index: TextIndex, view: MailboxView, command: Search | Sort, now: int
+) -> bytes:
     """The untagged answer to SEARCH or SORT, if any; what it is to save becomes the view's `$`. Raises ViewBroken."""
     returns = command.returns
     saves = returns is not None and ReturnOption.SAVE in returns
     sets = await _resolve(database, view, command.key)
     if saves:
         view.saved = ()  # it stays empty if the search fails (RFC 5182 §2.1)
-    found = await _find(database, blobs, view, command.key, sets, now)
+    scope = await _scope(database, index, view, command.key, sets, now)
+    found = await _find(database, blobs, view, command.key, scope)
     if isinstance(command, Sort):
         found = await in_order(database, view, found, command.criteria)
     named = found if returns is None else _named(found, returns, command.window)
@@ -52,10 +55,13 @@ async def search(database: Database, blobs: Blobs, view: MailboxView, command: S
     )
 
 
-async def thread(database: Database, blobs: Blobs, view: MailboxView, command: Thread, now: int) -> bytes:
+async def thread(
+    database: Database, blobs: Blobs, index: TextIndex, view: MailboxView, command: Thread, now: int
+) -> bytes:
     """The untagged answer to THREAD. Raises ViewBroken."""
     sets = await _resolve(database, view, command.key)
-    found = await _find(database, blobs, view, command.key, sets, now)
+    scope = await _scope(database, index, view, command.key, sets, now)
+    found = await _find(database, blobs, view, command.key, scope)
     numbers = None if command.by_uid else await view.numbers(database)
     return responses.thread(await in_threads(database, view, found, command.algorithm, numbers))
 
@@ -86,12 +92,23 @@ async def _resolve(database: Database, view: MailboxView, key: SearchKey) -> dic
     return sets
 
 
+async def _scope(
+    database: Database,
+    index: TextIndex,
+    view: MailboxView,
+    key: SearchKey,
+    sets: Mapping[int, UidRanges],
+    now: int,
+) -> Scope:
+    answers = await index.answers(view.account_id, text_keys(key))
+    view.keywords = await database.point(load_keywords, view.account_id)
+    return Scope(view.keywords, sets, now, answers, database.engine)
+
+
 async def _find(
-    database: Database, blobs: Blobs, view: MailboxView, key: SearchKey, sets: Mapping[int, UidRanges], now: int
+    database: Database, blobs: Blobs, view: MailboxView, key: SearchKey, scope: Scope
 ) -> list[tuple[int, int]]:
     """(uid, modseq) of the messages found, ascending."""
-    view.keywords = await database.point(load_keywords, view.account_id)
-    scope = Scope(view.keywords, sets, now)
     condition = Condition(key, scope)
     if condition.is_exact:
         return await _rows(database, view, condition)

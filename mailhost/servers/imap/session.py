@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from mailhost.login.authenticate import DoorKeeper, still_valid
 from mailhost.login.model import Clock, Identity
 from mailhost.mailstore.flags import Keywords
+from mailhost.mailstore.indexer import TextIndex
 from mailhost.network.stream import Stream
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.compression import Compression, CompressionBroken
@@ -46,6 +47,7 @@ class ImapServices:
 
     database: Database
     blobs: Blobs
+    index: TextIndex
     door_keeper: DoorKeeper
     live: LiveSessions
     clock: Clock

@@ -54,7 +54,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     for number in range(1, 4):
         await house.deliver(SAMPLE % (number, number, number, number))
     yield house
-    await house.keeper.close()
+    await house.close()
     await database.close()
 
 

@@ -1,0 +1,253 @@
+"""The search index in rows: which messages have which words, and the common fields as text. Derived from the store.
+
+On SQLite it is a file of its own (FTS5), on PostgreSQL tables beside the others (tsvector, GIN) whose names begin with
+`search_`. Words carry their account and whether they stand in the header, so that looking for the beginning of a
+word touches the words of one account only. Messages are taken in by rising id; `search_cursor` says how far.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mailhost.message.tokens import Query
+from mailhost.storage.database import Tx
+
+FORMAT: Final = 1
+"""Raised with every change of what is indexed or how; an index of another format is made anew."""
+
+INDEXED_FIELDS: Final = ("from", "to", "cc", "bcc", "subject")
+
+_ID_BITS: Final = 40
+_LOCK: Final = 0x73726368  # "srch"
+_TOKENS_IN_ROW: Final = 4_000
+"""Different words in a tsvector: at 48 characters and four octets each below PostgreSQL's limit of 1 MiB."""
+
+_TABLES: Final = ("search_text", "search_field", "search_cursor", "search_format")
+_COMMON: Final = (
+    """create table search_field (account_id bigint not null, field text not null, message_id bigint not null,
+        text text not null, primary key (account_id, field, message_id))""",
+    "create table search_cursor (account_id bigint not null primary key, message_id bigint not null)",
+    "create table search_format (format bigint not null primary key, store text not null)",
+)
+_SQLITE: Final = (
+    "create virtual table search_text using fts5 (words, content='', contentless_delete=1, tokenize='ascii')",
+)
+_POSTGRES: Final = (
+    """create table search_text (account_id bigint not null, message_id bigint not null, piece bigint not null,
+        words tsvector not null, primary key (account_id, message_id, piece))""",
+    "create index search_words on search_text using gin (words)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What is indexed of one message. The texts of the fields are decoded, case folded, a line for each field."""
+
+    message_id: int
+    header: Sequence[str]
+    body: Sequence[str]
+    fields: Mapping[str, str]
+
+
+def prepare(tx: Tx, store: str) -> None:
+    """Make the index's tables; an index of another format, or of another store, is emptied."""
+    if tx.engine == "postgres":
+        tx.execute("select pg_advisory_xact_lock(:key)", key=_LOCK)
+        there = tx.execute(
+            "select 1 from pg_tables where schemaname = current_schema() and tablename = 'search_format'"
+        )
+    else:
+        there = tx.execute("select 1 from sqlite_schema where type = 'table' and name = 'search_format'")
+    if there and tx.execute("select * from search_format") == [(FORMAT, store)]:
+        return
+    for table in _TABLES:
+        tx.execute(f"drop table if exists {table}")
+    for statement in (*_COMMON, *(_SQLITE if tx.engine == "sqlite" else _POSTGRES)):
+        tx.execute(
+            statement if tx.engine == "postgres" else statement.replace("message_id))", "message_id)) without rowid")
+        )
+    tx.execute("insert into search_format (format, store) values (:format, :store)", format=FORMAT, store=store)
+
+
+def cursor(tx: Tx, account_id: int) -> int:
+    """Every message of the account up to this id is in the index."""
+    rows = tx.execute("select message_id from search_cursor where account_id = :account_id", account_id=account_id)
+    return int(rows[0][0]) if rows else 0
+
+
+def cursors(tx: Tx) -> dict[int, int]:
+    """The cursor of each account that has one."""
+    return dict(tx.execute("select account_id, message_id from search_cursor"))
+
+
+def add(tx: Tx, account_id: int, documents: Iterable[Document], after: int, until: int) -> int:
+    """Take documents in and move the cursor from `after` to `until`, unless somebody else has moved it; returns it."""
+    tx.execute(
+        """insert into search_cursor (account_id, message_id) values (:account_id, 0)
+        on conflict (account_id) do nothing""",
+        account_id=account_id,
+    )
+    moved = tx.execute(
+        """update search_cursor set message_id = :until where account_id = :account_id and message_id = :after
+        returning 1""",
+        account_id=account_id,
+        after=after,
+        until=until,
+    )
+    if not moved:
+        return cursor(tx, account_id)
+    for document in documents:
+        _add_words(tx, account_id, document)
+        tx.execute_many(
+            """insert into search_field (account_id, field, message_id, text)
+            values (:account_id, :field, :message_id, :text)""",
+            [
+                {"account_id": account_id, "field": field, "message_id": document.message_id, "text": storable(text)}
+                for field, text in document.fields.items()
+            ],
+        )
+    return until
+
+
+def forget(tx: Tx, account_id: int, message_ids: Iterable[int]) -> None:
+    """Take messages out."""
+    for message_id in message_ids:
+        if tx.engine == "sqlite":
+            tx.execute("delete from search_text where rowid = :id", id=account_id << _ID_BITS | message_id)
+        else:
+            tx.execute(
+                "delete from search_text where account_id = :account_id and message_id = :id",
+                account_id=account_id,
+                id=message_id,
+            )
+        for field in INDEXED_FIELDS:
+            tx.execute(
+                "delete from search_field where account_id = :account_id and field = :field and message_id = :id",
+                account_id=account_id,
+                field=field,
+                id=message_id,
+            )
+
+
+def clear(tx: Tx, account_id: int) -> None:
+    """Take all of an account out, and begin with its first message again."""
+    if tx.engine == "sqlite":
+        first = account_id << _ID_BITS
+        tx.execute(
+            "delete from search_text where rowid between :first and :last",
+            first=first,
+            last=first + (1 << _ID_BITS) - 1,
+        )
+    else:
+        tx.execute("delete from search_text where account_id = :account_id", account_id=account_id)
+    for table in ("search_field", "search_cursor"):
+        tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)  # noqa: S608
+
+
+def indexed_ids(tx: Tx, account_id: int, after: int, limit: int) -> list[int]:
+    """Messages that are in the index, ascending by id."""
+    if tx.engine == "sqlite":
+        first = account_id << _ID_BITS
+        rows = tx.execute(
+            "select rowid - :first from search_text where rowid > :after and rowid < :end order by rowid limit :limit",
+            first=first,
+            after=first + after,
+            end=first + (1 << _ID_BITS),
+            limit=limit,
+        )
+    else:
+        rows = tx.execute(
+            """select distinct message_id from search_text where account_id = :account_id and message_id > :after
+            order by message_id limit :limit""",
+            account_id=account_id,
+            after=after,
+            limit=limit,
+        )
+    return [message_id for (message_id,) in rows]
+
+
+def find_text(tx: Tx, account_id: int, query: Query, *, in_header: bool) -> frozenset[int]:
+    """Messages whose body, or header or body, have the tokens of a query that has some."""
+    keys = [_body_key(account_id), _header_key(account_id)][: 2 if in_header else 1]
+    if tx.engine == "sqlite":
+        rows = tx.execute("select rowid from search_text where search_text match :match", match=_fts5(query, keys))
+        mask = (1 << _ID_BITS) - 1
+        return frozenset([message_id & mask for (message_id,) in rows])
+    wanted = _tsqueries(query, keys)
+    statement = " intersect ".join(
+        f"select message_id from search_text where words @@ cast(:q{number} as tsquery)"  # noqa: S608
+        for number in range(len(wanted))
+    )
+    rows = tx.execute(statement, **{f"q{number}": words for number, words in enumerate(wanted)})
+    return frozenset([message_id for (message_id,) in rows])
+
+
+def find_field(tx: Tx, account_id: int, field: str, text: str) -> frozenset[int]:
+    """Messages with the case-folded text anywhere in one of INDEXED_FIELDS."""
+    position = "instr" if tx.engine == "sqlite" else "strpos"
+    rows = tx.execute(
+        f"""select message_id from search_field
+        where account_id = :account_id and field = :field and {position}(text, :text) > 0""",  # noqa: S608
+        account_id=account_id,
+        field=field,
+        text=storable(text),
+    )
+    return frozenset([message_id for (message_id,) in rows])
+
+
+def answers_exactly(query: Query, engine: str) -> bool:
+    """Whether `find_text` finds nothing but matches: on PostgreSQL tokens have no order."""
+    return query.is_exact and (engine == "sqlite" or len(query.tokens) == 1)
+
+
+def storable(text: str) -> str:
+    """The text without what a database cannot keep."""
+    return (
+        text if text.isascii() and "\0" not in text else text.encode(errors="replace").decode().replace("\0", "\ufffd")
+    )
+
+
+def _add_words(tx: Tx, account_id: int, document: Document) -> None:
+    header, body = _header_key(account_id), _body_key(account_id)
+    words = [header + token for token in document.header] + [body + token for token in document.body]
+    if tx.engine == "sqlite":
+        tx.execute(
+            "insert into search_text (rowid, words) values (:id, :words)",
+            id=account_id << _ID_BITS | document.message_id,
+            words=" ".join(words),
+        )
+        return
+    different = list(dict.fromkeys(words))
+    tx.execute_many(
+        """insert into search_text (account_id, message_id, piece, words)
+        values (:account_id, :message_id, :piece, array_to_tsvector(cast(:words as text[])))""",
+        [
+            {
+                "account_id": account_id,
+                "message_id": document.message_id,
+                "piece": start // _TOKENS_IN_ROW,
+                "words": "{" + ",".join(different[start : start + _TOKENS_IN_ROW]) + "}",
+            }
+            for start in range(0, len(different) or 1, _TOKENS_IN_ROW)
+        ],
+    )
+
+
+def _header_key(account_id: int) -> str:
+    return f"{account_id:x}h"  # no hexadecimal digit, so that no key begins another
+
+
+def _body_key(account_id: int) -> str:
+    return f"{account_id:x}t"
+
+
+def _fts5(query: Query, keys: Sequence[str]) -> str:
+    star = " *" if query.is_prefix else ""
+    return " OR ".join(f'"{" ".join(key + token for token in query.tokens)}"{star}' for key in keys)
+
+
+def _tsqueries(query: Query, keys: Sequence[str]) -> list[str]:
+    """One for each token, as they may stand in different rows of a message; their order is not known there."""
+    *firsts, last = query.tokens
+    words = [*dict.fromkeys(f"{token}'" for token in firsts), f"{last}':*" if query.is_prefix else f"{last}'"]
+    return [" | ".join(f"'{key}{word}" for key in keys) for word in words]

@@ -1,0 +1,127 @@
+"""Words as search sees them: Unicode words, and runs of Chinese, Japanese and Korean as pairs of characters.
+
+A text matches a query when the query stands in it, both normalised, and begins where a word begins: `unti` is found in
+`until`, `ntil` is not. Within a run of CJK, which writes no spaces, every character begins a word.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final
+
+MAX_TOKEN: Final = 48
+"""Characters of a word that are indexed; longer ones (keys, encoded data) are told apart by looking at the text."""
+
+_CJK: Final = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
+# Soft hyphens, zero-width spaces and marks of direction: invisible, so no reader would type them.
+_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]+")
+_RUN: Final = re.compile(f"[{_CJK}]")
+_PIECE: Final = 64 * 1024
+_ASCII_WORD: Final = re.compile("[a-z0-9]+")  # the same in a text that has nothing else, in a third of the time
+_BLANKS: Final = re.compile(r"\s+")
+_LAST_MARK: Final = 0x1E94A  # the highest combining mark but for variation selectors
+
+
+def normalise(text: str) -> str:
+    """Without regard to case, width and composition (NFKC, case folded), every run of blanks one blank."""
+    if text.isascii():
+        return " ".join(text.lower().split())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return _BLANKS.sub(" ", _INVISIBLE.sub("", folded)).strip()
+
+
+def tokens(text: str) -> list[str]:
+    """What a normalised text is indexed under, in its order.
+
+    A run 发票号 gives 发票 票号 号, so that two characters are a token and one is the beginning of some.
+    """
+    found: list[str] = []
+    words = (_ASCII_WORD if text.isascii() else _pattern()).findall
+    for piece in _pieces(text):
+        for word in words(piece):
+            if word.isascii() or not _is_run(word):
+                found.append(word[:MAX_TOKEN])
+            else:
+                found += map("".join, pairwise(word))
+                found.append(word[-1])
+    return found
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text in pieces that end at blanks, as an expression at work lets no other thread run."""
+    start = 0
+    while len(text) - start > _PIECE:
+        end = text.rfind(" ", start, start + _PIECE)
+        if end <= start:
+            end = text.find(" ", start + _PIECE)
+        if end < 0:
+            break
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Tokens that stand in a row in every text that matches; the last may be only the beginning of one there.
+
+    `is_exact`: a text that has them so matches; else it may have other blanks or marks between them.
+    """
+
+    tokens: tuple[str, ...]
+    is_prefix: bool
+    is_exact: bool
+
+
+def parse_query(text: str) -> Query:
+    """What to look up for a query; no tokens when it has no words, as `!!!`."""
+    wanted = normalise(text)
+    found = tokens(wanted)
+    *_, last = _pattern().findall(wanted) or [""]
+    goes_on = wanted.endswith(last)
+    is_prefix = goes_on and len(last) <= MAX_TOKEN
+    if goes_on and len(last) > 1 and _is_run(last):
+        found.pop()  # in the text the run may go on, and then has no such token
+        is_prefix = False
+    is_long = any(len(word) > MAX_TOKEN and not _is_run(word) for word in _pattern().findall(wanted))
+    return Query(tuple(found), is_prefix, last == wanted and not is_long)
+
+
+@lru_cache(maxsize=64)
+def finder(text: str) -> Callable[[str], bool]:
+    """Whether a normalised text matches the query `text`."""
+    wanted = normalise(text)
+    letter, mark = f"[^\\W_{_CJK}]", f"[{_marks()}]"
+    if not re.match(f"{letter}|{mark}", wanted):
+        return lambda candidate: wanted in candidate
+    # Looked up by `in` first, which is many times faster than an expression that looks back at each place.
+    at_a_beginning = re.compile(f"(?<!{letter})(?<!{mark}){re.escape(wanted)}").search
+    return lambda candidate: wanted in candidate and at_a_beginning(candidate) is not None
+
+
+def _is_run(word: str) -> bool:
+    """Whether a match of `_pattern` is a run of CJK: it is one all through or not at all."""
+    return _RUN.match(word) is not None
+
+
+@lru_cache(maxsize=1)
+def _pattern() -> re.Pattern[str]:
+    """A run of CJK, or a word: letters and digits of any other script with the marks that follow them."""
+    word = f"[^\\W_{_CJK}]"
+    return re.compile(f"[{_CJK}]+|{word}+(?:[{_marks()}]+{word}*)*")
+
+
+@lru_cache(maxsize=1)
+def _marks() -> str:
+    """Combining marks as ranges: in many scripts the vowels, so that a word would fall apart at each."""
+    ranges: list[list[int]] = []
+    for code in range(0x300, _LAST_MARK + 1):
+        if unicodedata.category(chr(code))[0] == "M" and not _is_run(chr(code)):
+            if ranges and ranges[-1][1] == code - 1:
+                ranges[-1][1] = code
+            else:
+                ranges.append([code, code])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)

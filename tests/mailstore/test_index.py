@@ -1,0 +1,260 @@
+"""The search index: it answers as a look at every message would, on both engines, and mends itself."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mailhost import mailstore
+from mailhost.mailstore import indexer, textindex
+from mailhost.mailstore.answers import TextKey, text_keys
+from mailhost.mailstore.indexer import INDEX_FILE, TextIndex, open_index
+from mailhost.mailstore.matching import Candidate
+from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates
+from mailhost.protocols.imap.search import And, BodyContains, HeaderContains, Not, Or, SearchKey, TextContains
+from mailhost.storage.blobs import Blobs
+from mailhost.storage.database import Database, Tx
+
+NOW = 1_700_000_000
+PIECES = ("ab", "abc", "b", "Ä", "ä", "ß", "ss", "发", "票", "号", "発", "の", "한", "한국", "हि", "x1", "1", "A", "ﬁ")
+BETWEEN = ("", " ", " ", "-", ".", "\r\n", "_", "\u00ad", "'")
+TEXTS = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(BETWEEN)), max_size=12).map(
+    lambda pairs: "".join(piece + between for piece, between in pairs)
+)
+QUERIES = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(BETWEEN[:5])), min_size=1, max_size=3).map(
+    lambda pairs: "".join(piece + between for piece, between in pairs)
+)
+KEYS = st.one_of(
+    QUERIES.map(BodyContains),
+    QUERIES.map(TextContains),
+    QUERIES.map(lambda text: HeaderContains("subject", text)),
+    QUERIES.map(lambda text: HeaderContains("from", text)),
+)
+
+
+@pytest.fixture
+async def index(database: Database, blobs: Blobs, account: int, tmp_path: Path) -> AsyncIterator[TextIndex]:
+    async with open_index(database, blobs, tmp_path) as index:
+        yield index
+
+
+def message(subject: str, body: str, sender: str = "ann@a.test") -> bytes:
+    head = f"From: {sender}\r\nSubject: {' '.join(subject.split())}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+    return f"{head}{body}\r\n".encode()
+
+
+async def by_index(database: Database, blobs: Blobs, index: TextIndex, account: int, key: SearchKey) -> list[int]:
+    """UIDs of INBOX, as SEARCH finds them."""
+    return await _search(database, blobs, account, key, await index.answers(account, text_keys(key)))
+
+
+async def by_looking(database: Database, blobs: Blobs, account: int, key: SearchKey) -> list[int]:
+    """The same without an index."""
+    return await _search(database, blobs, account, key, {})
+
+
+async def _search(database, blobs, account, key, answers) -> list[int]:
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    scope = Scope((), {}, NOW, answers, database.engine)
+    condition = Condition(key, scope)
+    rows = await database.read(candidates, account, inbox.id, condition, 1, inbox.uid_next, 9_999, columns=SCAN_COLUMNS)
+    found = []
+    for row in rows:
+        candidate = Candidate(row, scope)
+        first = candidate.matches(key)
+        if first is None:
+            candidate.read(await blobs.read(candidate.digest))
+        verdict = candidate.matches(key)
+        assert verdict is not None
+        if condition.is_exact:
+            assert verdict, "the condition let one too many through"
+        if verdict:
+            found.append(candidate.uid)
+    return found
+
+
+@given(texts=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4), keys=st.lists(KEYS, min_size=8, max_size=20))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_the_index_answers_as_a_look_at_every_message_does(
+    database, blobs, account, put, index, texts, keys: Sequence[TextKey]
+) -> None:
+    for subject, body in texts:
+        await put(message(subject, body))
+    trees = [*keys, Not(keys[0]), Or(keys[1], Not(keys[2])), And((keys[3], keys[4])), And((Not(keys[5]), keys[6]))]
+    for key in trees:
+        looked = await by_looking(database, blobs, account, key)
+        assert await by_index(database, blobs, index, account, key) == looked, key
+
+
+async def test_an_index_that_is_behind_leaves_the_rest_to_be_looked_at(
+    database, blobs, account, put, index, monkeypatch
+) -> None:
+    for number in range(6):
+        await put(message("one" if number % 2 else "two", "apples and pears" if number % 3 else "plums"))
+    await index.answers(account, [BodyContains("apples")])
+    monkeypatch.setattr(indexer, "CATCH_UP", 2)
+    for number in range(6):
+        await put(message("one" if number % 2 else "two", "apples and pears" if number % 3 else "plums"))
+    asked = [BodyContains("apples")]
+    assert [answer.is_complete for answer in (await index.answers(account, asked)).values()] == [False]
+    for key in (
+        BodyContains("apples"),
+        BodyContains("apples and"),
+        Not(TextContains("one")),
+        And((HeaderContains("subject", "ne"), Not(BodyContains("plum")))),
+    ):
+        looked = await by_looking(database, blobs, account, key)
+        assert looked
+        assert await by_index(database, blobs, index, account, key) == looked, key
+
+
+@pytest.mark.parametrize("word", ["发票", "票", "发", "发票号", "票号", "人工智能", "会議", "ｶﾞ", "한국", "ABC票"])
+async def test_chinese_words_of_any_length_are_found(database, blobs, account, put, index, word: str) -> None:
+    hit = await put(message("x", "请查收附件中的发票号,人工智能的会議ガの한국어,abc票。"))
+    await put(message("x", "发 票 号 人工 智能"))
+    found = await by_index(database, blobs, index, account, BodyContains(word))
+    assert hit in found
+    assert found == await by_looking(database, blobs, account, BodyContains(word))
+
+
+async def test_all_that_readers_see_is_indexed(database, blobs, account, put, index) -> None:
+    content = (
+        b"From: =?utf-8?q?J=C3=BCrgen?= <j@a.test>\r\nSubject: x\r\nX-Odd: curious\r\nDKIM-Signature: b=zzsecret\r\n"
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\nContent-Type: text/html\r\n\r\n<style>hidden{}</style><p>Vis<b>ible</b>\r\n"
+        b"--b\r\nContent-Type: text/calendar\r\n\r\nSUMMARY:Dentist\r\n"
+        b"--b\r\nContent-Type: application/pdf; name*=utf-8''%e5%8f%91%e7%a5%a8.pdf\r\n\r\nunseen\r\n"
+        b"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: Forwarded\r\n\r\ndeep\r\n--b--\r\n"
+    )
+    uid = await put(content)
+    for word in ("visible", "dentist", "发票", "pdf", "forwarded", "deep"):
+        assert await by_index(database, blobs, index, account, BodyContains(word)) == [uid], word
+    for word in ("JÜRGEN", "curious", "j@a.test", "dentist"):
+        assert await by_index(database, blobs, index, account, TextContains(word)) == [uid], word
+    for word in ("hidden", "unseen", "curious", "isible"):
+        assert await by_index(database, blobs, index, account, BodyContains(word)) == [], word
+    assert await by_index(database, blobs, index, account, TextContains("zzsecret")) == []
+
+
+async def test_one_account_does_not_see_into_another(database, blobs, account, put, index) -> None:
+    await put(message("apples", "apples"))
+    await index.answers(account, [BodyContains("apples")])
+    for other in (16, 17):  # 0x10 and 0x11 begin as 1 does
+        await database.write(mailstore.open_store, other, NOW, 100_000)
+        for key in (BodyContains("a"), TextContains("apples"), HeaderContains("subject", "a")):
+            assert [set(answer.ids) for answer in (await index.answers(other, [key])).values()] == [set()]
+
+
+async def test_the_index_follows_by_itself(database, blobs, account, put, index) -> None:
+    running = asyncio.create_task(index.run())
+    await put(message("one", "apples"))
+    for _ in range(200):
+        await asyncio.sleep(0.02)
+        if await index._index.read(textindex.cursor, account):
+            break
+    running.cancel()
+    await asyncio.wait({running})
+    assert await index._index.read(textindex.indexed_ids, account, 0, 10) == [1]
+
+
+async def test_what_is_erased_leaves_the_index(database, blobs, account, put, index) -> None:
+    for number in range(3):
+        await put(message(f"letter {number}", "apples"))
+    key = BodyContains("apples")
+    await index.answers(account, [key])
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    await database.write(mailstore.expunge, account, inbox.id, [(2, 2)], NOW, only_deleted=False)
+    assert await by_index(database, blobs, index, account, key) == [1, 3]
+    while await database.write(mailstore.erase_expired, blobs, account, NOW, everything=True):
+        pass
+    await index.tidy()
+    assert [set(answer.ids) for answer in (await index.answers(account, [key])).values()] == [{1, 3}]
+    assert await index._index.read(textindex.find_field, account, "subject", "letter") == {1, 3}
+    await database.write(mailstore.drop_store, blobs, account)
+    await index.tidy()
+    assert await index._index.read(textindex.cursors) == {}
+    assert await index._index.read(textindex.indexed_ids, account, 0, 10) == []
+
+
+async def test_rebuilt_the_index_is_what_it_was(database, blobs, account, put, index) -> None:
+    for number in range(70):
+        await put(message(f"letter {number}", f"apples{number}"))
+    key = BodyContains("apples6")
+    before = await by_index(database, blobs, index, account, key)
+    assert before == [7, *range(61, 71)]
+    await index.rebuild(account)
+    assert await index._index.read(textindex.cursor, account) == 70
+    assert await by_index(database, blobs, index, account, key) == before
+
+
+@pytest.mark.parametrize("aged", ["format = 0", "store = 'another'"])
+async def test_an_index_of_another_format_or_store_is_begun_anew(
+    database, blobs, account, put, index, tmp_path, aged: str
+) -> None:
+    uid = await put(message("one", "apples"))
+    await index.answers(account, [BodyContains("apples")])
+
+    def age(tx: Tx) -> None:
+        tx.execute(f"update search_format set {aged}")
+
+    await index._index.write(age)
+    async with open_index(database, blobs, tmp_path) as renewed:
+        assert await renewed._index.read(textindex.cursors) == {}
+        assert await by_index(database, blobs, renewed, account, BodyContains("apples")) == [uid]
+
+
+async def test_two_that_index_at_once_do_so_once(database, blobs, account, put, tmp_path) -> None:
+    for number in range(150):
+        await put(message(f"letter {number}", "apples"))
+    async with open_index(database, blobs, tmp_path) as one, open_index(database, blobs, tmp_path) as other:
+        key = BodyContains("apples")
+        both = await asyncio.gather(one.answers(account, [key]), other.answers(account, [key]))
+        for answers in both:
+            assert answers[key].is_complete
+            assert answers[key].ids == set(range(1, 151))
+        assert await one._index.read(textindex.find_field, account, "subject", "letter") == set(range(1, 151))
+
+
+async def test_a_store_older_than_its_index_is_indexed_anew(database, blobs, account, put, index) -> None:
+    uid = await put(message("one", "apples"))
+    await index._index.write(textindex.add, account, [textindex.Document(99, [], ["plums"], {})], 0, 99)
+    assert await by_index(database, blobs, index, account, BodyContains("plums")) == []
+    assert await by_index(database, blobs, index, account, BodyContains("apples")) == [uid]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("damage", ["no database at all, but some text" * 400, "", None])
+async def test_a_damaged_or_missing_file_is_made_anew(
+    database, blobs, account, put, tmp_path: Path, damage: str | None
+) -> None:
+    uid = await put(message("one", "apples"))
+    key = BodyContains("apples")
+    path = tmp_path / INDEX_FILE
+    async with open_index(database, blobs, tmp_path) as index:
+        assert await by_index(database, blobs, index, account, key) == [uid]
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_text(damage)
+    async with open_index(database, blobs, tmp_path) as index:
+        assert await by_index(database, blobs, index, account, key) == [uid]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_damage_met_by_a_search_costs_it_only_the_index(database, blobs, account, put, tmp_path: Path) -> None:
+    await database.write(mailstore.set_quota, account, 10_000_000)
+    for number in range(100):
+        await put(message(f"letter {number}", "apples " + " ".join(f"w{number}x{each}" for each in range(100))))
+    key = BodyContains("apples")
+    async with open_index(database, blobs, tmp_path) as index:
+        await index.answers(account, [key])
+    path = tmp_path / INDEX_FILE
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + b"\x5a" * (len(whole) - 8192))
+    async with open_index(database, blobs, tmp_path) as index:
+        for _ in range(2):
+            assert await by_index(database, blobs, index, account, key) == list(range(1, 101))
+        assert (await index.answers(account, [key]))[key].is_complete
