@@ -170,8 +170,13 @@ async def test_rename_subscribe_and_copy_end_somewhere(database, account, put) -
     def fill(tx: Tx) -> None:
         names = [{"name": f"s{number}"} for number in range(MAX_MAILBOXES)]
         tx.execute_many("insert into subscription (account_id, name) values (1, :name)", names)
-        for number in range(MAX_MAILBOXES // MAX_DEPTH):
-            mailstore.create_mailbox(tx, account, f"{number}" + "/d" * (MAX_DEPTH - 1))
+        [(next_id,)] = tx.execute("select next_mailbox_id from mail_account where account_id = 1")
+        tx.execute_many(
+            """insert into mailbox (account_id, id, name, uid_validity, uid_next, highest_modseq, messages, unseen,
+                deleted, octets, special_use, is_selectable, log_floor, purged_below)
+            values (1, :id, :name, 1, 1, 1, 0, 0, 0, 0, '', 1, 1, 1)""",
+            [{"id": next_id + number, "name": f"m{number}"} for number in range(MAX_MAILBOXES - MAX_DEPTH)],
+        )
 
     await database.write(fill)
     with pytest.raises(TooManyMailboxes):
