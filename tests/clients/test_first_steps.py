@@ -23,8 +23,10 @@ def make_up(folder: Path, options: str) -> Iterator[tuple["subprocess.Popen[str]
         f"PYTHON={sys.executable}",
         f"ARGS=--data {folder}/data --ports auto {options}",
     ]
+    # These tests may run below a make, which would have ours announce the folders that it enters.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     with log.open("w") as stderr:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True)
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=stderr, text=True)
     try:
         yield process, log
     finally:
