@@ -14,7 +14,7 @@ from tests.bench import works
 from tests.bench.dovecot import Dovecot
 from tests.bench.memory import idle, large_message
 from tests.bench.ours import Mailhost
-from tests.bench.processes import raise_open_files
+from tests.bench.processes import raise_open_files, wait_until_quiet
 from tests.bench.seed import seed_big, seed_held
 from tests.bench.works import ENVELOPES, HEADERS, Scale, Server, Work, fetch, sign_in
 
@@ -60,6 +60,8 @@ def measure(work: Work, servers: Sequence[Server], scale: Scale) -> list[float]:
     for server in servers:
         if work.reuse:
             server.start(reuse=True)
+    for server in servers:
+        wait_until_quiet(server.pids())
     for _ in range(1 if work.is_single else scale.runs):
         for index, server in enumerate(servers):
             samples[index].append(work.measure(server, scale))

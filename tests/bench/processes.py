@@ -85,3 +85,27 @@ def status_value(pid: int, key: str) -> int:
 def reset_peak(pid: int) -> None:
     """Make VmHWM start again from what is resident now."""
     Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
+
+
+def processor_seconds(pids: list[int]) -> float:
+    """What these processes, and children of theirs that have ended, have computed so far."""
+    ticks = 0
+    for pid in pids:
+        try:
+            words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += sum(int(word) for word in words[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def wait_until_quiet(pids: list[int], seconds: float = 120) -> None:
+    """Let a server end what it does behind its clients' backs, such as indexing, before the next line is measured."""
+    ends = time.monotonic() + seconds
+    before = processor_seconds(pids)
+    while time.monotonic() < ends:
+        time.sleep(1)
+        now = processor_seconds(pids)
+        if now - before < 0.03:
+            return
+        before = now
