@@ -105,6 +105,7 @@ class Server:
             worker = Worker(office, client_context())
             for door in all_doors(House(services, self._index, office, self._keeper, context, facts)):
                 await self._open(door, context)
+            settle_memory()
             announce(facts)
             log.info("server.started", host=office.host, pid=os.getpid())
             async with asyncio.TaskGroup() as tasks:
