@@ -32,9 +32,6 @@ _C_DATE: Final = re.compile(  # Tue Nov 24 23:38:19 [zone] 2026
     rb"\s*[A-Za-z]{3,9},?\s+([A-Za-z]{3})[a-z]*\s+([0-9]{1,2}),?\s+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?"
     rb"(?:\s+([A-Z]{1,5}|[+-][0-9]{4}))?\s+([0-9]{4})(?:\s+([+-][0-9]{4}))?"
 )
-_INTERNAL: Final = re.compile(
-    rb"( [0-9]|[0-9]{1,2})-([A-Za-z]{3})-([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2})([0-9]{2})"
-)
 _EPOCH: Final = date(1970, 1, 1)
 _LAST_DAY: Final = (date.max - _EPOCH).days
 _FIRST_DAY: Final = (date.min - _EPOCH).days
@@ -72,19 +69,6 @@ def parse_date(value: bytes) -> WrittenDate | None:
     else:
         zone = _ZONES.get(zone_text.lower(), 0)
     return _written(int(year), month, day, hour, minute, second or b"0", zone)
-
-
-def parse_internal_date(value: bytes) -> int | None:
-    """The moment of an IMAP date-time without its quotes, in Unix seconds; None when it is none (RFC 9051 §9)."""
-    found = _INTERNAL.fullmatch(value)
-    if found is None:
-        return None
-    day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
-    if int(zone_minutes) > 59:
-        return None
-    zone = _offset(sign, zone_hours, zone_minutes)
-    written = _written(int(year), month, day.strip(), hour, minute, second, zone)
-    return written.seconds if written else None
 
 
 def internal_date_text(seconds: int) -> bytes:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailhost.message.dates import internal_date_text, parse_date, parse_internal_date
+from mailhost.message.dates import internal_date_text, parse_date
 
 NOON = 1_795_608_000  # 25 Nov 2026 12:00:00 UTC
 
@@ -75,19 +75,6 @@ def test_no_date(value: bytes) -> None:
 )
 def test_internal_date(seconds: int, text: bytes) -> None:
     assert internal_date_text(seconds) == text
-    assert parse_internal_date(text) == seconds
-
-
-def test_internal_date_of_clients() -> None:
-    assert parse_internal_date(b"17-Jul-1996 02:44:25 -0700") == 837_596_665
-    assert parse_internal_date(b"1-Jan-1970 00:00:00 +0000") == 0
-    for wrong in (
-        b"17-Jul-96 02:44:25 -0700",
-        b"32-Jul-1996 02:44:25 +0000",
-        b"17-Jul-1996 02:44:25",
-        b"17-Jul-1996 25:44:25 +0000",
-    ):
-        assert parse_internal_date(wrong) is None
 
 
 def test_moments_beyond_the_calendar_have_a_text_too() -> None:
