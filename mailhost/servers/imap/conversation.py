@@ -25,11 +25,14 @@ from mailhost.protocols.imap.commands import (
     Login,
     Logout,
     Lsub,
+    MailboxCommand,
+    MessageCommand,
     Namespace,
     Noop,
     Rename,
     Search,
     Select,
+    SessionCommand,
     Sort,
     StartTls,
     Status,
@@ -123,23 +126,59 @@ async def _finish(session: Session, tag: bytes, answer: Answer, *, permits_expun
 
 async def _obey(session: Session, command: Command | AppendMessage) -> Answer | None:
     """The file of this door that knows the command. None when the answer was given already."""
+    if isinstance(command, AppendMessage):
+        return await append(session, command)
+    if isinstance(command, MessageCommand):
+        return await _obey_about_messages(session, command)
+    if isinstance(command, MailboxCommand):
+        return await _obey_about_mailboxes(session, command)
+    return await _obey_about_session(session, command)
+
+
+async def _obey_about_messages(session: Session, command: MessageCommand) -> Answer:
     match command:
-        case Search() | Sort() | Thread() | Fetch() | Store() | Copy():
-            return await messages.obey(session, command)
-        case Create() | Delete() | Rename() | Subscribe() | List() | Lsub() | Status() | GetQuota() | GetQuotaRoot():
-            return await _obey_about_mailboxes(session, command)
-        case AppendMessage():
-            return await append(session, command)
-        case Select():
-            return await selecting.select(session, command)
+        case Check():
+            return completed("CHECK")
         case Close():
             return await selecting.close(session, command)
         case Expunge():
             return await selecting.expunge_deleted(session, command)
+        case Search() | Sort() | Thread() | Fetch() | Store() | Copy():
+            return await messages.obey(session, command)
+        case _:
+            assert_never(command)
+
+
+async def _obey_about_mailboxes(session: Session, command: MailboxCommand) -> Answer:
+    match command:
+        case Select():
+            return await selecting.select(session, command)
+        case Create():
+            return await mailboxes.create(session, command)
+        case Delete():
+            return await mailboxes.delete(session, command)
+        case Rename():
+            return await mailboxes.rename(session, command)
+        case Subscribe():
+            return await mailboxes.change_subscription(session, command)
+        case List():
+            return await listing.list_names(session, command)
+        case Lsub():
+            return await listing.list_subscribed(session, command)
+        case Status():
+            return await mailboxes.tell_status(session, command)
+        case GetQuota():
+            return await mailboxes.tell_quota(session, command)
+        case GetQuotaRoot():
+            return await mailboxes.tell_quota_root(session, command)
+        case _:
+            assert_never(command)
+
+
+async def _obey_about_session(session: Session, command: SessionCommand) -> Answer | None:
+    match command:
         case Noop():
             return completed("NOOP")
-        case Check():
-            return completed("CHECK")
         case Idle():
             return await idle(session)
         case Capability():
@@ -162,32 +201,5 @@ async def _obey(session: Session, command: Command | AppendMessage) -> Answer | 
             return await signin.sign_out(session)
         case Logout():
             raise AssertionError("LOGOUT ends the conversation")
-        case _:
-            assert_never(command)
-
-
-async def _obey_about_mailboxes(
-    session: Session,
-    command: Create | Delete | Rename | Subscribe | List | Lsub | Status | GetQuota | GetQuotaRoot,
-) -> Answer:
-    match command:
-        case Create():
-            return await mailboxes.create(session, command)
-        case Delete():
-            return await mailboxes.delete(session, command)
-        case Rename():
-            return await mailboxes.rename(session, command)
-        case Subscribe():
-            return await mailboxes.change_subscription(session, command)
-        case List():
-            return await listing.list_names(session, command)
-        case Lsub():
-            return await listing.list_subscribed(session, command)
-        case Status():
-            return await mailboxes.tell_status(session, command)
-        case GetQuota():
-            return await mailboxes.tell_quota(session, command)
-        case GetQuotaRoot():
-            return await mailboxes.tell_quota_root(session, command)
         case _:
             assert_never(command)

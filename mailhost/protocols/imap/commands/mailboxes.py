@@ -1,0 +1,133 @@
+"""Commands about mailboxes and their lists (RFC 9051 §6.3, RFC 5258, RFC 7162, RFC 9208)."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mailhost.protocols.imap.sets import SequenceSet
+
+
+class StatusItem(Enum):
+    """What STATUS tells of a mailbox (RFC 9051 §6.3.11, RFC 7162, RFC 7889, RFC 8438)."""
+
+    MESSAGES = "MESSAGES"
+    RECENT = "RECENT"
+    UIDNEXT = "UIDNEXT"
+    UIDVALIDITY = "UIDVALIDITY"
+    UNSEEN = "UNSEEN"
+    HIGHESTMODSEQ = "HIGHESTMODSEQ"
+    SIZE = "SIZE"
+    DELETED = "DELETED"
+    APPENDLIMIT = "APPENDLIMIT"
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """What a client remembers of a mailbox it selects again (RFC 7162 §3.2.5).
+
+    `known_uids` is None when it knows all; `matches` pairs sequence numbers, ascending, with the UIDs they had.
+    """
+
+    uid_validity: int
+    modseq: int
+    known_uids: SequenceSet | None
+    matches: tuple[SequenceSet, SequenceSet] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """SELECT, or EXAMINE when `read_only`."""
+
+    tag: bytes
+    mailbox: str
+    read_only: bool
+    condstore: bool
+    resync: Resync | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """CREATE. The trailing delimiter that announces children is already off; `special_uses` as RFC 6154 has them."""
+
+    tag: bytes
+    mailbox: str
+    special_uses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """DELETE."""
+
+    tag: bytes
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """RENAME."""
+
+    tag: bytes
+    mailbox: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """SUBSCRIBE, or UNSUBSCRIBE when not `subscribed`."""
+
+    tag: bytes
+    mailbox: str
+    subscribed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """LIST with everything LIST-EXTENDED, LIST-STATUS and SPECIAL-USE add (RFC 5258, RFC 5819, RFC 6154)."""
+
+    tag: bytes
+    reference: str
+    patterns: tuple[str, ...]
+    only_subscribed: bool = False
+    only_special_use: bool = False
+    recursive_match: bool = False
+    extended: bool = False
+    return_subscribed: bool = False
+    return_children: bool = False
+    return_status: tuple[StatusItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lsub:
+    """LSUB (RFC 3501 §6.3.9)."""
+
+    tag: bytes
+    reference: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """STATUS."""
+
+    tag: bytes
+    mailbox: str
+    items: tuple[StatusItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GetQuota:
+    """GETQUOTA."""
+
+    tag: bytes
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetQuotaRoot:
+    """GETQUOTAROOT."""
+
+    tag: bytes
+    mailbox: str
+
+
+MailboxCommand = Select | Create | Delete | Rename | Subscribe | List | Lsub | Status | GetQuota | GetQuotaRoot
+"""A command about mailboxes."""
