@@ -48,6 +48,16 @@ class SequenceSet:
             return tuple(found)
         return merge(found)
 
+    @property
+    def has_star(self) -> bool:
+        """Whether `*` stands in the set."""
+        return any(STAR in pair for pair in self.ranges)
+
+    def beyond(self, largest: int) -> int | None:
+        """A number in the set above `largest`, as the client wrote it, or None; `*` is above nothing."""
+        highest = max((end for pair in self.ranges for end in pair), default=0)
+        return highest if highest > largest else None
+
 
 SAVED: Final = SequenceSet((), is_saved=True)
 """`$`."""

@@ -23,7 +23,7 @@ from mailhost.mailstore.model import (
 from mailhost.protocols.imap.responses import Status
 from mailhost.servers.imap.binary import UnknownEncoding
 from mailhost.servers.imap.content import ContentsDamaged
-from mailhost.servers.imap.view import ReadOnlyView
+from mailhost.servers.imap.view import NoSuchNumber, ReadOnlyView
 from mailhost.storage.errors import StorageError
 
 
@@ -52,13 +52,14 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     MessageTooLarge: Answer("NO", "TOOBIG", "The message is too large."),
     NulInMessage: Answer("NO", "CANNOT", "The message holds a NUL octet."),
     NoSuchAccount: Answer("NO", "UNAVAILABLE", "The account is being removed."),
+    NoSuchNumber: Answer("BAD", None, "There is no message of this number."),
     ReadOnlyView: Answer("NO", "NOPERM", "The mailbox was opened with EXAMINE and cannot be changed."),
     ContentsDamaged: Answer("NO", "CORRUPTION", "Some contents are damaged on the server. Tell its administrator."),
     UnknownEncoding: Answer("NO", "UNKNOWN-CTE", "A part has a transfer encoding that is not known here."),
     StorageError: Answer("NO", "UNAVAILABLE", "Temporary System Problem. Try again later. (Failure)"),
 }
 
-_SELF_EXPLAINING: Final = (BadMailboxName, SpecialUseRefused, MessageTooLarge, NulInMessage)
+_SELF_EXPLAINING: Final = (BadMailboxName, SpecialUseRefused, MessageTooLarge, NoSuchNumber, NulInMessage)
 
 
 def answer_for(error: MailhostError) -> Answer | None:

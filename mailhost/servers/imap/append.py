@@ -24,9 +24,9 @@ from mailhost.mailstore.rows import live_rows
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.events import AppendFinished, AppendMessage, Hangup, LiteralChunk, Mistake, Replaced
 from mailhost.protocols.imap.sets import SequenceSet, format_numbers
-from mailhost.servers.imap.answers import ANSWERS, Answer, answer_for, completed
+from mailhost.servers.imap.answers import Answer, answer_for, completed
 from mailhost.servers.imap.session import Session
-from mailhost.servers.imap.view import ReadOnlyView
+from mailhost.servers.imap.view import NoSuchNumber, ReadOnlyView
 from mailhost.storage.database import Tx
 
 _DELETED_MEANWHILE = Answer("NO", "TRYCREATE", "The mailbox was deleted meanwhile.")
@@ -42,8 +42,10 @@ async def append(session: Session, first: AppendMessage) -> Answer:
         mailbox, used = await services.database.point(_look_up, session.account_id, first.mailbox)
     except (NoSuchMailbox, NotSelectable):
         return await _give_up(session, Answer("NO", "TRYCREATE", "There is no such mailbox."))
-    except (NoSuchMessage, ReadOnlyView) as error:
-        return await _give_up(session, ANSWERS[type(error)])
+    except (NoSuchMessage, NoSuchNumber, ReadOnlyView) as error:
+        answer = answer_for(error)
+        assert answer is not None
+        return await _give_up(session, answer)
     messages: list[NewMessage] = []
     octets = used.used_octets - (0 if replaced is None else replaced.octets)
     event: AppendMessage | AppendFinished | Mistake = first
@@ -79,12 +81,12 @@ class _Old:
 
 
 async def _find_replaced(session: Session, replaced: Replaced) -> _Old:
-    """Raises NoSuchMessage, ReadOnlyView."""
+    """Raises NoSuchMessage, NoSuchNumber, ReadOnlyView."""
     view, database = session.selected, session.services.database
     if view.is_read_only:
         raise ReadOnlyView
     asked = SequenceSet(((replaced.number, replaced.number),))
-    ranges = await view.uid_ranges(database, asked, by_uid=replaced.by_uid)
+    ranges = await view.named_ranges(database, asked, by_uid=replaced.by_uid)
     if not ranges:
         raise NoSuchMessage
     [(uid, _)] = ranges

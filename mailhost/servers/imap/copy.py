@@ -20,7 +20,7 @@ async def copy_or_move(database: Database, view: MailboxView, command: Copy, tar
         raise ReadOnlyView
     sources: list[int] = []
     targets: list[int] = []
-    ranges = await view.uid_ranges(database, command.numbers, by_uid=command.by_uid)
+    ranges = await view.named_ranges(database, command.numbers, by_uid=command.by_uid)
     for piece in split_ranges(ranges, await view.numbers(database)):
         work = move if command.moves else copy
         copied = await database.write(work, view.account_id, view.mailbox_id, target.id, piece, now=int(time.time()))

@@ -52,7 +52,7 @@ async def fetch(
     A message that is gone but whose EXPUNGE this session has not been told is still answered. Where contents cannot be
     read, NIL stands for them and ContentsDamaged comes last, so that one message does not keep a client from the rest.
     """
-    ranges = await view.uid_ranges(database, command.numbers, by_uid=command.by_uid)
+    ranges = await view.named_ranges(database, command.numbers, by_uid=command.by_uid)
     if not ranges:
         return
     numbers = await view.numbers(database)

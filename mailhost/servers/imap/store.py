@@ -44,7 +44,7 @@ async def store(
     words = Words(tells_uid, not command.silent, tells_modseq)
     wants_rows = tells_modseq or not command.silent
     modified: list[int] = []
-    ranges = await view.uid_ranges(database, command.numbers, by_uid=command.by_uid)
+    ranges = await view.named_ranges(database, command.numbers, by_uid=command.by_uid)
     for piece in split_ranges(ranges, await view.numbers(database)):
         stored = await database.write_relaxed(
             store_flags,

@@ -21,6 +21,10 @@ class ReadOnlyView(MailhostError):
     """The mailbox was opened with EXAMINE."""
 
 
+class NoSuchNumber(MailhostError):
+    """A command names a sequence number beyond the last message; the message says which and how many there are."""
+
+
 class ViewBroken(MailhostError):
     """The number map does not have as many messages as the session was told; only a new session can mend that."""
 
@@ -68,6 +72,15 @@ class MailboxView:
             if len(self._numbers) != self.exists:
                 raise ViewBroken(f"expected {self.exists} messages, found {len(self._numbers)}")
         return self._numbers
+
+    async def named_ranges(self, database: Database, asked: SequenceSet, *, by_uid: bool) -> list[UidRange]:
+        """`uid_ranges` for a command that acts on the messages it names. Raises NoSuchNumber (RFC 9051 §9 seq-number).
+
+        UIDs may name nobody, and so may `1:*` in an empty mailbox: clients ask before they look whether it is empty.
+        """
+        if not by_uid and (number := asked.beyond(self.exists)) and (self.exists or not asked.has_star):
+            raise NoSuchNumber(f"There is no message {number}; there are {self.exists}.")
+        return await self.uid_ranges(database, asked, by_uid=by_uid)
 
     async def uid_ranges(self, database: Database, asked: SequenceSet, *, by_uid: bool) -> list[UidRange]:
         """What a command's set means in this view, as ascending UID ranges; numbers beyond the end are left out.

@@ -243,10 +243,9 @@ def _parse_section(cursor: Cursor, *, sets_seen: bool) -> Section:
         label += b" (" + rendered + b")"
     cursor.expect(b"]")
     label += b"]"
-    partial = None
-    if (window := cursor.match(_PARTIAL)) is not None:
-        partial = Partial(int(window[1]), int(window[2]))
-        label += b"<" + str(partial.start).encode() + b">"
+    partial = _parse_partial(cursor)
+    if partial is not None:
+        label += b"<%d>" % partial.start
     return Section(path, text, fields, partial, sets_seen, label)
 
 
@@ -258,11 +257,21 @@ def _parse_binary(cursor: Cursor, name: bytes) -> Binary:
     is_size = name == b"BINARY.SIZE"
     path = tuple(int(number) for number in found[1].split(b".") if number)
     label = (name if is_size else b"BINARY") + b"[" + found[0]
-    window = None if is_size else cursor.match(_PARTIAL)
-    if window is None:
-        return Binary(path, None, name == b"BINARY", label, is_size)
-    partial = Partial(int(window[1]), int(window[2]))
-    return Binary(path, partial, name == b"BINARY", b"%b<%d>" % (label, partial.start))
+    partial = None if is_size else _parse_partial(cursor)
+    if partial is not None:
+        label += b"<%d>" % partial.start
+    return Binary(path, partial, name == b"BINARY", label, is_size)
+
+
+def _parse_partial(cursor: Cursor) -> Partial | None:
+    """`<0.2048>`, where it stands: the first octet and how many, at least one (RFC 9051 §9 partial)."""
+    found = cursor.match(_PARTIAL)
+    if found is None:
+        return None
+    start, length = int(found[1]), int(found[2])
+    if not length:
+        raise Refusal("A part of a section is at least one octet long: <0.1>.")
+    return Partial(start, length)
 
 
 def _parse_fields(cursor: Cursor) -> tuple[tuple[bytes, ...], bytes]:
