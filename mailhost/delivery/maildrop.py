@@ -81,16 +81,16 @@ def snapshot(tx: Tx, account_id: int) -> Maildrop:
     seen: set[int] = set()
     next_uid = 1
     while True:
-        columns = ("uid", "message_id", "octets")
+        columns = ("uid", "message_id", "octets", "open_end")
         rows = live_rows(tx, account_id, drop.mailbox_id, next_uid, 2**32, columns, _PAGE)
-        for uid, message_id, octets in rows:
+        for uid, message_id, octets, open_end in rows:
             if message_id in seen:
                 drop.twins.setdefault(message_id, []).append(uid)
                 continue
             seen.add(message_id)
             drop.uids.append(uid)
             drop.message_ids.append(message_id)
-            drop.octets.append(octets)
+            drop.octets.append(octets + 2 if open_end else octets)  # RETR ends the last line, as it must
         if len(rows) < _PAGE:
             return drop
         next_uid = rows[-1][0] + 1

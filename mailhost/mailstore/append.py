@@ -165,9 +165,9 @@ def _insert_message(tx: Tx, account_id: int, message_id: int, message: NewMessag
     digest = message.incoming.digest
     tx.execute(
         """insert into message (account_id, id, blob, prefix, octets, header_octets, internal_date, sent_date, sent_day,
-            envelope, bodystructure, parts, fields, preview)
+            envelope, bodystructure, parts, fields, preview, open_end)
         values (:account_id, :id, :blob, :prefix, :octets, :header_octets, :internal_date, :sent_date, :sent_day,
-            :envelope, :bodystructure, :parts, :fields, :preview)""",
+            :envelope, :bodystructure, :parts, :fields, :preview, :open_end)""",
         account_id=account_id,
         id=message_id,
         blob=message.incoming.blob.digest,
@@ -182,4 +182,5 @@ def _insert_message(tx: Tx, account_id: int, message_id: int, message: NewMessag
         parts=digest.parts,
         fields=digest.fields,
         preview=digest.preview,
+        open_end=int(message.incoming.open_end),
     )

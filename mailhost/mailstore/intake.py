@@ -32,6 +32,7 @@ class Intake:
         self._scanner = Scanner()
         self._normalise = normalise
         self._ends_in_cr = False
+        self._open_end = False
 
     def write(self, chunk: bytes) -> None:
         """Take the next octets. Raises MessageTooLarge and takes nothing more."""
@@ -42,11 +43,13 @@ class Intake:
             raise MessageTooLarge(self._max_octets)
         self._writer.write(chunk)
         self._scanner.feed(chunk)
+        if chunk:
+            self._open_end = not chunk.endswith(b"\n")
 
     async def finish(self) -> Incoming:
         """The content is on disk, or rides in the row to come. Raises NulInMessage."""
         if self._ends_in_cr:
-            self._ends_in_cr = False
+            self._ends_in_cr = self._open_end = False
             self._writer.write(b"\r\n")
             self._scanner.feed(b"\r\n")
             self.size += 2
@@ -54,7 +57,7 @@ class Intake:
         if digest.has_nul and self._normalise:
             self.discard()
             raise NulInMessage("The message holds a NUL octet; encode it as base64.")
-        return Incoming(await self._writer.finish(), digest)
+        return Incoming(await self._writer.finish(), digest, self._open_end)
 
     def discard(self) -> None:
         """Forget what came; nothing is left behind."""

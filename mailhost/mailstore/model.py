@@ -120,10 +120,14 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message's content, stored and scanned, before it is placed anywhere."""
+    """A message's content, stored and scanned, before it is placed anywhere.
+
+    `open_end`: its last line has no line end.
+    """
 
     blob: Blob
     digest: Digest
+    open_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)

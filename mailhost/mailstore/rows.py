@@ -18,8 +18,10 @@ _FROM_MESSAGE: Final = frozenset(
         "envelope",
         "bodystructure",
         "parts",
+        "fields",
+        "preview",
+        "open_end",
     }
-    | {"fields", "preview"}
 )
 
 

@@ -30,8 +30,9 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     server.drop(url)
 
 
-def test_steps_are_numbered_without_gaps() -> None:
-    assert [migration.number for migration in known_migrations()] == list(range(1, len(known_migrations()) + 1))
+def test_no_number_stands_for_two_steps() -> None:
+    numbers = [migration.number for migration in known_migrations()]
+    assert sorted(set(numbers)) == numbers
 
 
 def test_landed_steps_are_not_edited() -> None:
@@ -45,7 +46,7 @@ def test_landed_steps_are_not_edited() -> None:
 async def test_every_older_schema_is_brought_up_to_date(bare_url: str, schema: int) -> None:
     old = await open_database(bare_url, schema=schema)
     await old.write(write_meta, "t", "kept")
-    assert await old.read(applied) == list(range(1, schema + 1))
+    assert await old.read(applied) == [migration.number for migration in known_migrations(schema)]
     await old.close()
     new = await open_database(bare_url)
     assert await new.read(applied) == [migration.number for migration in known_migrations()]
