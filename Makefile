@@ -7,6 +7,8 @@ PYTEST := $(BIN)/python -m pytest
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 ARGS ?=
 export VENV
+# With -C, make announces the folder on stdout; so it is kept quiet here, and by `make -s` where make is older than 4.4.
+MAKEFLAGS += --no-print-directory
 
 .PHONY: help up test test-long check format bench docs lock runtime dev
 

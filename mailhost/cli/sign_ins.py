@@ -24,6 +24,7 @@ SENTENCES: Final[dict[Cause, str]] = {
     Cause.ACCOUNT_PASSWORD_USED: "the account password, which opens the web only: make an app password",
     Cause.PROTOCOL_NOT_ALLOWED: "this app password does not open the protocol: make one that does",
     Cause.SUSPENDED: "the account is suspended (mailhost account resume)",
+    Cause.TOO_MANY_CONNECTIONS: "as many sessions as an account may have (limits.imap_sessions_per_account)",
     Cause.THROTTLED: "had to wait after too many different wrong passwords",
     Cause.TOO_BUSY: "nobody could look: too many wrong passwords at once, from anywhere",
 }

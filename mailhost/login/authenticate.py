@@ -4,6 +4,7 @@ A right app password costs one read by key. Everything else costs one slow check
 that nobody has, so that an unknown user and a wrong password differ neither in the answer nor in the time it takes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -36,6 +37,7 @@ REASONS: Final[dict[Cause, Reason]] = {
     Cause.ACCOUNT_PASSWORD_USED: Reason.APP_PASSWORD_REQUIRED,
     Cause.PROTOCOL_NOT_ALLOWED: Reason.PROTOCOL_NOT_ALLOWED,
     Cause.SUSPENDED: Reason.ACCOUNT_SUSPENDED,
+    Cause.TOO_MANY_CONNECTIONS: Reason.TOO_MANY_CONNECTIONS,
     Cause.THROTTLED: Reason.THROTTLED,
     Cause.TOO_BUSY: Reason.TEMPORARY,
 }
@@ -77,8 +79,10 @@ class DoorKeeper:
         await self._diary.close()
         self._checks.close()
 
-    async def authenticate(self, user: str, secret: str, visit: Visit) -> Identity:
-        """Who this is. Raises Refused."""
+    async def authenticate(
+        self, user: str, secret: str, visit: Visit, enter: Callable[[int], bool] | None = None
+    ) -> Identity:
+        """Who this is. `enter` counts the session into its account, unless that has its most. Raises Refused."""
         name = read_user_name(user)
         letters = app_password_letters(secret)
         digest = self._key.digest(APP_PASSWORD, letters.encode()) if letters else b""
@@ -94,6 +98,8 @@ class DoorKeeper:
             raise self._refused(Cause.SUSPENDED, found, "", visit, now)
         if not found.protocols & PROTOCOL_BITS[visit.protocol]:
             raise self._refused(Cause.PROTOCOL_NOT_ALLOWED, found, "", visit, now)
+        if enter is not None and not enter(found.account_id):
+            raise self._refused(Cause.TOO_MANY_CONNECTIONS, found, "", visit, now)
         self._throttle.welcome(found.address, network_of(visit.peer), now)
         self._diary.note(_sign_in(Cause.SIGNED_IN, found, "", visit), visit.connection_id, now)
         use = LastUse(int(now), visit.peer, visit.protocol)

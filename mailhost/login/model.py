@@ -48,6 +48,8 @@ class Reason(Enum):
     """The app password is right, but not made for this protocol."""
     ACCOUNT_SUSPENDED = "account-suspended"
     """The credential is right, but the account is suspended."""
+    TOO_MANY_CONNECTIONS = "too-many-connections"
+    """The credential is right, but the account has as many sessions as it may."""
     THROTTLED = "throttled"
     """Too many different wrong passwords; `Refused.until` says when the next one is looked at."""
     TEMPORARY = "temporary"

@@ -14,11 +14,14 @@ from tests.running import ROOT, needs, run
 
 
 @contextmanager
-def make_up(folder: Path, options: str) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
-    """`make up` on an empty data folder; what it logs goes to the file."""
+def make_up(folder: Path, options: str, *words: str) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """`make up` on an empty data folder, from another folder; what it logs goes to the file."""
     log = folder / "log"
     command = [
         needs("make", "make"),
+        *words,
+        "-C",
+        str(ROOT),
         "up",
         f"PYTHON={sys.executable}",
         f"ARGS=--data {folder}/data --ports auto {options}",
@@ -26,7 +29,7 @@ def make_up(folder: Path, options: str) -> Iterator[tuple["subprocess.Popen[str]
     # These tests may run below a make, which would have ours announce the folders that it enters.
     env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     with log.open("w") as stderr:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=stderr, text=True)
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=stderr, text=True)
     try:
         yield process, log
     finally:
@@ -67,7 +70,7 @@ def test_the_printed_curl_line_fetches_what_came_in(tmp_path: Path) -> None:
 
 
 def test_for_scripts_stdout_carries_one_line_of_json(tmp_path: Path) -> None:
-    with make_up(tmp_path, "--json") as (process, log):
+    with make_up(tmp_path, "--json", "-s") as (process, log):
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line, log.read_text(encoding="utf-8")
@@ -78,7 +81,7 @@ def test_for_scripts_stdout_carries_one_line_of_json(tmp_path: Path) -> None:
         assert Path(told["ca"]).is_file()
         assert [set(account) for account in told["accounts"]] == [{"address", "app_password"}]
         assert stop(process, told["pid"]) == ""
-    with make_up(tmp_path, "--json") as (process, log):
+    with make_up(tmp_path, "--json", "-s") as (process, log):
         assert process.stdout is not None
         again = json.loads(process.stdout.readline())
         assert again["accounts"] == [{"address": told["accounts"][0]["address"], "app_password": None}]

@@ -9,7 +9,7 @@ from mailhost import accounts, crypto
 from mailhost.accounts.audit.model import NOBODY, Cause
 from mailhost.login import Identity, Reason, Refused, still_valid
 from mailhost.storage.database import Tx
-from tests.login.conftest import ACCOUNT_PASSWORD, OTTOS, PHONE, POP_ONLY, START, House, answer
+from tests.login.conftest import ACCOUNT_PASSWORD, OTTOS, PHONE, POP_ONLY, START, House, answer, visit
 
 ANNA = "anna@example.test"
 
@@ -172,6 +172,15 @@ async def test_too_many_at_once_are_asked_to_come_back(house: House) -> None:
     reasons = [one.reason for one in refused if isinstance(one, Refused)]
     assert sorted(reason.value for reason in reasons) == ["temporary"] * 3 + ["wrong-credentials"] * 2
     assert sorted(cause.value for cause in await house.causes(keeper, house.anna)) == ["too-busy", "wrong-password"]
+
+
+async def test_one_session_too_many_stands_in_the_diary_as_that(house: House) -> None:
+    keeper = house.keeper()
+    with pytest.raises(Refused) as refused:
+        await keeper.authenticate(ANNA, PHONE, visit(), lambda account_id: account_id != house.anna)
+    assert refused.value.reason is Reason.TOO_MANY_CONNECTIONS
+    assert await house.causes(keeper, house.anna) == [Cause.TOO_MANY_CONNECTIONS]
+    assert (await keeper.authenticate(ANNA, PHONE, visit(), lambda account_id: True)).account_id == house.anna
 
 
 async def test_the_store_away_is_temporary(house: House) -> None:

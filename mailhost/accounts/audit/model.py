@@ -23,6 +23,8 @@ class Cause(Enum):
     """It was the account's own password, which opens the web only."""
     PROTOCOL_NOT_ALLOWED = "protocol-not-allowed"
     SUSPENDED = "suspended"
+    TOO_MANY_CONNECTIONS = "too-many-connections"
+    """The password was right, but the account has as many sessions as it may."""
     THROTTLED = "throttled"
     TOO_BUSY = "too-busy"
 

@@ -91,12 +91,13 @@ async def _sign_in(session: Session, credentials: Credentials) -> Answer:
         client_id=session.client_id,
         server_name=stream.tls.server_name if stream.tls else None,
     )
+    keeper, live = session.services.door_keeper, session.services.live
     try:
-        identity = await session.services.door_keeper.authenticate(credentials.user, credentials.secret, visit)
+        identity = await keeper.authenticate(
+            credentials.user, credentials.secret, visit, lambda account_id: live.enter(account_id, session)
+        )
     except Refused as refused:
         return _refusal(session, refused)
-    if not session.services.live.enter(identity.account_id, session):
-        return Answer("NO", "ALERT", "Too many simultaneous connections. (Failure)")
     session.identity = identity
     session.connection.login_succeeded()
     session.recheck()  # the credential may have been revoked between the look and the watch
@@ -117,6 +118,8 @@ def _refusal(session: Session, refused: Refused) -> Answer:
             return Answer("NO", "ALERT", text)
         case Reason.ACCOUNT_SUSPENDED:
             return Answer("NO", "ALERT", f"The account is suspended: {help_url}/suspended (Failure)")
+        case Reason.TOO_MANY_CONNECTIONS:
+            return Answer("NO", "ALERT", "Too many simultaneous connections. (Failure)")
         case Reason.THROTTLED:
             wait = max(1, round((refused.until or 0) - session.services.clock()))
             return Answer("NO", "ALERT", f"Too many wrong passwords. Try again in {wait} seconds. (Failure)")

@@ -127,7 +127,7 @@ def refusal(session: Session, refused: Refused) -> bytes:
         case Reason.THROTTLED:
             wait = max(1, round((refused.until or 0) - session.services.clock()))
             return err(f"Too many wrong passwords. Try again in {wait} seconds.", "SYS/TEMP")
-        case Reason.TEMPORARY:
+        case Reason.TEMPORARY | Reason.TOO_MANY_CONNECTIONS:
             return err("Temporary system problem. Please try again later.", "SYS/TEMP")
         case _:
             assert_never(refused.reason)

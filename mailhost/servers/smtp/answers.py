@@ -123,7 +123,7 @@ def sign_in_refusal(refused: Refused, help_url: str, now: float) -> bytes:
         case Reason.THROTTLED:
             wait = max(1, round((refused.until or now) - now))
             return reply(454, f"Too many login attempts, please try again in {wait} seconds.", "4.7.0")
-        case Reason.TEMPORARY:
+        case Reason.TEMPORARY | Reason.TOO_MANY_CONNECTIONS:
             return reply(454, "Cannot authenticate due to a temporary system problem. Try again later.", "4.7.0")
         case _:
             assert_never(refused.reason)
