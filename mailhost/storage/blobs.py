@@ -7,8 +7,8 @@ row is gone before its file is erased. Each file has a name of its own, so that 
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -141,14 +141,28 @@ class Blobs:
     async def stream(self, digest: bytes, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """The same bytes in pieces of at most FRAME_SIZE, each checked; nothing is held open between two pieces."""
         stored = await self._find(digest)
-        pieces = self._pieces(stored, start, stored.size if length is None else length)
         with self._remembering(digest):
-            if stored.place is None:
-                for piece in pieces:
+            async with aclosing(self._stream(stored, start, stored.size if length is None else length)) as pieces:
+                async for piece in pieces:
                     yield piece
-            else:
-                while piece := await asyncio.to_thread(next, pieces, b""):
-                    yield piece
+
+    def stream_new(self, blob: Blob, start: int, length: int) -> AsyncGenerator[bytes, None]:
+        """The same of a blob that was finished and has no row yet."""
+        return self._stream(sql.StoredBlob(blob.size, blob.stored, blob.place, blob.payload), start, length)
+
+    async def forget(self, blob: Blob) -> None:
+        """Throw a finished blob away that was attached to nothing."""
+        if blob.place is not None:
+            await asyncio.to_thread(self._files.erase, blob.place)
+
+    async def _stream(self, stored: sql.StoredBlob, start: int, length: int) -> AsyncGenerator[bytes, None]:
+        pieces = self._pieces(stored, start, length)
+        if stored.place is None:
+            for piece in pieces:
+                yield piece
+        else:
+            while piece := await asyncio.to_thread(next, pieces, b""):
+                yield piece
 
     @contextmanager
     def _remembering(self, digest: bytes) -> Iterator[None]:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from mailhost.protocols.imap.commands import Authenticate, Login, Select, StartTls, Unauthenticate
 from mailhost.protocols.imap.connection import ImapConnection, Limits, State
-from mailhost.protocols.imap.events import AppendMessage, Event, LiteralChunk
+from mailhost.protocols.imap.events import AppendMessage, CatenateText, CatenateUrl, Event, LiteralChunk
 
 LIMITS = Limits(line=120, line_before_sign_in=100, command=300, command_before_sign_in=200, skipped=500)
 
@@ -33,6 +33,10 @@ LINES = [
     b"t REPLACE * {1+}\r\nx (\\Draft) {3+}\r\nabc\r\n",
     b"u UID REPLACE 7 x {3}\r\nabc {3+}\r\nabc\r\n",
     b"v COMPRESS DEFLATE\r\n",
+    b'w APPEND x CATENATE (URL "/a;UID=1" TEXT ~{3}\r\nabc URL {4+}\r\n/b/c UTF8 (~{2+}\r\nyz)) CATENATE (URL a) {1+}'
+    b"\r\nz\r\n",
+    b'x UID REPLACE 7 {1+}\r\nx CATENATE (URL "a")\r\n',
+    b"y APPEND x CATENATE (URL {3}\r\nabc URL {20+}\r\n" + b"u" * 20 + b")\r\n",
     b"q UNAUTHENTICATE\r\n",
 ]
 
@@ -69,7 +73,9 @@ def decide(connection: ImapConnection, event: Event) -> None:
             connection.signed_out()
         case StartTls():
             connection.tls_refused()
-        case AppendMessage(size=size):
+        case CatenateUrl(url) if len(url) == 20:
+            connection.abandon_append()
+        case AppendMessage(size=int(size)) | CatenateText(size):
             if size % 7 == 1:
                 connection.abandon_append()
             else:
@@ -110,6 +116,7 @@ SHAPES = st.text('()[]{}<>"\\ *%.:,0123456789abcEFTUID+-&~\r\n\x00\u00fc', max_s
             "LIST ",
             "STATUS ",
             "APPEND ",
+            "APPEND x CATENATE (",
             "REPLACE 1 ",
             "SORT (",
             "THREAD REFERENCES UTF-8 ",

@@ -8,8 +8,7 @@ from typing import Final
 from mailhost.protocols.foreign import Foreign, recognise
 from mailhost.protocols.imap.commands import Command, Idle, Logout, StartTls
 from mailhost.protocols.imap.events import (
-    AppendFinished,
-    AppendMessage,
+    CatenateUrl,
     ContinuationNeeded,
     Event,
     Hangup,
@@ -18,14 +17,16 @@ from mailhost.protocols.imap.events import (
     Mistake,
     SaslResponse,
 )
-from mailhost.protocols.imap.parsing.appending import parse_append, parse_next_message, parse_replace
+from mailhost.protocols.imap.parsing.appending import CATENATE, Announced, AppendEvent, AppendReader, Ending
 from mailhost.protocols.imap.parsing.cursor import Cursor, Refusal
 from mailhost.protocols.imap.parsing.table import APPEND_STATES, COMMANDS, State
 from mailhost.protocols.lines import LineBuffer, LineTooLong
 
-_LITERAL: Final = re.compile(rb"~?\{([0-9]{1,20})(\+?)\}\Z")
+_LITERAL: Final = re.compile(rb"(~?)\{([0-9]{1,20})(\+?)\}\Z")
 # What stands before the mailbox of a command that brings messages: a literal further on is the first of them.
 _APPEND: Final = re.compile(rb"[^ ]+ (?:APPEND|(?:UID )?REPLACE [^ ]+)(?= )", re.IGNORECASE)
+MAX_URL: Final = 8192
+"""Octets of a URL written as a literal."""
 _TAG: Final = re.compile(rb'[^\x00-\x20(){%*"\\+\x7f-\xff]{1,256}(?= )')
 
 
@@ -57,6 +58,7 @@ class _Mode(Enum):
 
     COMMAND = auto()  # a line of a command
     ARGUMENT = auto()  # a literal inside a command
+    URL = auto()  # the same inside of CATENATE
     ANNOUNCED = auto()  # nothing: the owner has still to accept or abandon a message
     MESSAGE = auto()  # a message of APPEND
     BEHIND_MESSAGE = auto()  # the line behind it
@@ -77,6 +79,7 @@ class ImapConnection:
     __slots__ = (
         "_append",
         "_command",
+        "_events",
         "_idle_tag",
         "_limits",
         "_lines",
@@ -98,7 +101,8 @@ class ImapConnection:
         self._command: bytearray | None = None  # lines and literals of the command so far
         self._wanted = 0  # octets of a literal still to come
         self._synchronising = False  # the client waits before it sends the literal
-        self._append: AppendMessage | None = None  # the message announced last
+        self._append: AppendReader | None = None  # an APPEND under way
+        self._events: list[Event] = []  # what a line said beside its first event
         self._idle_tag = b""
         self._mistakes = 0
 
@@ -108,11 +112,11 @@ class ImapConnection:
 
     def next_event(self) -> Event | None:
         """The next event; None when more octets, or a decision about the last event, are needed."""
-        while True:
+        while not self._events:
             match self._mode:
                 case _Mode.ANNOUNCED | _Mode.TLS | _Mode.OVER:
                     return None
-                case _Mode.ARGUMENT | _Mode.MESSAGE | _Mode.SKIPPING:
+                case _Mode.ARGUMENT | _Mode.URL | _Mode.MESSAGE | _Mode.SKIPPING:
                     data = self._lines.take(self._wanted)
                     self._wanted -= len(data)
                     if self._wanted and not data:
@@ -128,15 +132,21 @@ class ImapConnection:
                     event = self._take_line(line)
             if event is not None:
                 return event
+        return self._events.pop(0)
 
     def _take_literal(self, data: bytes) -> Event | None:
         match self._mode:
-            case _Mode.ARGUMENT:
+            case _Mode.ARGUMENT | _Mode.URL:
                 if self._command is not None:
                     self._command += data
-                if not self._wanted:
+                if self._wanted:
+                    return None
+                if self._mode is _Mode.ARGUMENT:
                     self._mode = _Mode.COMMAND
-                return None
+                    return None
+                url, self._command = bytes(self._command or b""), None
+                self._mode = _Mode.BEHIND_MESSAGE
+                return CatenateUrl(url)
             case _Mode.MESSAGE:
                 if not self._wanted:
                     self._mode = _Mode.BEHIND_MESSAGE
@@ -171,15 +181,17 @@ class ImapConnection:
         if b"\0" in line:
             return self._refuse(line, Refusal("A NUL is not allowed in a command."))
         literal = _LITERAL.search(line) if line.endswith(b"}") else None
+        append = _APPEND.match(self._command or line)
         if literal is None:
             text = bytes(self._command + line) if self._command else line
+            if append is not None and CATENATE.search(text, append.end()):
+                return self._announce_append(text, line)
             self._forget_command()
             return self._parse(text)
-        size = int(literal[1])
-        self._synchronising = not literal[2]
-        append = _APPEND.match(self._command or line)
         if append is not None and (self._command or append.end() + 1 < literal.start()):
-            return self._announce_append(bytes((self._command or b"") + line[: literal.start()]), size, line)
+            return self._announce_append(bytes((self._command or b"") + line), line)
+        size = int(literal[2])
+        self._synchronising = not literal[3]
         if len(self._command or b"") + len(line) + size > self._max_command():
             return self._refuse(line, Refusal("The literal is too large.", code="TOOBIG"))
         self._command = self._command or bytearray()
@@ -210,9 +222,12 @@ class ImapConnection:
             if name in APPEND_STATES:
                 raise Refusal(f"{name.decode()} needs a mailbox and a literal.")
             raise Refusal(f"There is no command {name[:40].decode()}.")
-        if self.state not in rule.states:
-            raise Refusal(f"{name.decode()} is not possible {self.state.value}.")
+        self._check_state(name, rule.states)
         return rule.parse(cursor, tag)
+
+    def _check_state(self, name: bytes, states: frozenset[State]) -> None:
+        if self.state not in states:
+            raise Refusal(f"{name.decode()} is not possible {self.state.value}.")
 
     def _begin(self, command: Command) -> Command:
         """What a command means for the octets behind it."""
@@ -232,59 +247,60 @@ class ImapConnection:
     def _forget_command(self) -> None:
         self._command = None
         self._append = None
+        self._events.clear()
 
     # APPEND
 
-    def _announce_append(self, text: bytes, size: int, line: bytes) -> Event:
-        cursor = Cursor(text, utf8=self.utf8)
+    def _announce_append(self, text: bytes, line: bytes) -> Event:
+        """The beginning of the command, of which `line` came last, as far as the first literal or its end."""
+        cursor, literal = self._up_to_literal(text)
         try:
-            message = self._read_append(cursor, size)
+            tag = cursor.tag()
+            cursor.space()
+            name = _command_name(cursor)
+            self._check_state(name, APPEND_STATES[name])
+            self._append = AppendReader(tag)
+            return self._take_events(self._append.begin(cursor, name, literal), literal)
         except Refusal as refusal:
             return self._refuse(line, refusal)
-        self._forget_command()
-        return self._announce(message)
-
-    def _read_append(self, cursor: Cursor, size: int) -> AppendMessage:
-        tag = cursor.tag()
-        cursor.space()
-        name = _command_name(cursor)
-        if self.state not in APPEND_STATES[name]:
-            raise Refusal(f"{name.decode()} is not possible {self.state.value}.")
-        if name == b"APPEND":
-            return parse_append(cursor, tag, size)
-        return parse_replace(cursor, tag, size, by_uid=name == b"UID REPLACE")
 
     def _continue_append(self, line: bytes) -> Event:
-        """The line behind a message of APPEND: its end, or one more message."""
-        last = self._append
-        assert last is not None
-        self._mode = _Mode.COMMAND
-        literal = _LITERAL.search(line)
-        if last.utf8:
-            if not line.startswith(b")"):
-                return self._refuse(line, Refusal("Expected ) behind the UTF8 literal."), last.tag)
-            line = line[1:]
-        if not line.strip(b" "):
-            self._append = None
-            return AppendFinished(last.tag)
-        if literal is None:
-            self._append = None
-            return self._mistake(last.tag, Refusal("Expected a further message or the end of the line."))
-        if last.replaces is not None:
-            return self._refuse(line, Refusal("REPLACE takes one message."), last.tag)
-        self._synchronising = not literal[2]
-        cursor = Cursor(line[: line.rindex(literal[0])], utf8=self.utf8)
+        """The line behind a literal of APPEND: its end, more parts of the message, or one more message."""
+        assert self._append is not None
+        cursor, literal = self._up_to_literal(line)
         try:
-            message = parse_next_message(cursor, last.tag, last.mailbox, int(literal[1]))
+            return self._take_events(self._append.go_on(cursor, literal), literal)
         except Refusal as refusal:
-            return self._refuse(line, refusal, last.tag)
-        return self._announce(message)
+            return self._refuse(line, refusal, self._append.tag)
 
-    def _announce(self, message: AppendMessage) -> AppendMessage:
-        self._append = message
-        self._wanted = message.size
-        self._mode = _Mode.ANNOUNCED
-        return message
+    def _take_events(self, events: list[AppendEvent], literal: Announced | None) -> Event:
+        """What a line of APPEND said, and what it means for the octets behind it. Raises Refusal."""
+        assert self._append is not None
+        self._command = None
+        ending = self._append.ending
+        if literal is None or ending is Ending.NOTHING:
+            self._append = None
+            self._mode = _Mode.COMMAND
+        else:
+            self._wanted = literal.size
+            self._mode = _Mode.ANNOUNCED
+        self._events.extend(events)
+        if ending is Ending.URL:
+            if self._wanted > MAX_URL:
+                raise Refusal("The URL is too long.", code="TOOBIG")
+            self._command = bytearray()
+            self._mode = _Mode.URL
+            if self._synchronising:
+                self._events.append(ContinuationNeeded())
+        return self._events.pop(0)
+
+    def _up_to_literal(self, text: bytes) -> tuple[Cursor, Announced | None]:
+        """A cursor that ends before the literal the text announces."""
+        literal = _LITERAL.search(text)
+        if literal is None:
+            return Cursor(text, utf8=self.utf8), None
+        self._synchronising = not literal[3]
+        return Cursor(text[: literal.start()], utf8=self.utf8), Announced(int(literal[2]), bool(literal[1]))
 
     def accept_literal(self) -> bytes:
         """Take the message announced. What to send now, which is nothing when the client does not wait (RFC 7888)."""
@@ -297,10 +313,14 @@ class ImapConnection:
         A client that waits for `+` reads the tagged answer instead; one that does not is sending all the same, and
         what it sends is thrown away, within bounds.
         """
-        if self._append is None:
+        waits = self._synchronising and (
+            self._mode is _Mode.ANNOUNCED or (self._mode is _Mode.URL and bool(self._events))
+        )
+        is_over = self._append is None
+        self._forget_command()
+        if is_over:
             return True
-        self._append = None
-        if self._mode is _Mode.ANNOUNCED and self._synchronising:
+        if waits:
             self._mode = _Mode.COMMAND
             return True
         if self._mode is _Mode.ANNOUNCED and self._wanted > self._max_skipped():
@@ -323,9 +343,9 @@ class ImapConnection:
     def _skip_behind(self, line: bytes) -> Hangup | None:
         """Skip the literal that a refused line announces without waiting."""
         literal = _LITERAL.search(line)
-        if literal is None or not literal[2]:
+        if literal is None or not literal[3]:
             return None
-        self._wanted = int(literal[1])
+        self._wanted = int(literal[2])
         if self._wanted > self._max_skipped():
             return self._hang_up("The literal is too large.")
         self._mode = _Mode.SKIPPING

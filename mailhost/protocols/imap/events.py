@@ -39,16 +39,38 @@ class AppendMessage:
     """A message of an APPEND, or that of a REPLACE (RFC 8508), is announced.
 
     Answer with `accept_literal` or `abandon_append`. The octets follow as LiteralChunk; then comes the next
-    AppendMessage (RFC 3502) or AppendFinished.
+    AppendMessage (RFC 3502) or AppendFinished. A message without `size` comes as CatenateText and CatenateUrl, up to
+    CatenateEnd (RFC 4469).
     """
 
     tag: bytes
     mailbox: str  # the same for each message of one command
     flags: tuple[str, ...]
     internal_date: datetime | None
-    size: int
+    size: int | None
     utf8: bool  # RFC 6855: the header may hold raw UTF-8
     replaces: Replaced | None = None
+    is_binary: bool = False  # a literal8, which may hold NUL (RFC 3516 §4.4)
+
+
+@dataclass(frozen=True, slots=True)
+class CatenateText:
+    """Octets of a message under way are announced: answer as to AppendMessage."""
+
+    size: int
+    is_binary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CatenateUrl:
+    """Octets of a message under way are to be copied from another (RFC 5092)."""
+
+    url: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CatenateEnd:
+    """Every part of the message has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +110,9 @@ Event = (
     | SaslResponse
     | IdleDone
     | AppendMessage
+    | CatenateText
+    | CatenateUrl
+    | CatenateEnd
     | LiteralChunk
     | AppendFinished
     | Mistake

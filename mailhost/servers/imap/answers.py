@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailhost.errors import MailhostError
+from mailhost.mailstore.binary import NulInText
 from mailhost.mailstore.intake import MessageTooLarge, NulInMessage
 from mailhost.mailstore.model import (
     BadMailboxName,
@@ -51,6 +52,7 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     MailboxFull: Answer("NO", "LIMIT", "The mailbox has given out its last UID. Use another mailbox."),
     MessageTooLarge: Answer("NO", "TOOBIG", "The message is too large."),
     NulInMessage: Answer("NO", "CANNOT", "The message holds a NUL octet."),
+    NulInText: Answer("NO", "UNKNOWN-CTE", "The message holds a NUL octet that no transfer encoding can carry."),
     NoSuchAccount: Answer("NO", "UNAVAILABLE", "The account is being removed."),
     NoSuchNumber: Answer("BAD", None, "There is no message of this number."),
     ReadOnlyView: Answer("NO", "NOPERM", "The mailbox was opened with EXAMINE and cannot be changed."),

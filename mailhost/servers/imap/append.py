@@ -6,6 +6,7 @@ from datetime import datetime
 from mailhost.errors import MailhostError
 from mailhost.mailstore.account import usage
 from mailhost.mailstore.append import append_from_client, replace_message
+from mailhost.mailstore.binary import BinaryIntake
 from mailhost.mailstore.flags import system_mask
 from mailhost.mailstore.intake import Intake
 from mailhost.mailstore.mailboxes import find_selectable
@@ -22,9 +23,10 @@ from mailhost.mailstore.model import (
 )
 from mailhost.mailstore.rows import live_rows
 from mailhost.protocols.imap import responses
-from mailhost.protocols.imap.events import AppendFinished, AppendMessage, Hangup, LiteralChunk, Mistake, Replaced
+from mailhost.protocols.imap.events import AppendFinished, AppendMessage, Hangup, Mistake, Replaced
 from mailhost.protocols.imap.sets import SequenceSet, format_numbers
 from mailhost.servers.imap.answers import Answer, answer_for, completed
+from mailhost.servers.imap.catenate import AppendRefused, take_literal, take_parts
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import NoSuchNumber, ReadOnlyView
 from mailhost.storage.database import Tx
@@ -43,25 +45,24 @@ async def append(session: Session, first: AppendMessage) -> Answer:
     except (NoSuchMailbox, NotSelectable):
         return await _give_up(session, Answer("NO", "TRYCREATE", "There is no such mailbox."))
     except (NoSuchMessage, NoSuchNumber, ReadOnlyView) as error:
-        answer = answer_for(error)
-        assert answer is not None
-        return await _give_up(session, answer)
+        return await _give_up(session, _answer_for(error))
     messages: list[NewMessage] = []
-    octets = used.used_octets - (0 if replaced is None else replaced.octets)
+    room = used.quota_octets - used.used_octets + (0 if replaced is None else replaced.octets)
     event: AppendMessage | AppendFinished | Mistake = first
     while isinstance(event, AppendMessage):
-        octets += event.size
-        if (refusal := _objection(session, event, len(messages), octets > used.quota_octets)) is not None:
-            return await _give_up(session, refusal)
-        intake = Intake(services.blobs, services.settings.append_limit, normalise=True)
+        intake = _intake(session, event)
         try:
-            await session.say(session.connection.accept_literal())
-            event = await _take_message(session, intake, event, messages)
+            _admit(session, event, len(messages), room)
+            if event.size is None:
+                await take_parts(session, intake, room)
+            else:
+                await take_literal(session, intake, event.size)
+            message = await _finish(session, intake, event)
+            room -= message.octets
+            messages.append(message)
+            event = await _next_message(session)
         except MailhostError as error:
-            answer = answer_for(error)
-            if answer is None:
-                raise
-            return await _give_up(session, answer)
+            return await _give_up(session, _answer_for(error))
         finally:
             intake.discard()
     if isinstance(event, Mistake):
@@ -100,18 +101,33 @@ def _look_up(tx: Tx, account_id: int, name: str) -> tuple[Mailbox, Usage]:
     return find_selectable(tx, account_id, name), usage(tx, account_id)
 
 
-def _objection(session: Session, message: AppendMessage, count: int, is_over_quota: bool) -> Answer | None:
-    """Why a message that is only announced cannot be taken."""
+def _intake(session: Session, message: AppendMessage) -> Intake | BinaryIntake:
+    """What takes the message; parts of CATENATE are as they were stored or sent, and must stay so."""
+    services = session.services
+    if message.is_binary or message.size is None:
+        return BinaryIntake(services.blobs, services.settings.append_limit)
+    return Intake(services.blobs, services.settings.append_limit, normalise=True)
+
+
+def _admit(session: Session, message: AppendMessage, count: int, room: int) -> None:
+    """Refuse a message that is only announced where it is known that it cannot be taken. Raises AppendRefused."""
     limit = session.services.settings.append_limit
-    if message.size > limit:
-        return Answer("NO", "TOOBIG", f"A message holds at most {limit} octets.")
-    if is_over_quota:
-        return answer_for(OverQuota())
+    if message.size is not None and message.size > limit:
+        raise AppendRefused(Answer("NO", "TOOBIG", f"A message holds at most {limit} octets."))
+    if (message.size or 0) > room:
+        raise OverQuota
     if message.size == 0:
-        return Answer("NO", None, "An empty message cancels the APPEND.")
+        raise AppendRefused(Answer("NO", None, "An empty message cancels the APPEND."))
     if count >= MAX_MESSAGES:
-        return Answer("NO", "LIMIT", f"One APPEND takes at most {MAX_MESSAGES} messages.")
-    return None
+        raise AppendRefused(Answer("NO", "LIMIT", f"One APPEND takes at most {MAX_MESSAGES} messages."))
+
+
+def _answer_for(error: MailhostError) -> Answer:
+    """Raises the error where no command may end in it."""
+    answer = error.answer if isinstance(error, AppendRefused) else answer_for(error)
+    if answer is None:
+        raise error
+    return answer
 
 
 async def _give_up(session: Session, answer: Answer) -> Answer:
@@ -120,25 +136,20 @@ async def _give_up(session: Session, answer: Answer) -> Answer:
     return answer
 
 
-async def _take_message(
-    session: Session, intake: Intake, message: AppendMessage, messages: list[NewMessage]
-) -> AppendMessage | AppendFinished | Mistake:
-    """Stream one message in; what comes behind it."""
-    left = message.size
-    while left:
-        event = await session.next_event()
-        assert isinstance(event, LiteralChunk)
-        left -= len(event.data)
-        intake.write(event.data)
-    incoming = await intake.finish()
-    messages.append(
-        NewMessage(
-            incoming,
-            _seconds(message.internal_date, session),
-            flags=system_mask(flag for flag in message.flags if flag in SYSTEM_FLAGS),
-            keywords=tuple(flag for flag in message.flags if flag not in SYSTEM_FLAGS),
-        )
+async def _finish(session: Session, intake: Intake | BinaryIntake, message: AppendMessage) -> NewMessage:
+    """The message, whole and on the disk."""
+    if not intake.size:
+        raise AppendRefused(Answer("NO", None, "An empty message cancels the APPEND."))
+    return NewMessage(
+        await intake.finish(),
+        _seconds(message.internal_date, session),
+        flags=system_mask(flag for flag in message.flags if flag in SYSTEM_FLAGS),
+        keywords=tuple(flag for flag in message.flags if flag not in SYSTEM_FLAGS),
     )
+
+
+async def _next_message(session: Session) -> AppendMessage | AppendFinished | Mistake:
+    """What comes behind a whole message."""
     behind = await session.next_event()
     if isinstance(behind, Hangup):
         raise await session.bye(behind.text, "bad-input")

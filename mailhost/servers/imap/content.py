@@ -126,15 +126,35 @@ class _Source:
             yield lead
 
 
-async def _section(stored: Stored, section: Section, source: _Source) -> AsyncGenerator[bytes, None]:
+async def section_pieces(
+    blobs: Blobs, message: Mapping[str, Value], section: Section
+) -> AsyncGenerator[bytes | None, None]:
+    """The octets of a section and nothing else, in pieces; a lone None where there is no such part."""
+    source = _Source(blobs, _stored(message).digest, None)
+    octets = await _find(_stored(message), section, source)
+    if octets is None:
+        yield None
+        return
+    async for piece in source.behind(octets.lead, octets.range):
+        yield piece
+
+
+async def _find(stored: Stored, section: Section, source: _Source) -> Octets | None:
+    """The octets FETCH answers a section with."""
     octets = _locate(stored, section)
     if octets is None:
-        yield section.label + b" NIL"
-        return
+        return None
     if section.text in (Text.FIELDS, Text.FIELDS_NOT):
         place = Range(octets.range.start, min(octets.range.length, MAX_HEADER))
         octets = _choose_fields(section, b"".join([octets.lead, *[piece async for piece in source.stream(place)]]))
-    octets = octets.part(section.partial)
+    return octets.part(section.partial)
+
+
+async def _section(stored: Stored, section: Section, source: _Source) -> AsyncGenerator[bytes, None]:
+    octets = await _find(stored, section, source)
+    if octets is None:
+        yield section.label + b" NIL"
+        return
     async for piece in source.behind(b"%b {%d}\r\n%b" % (section.label, len(octets), octets.lead), octets.range):
         yield piece
 

@@ -44,6 +44,9 @@ from mailhost.protocols.imap.commands import (
 from mailhost.protocols.imap.events import (
     AppendFinished,
     AppendMessage,
+    CatenateEnd,
+    CatenateText,
+    CatenateUrl,
     ContinuationNeeded,
     Event,
     Hangup,
@@ -90,7 +93,9 @@ async def _heed(session: Session, event: Event) -> None:
             await session.say(responses.tagged(tag, status, text, code))
         case Hangup(text):
             raise await session.bye(text, "bad-input")
-        case LiteralChunk() | AppendFinished() | SaslResponse() | IdleDone():
+        case LiteralChunk() | AppendFinished() | CatenateText() | CatenateUrl() | CatenateEnd():
+            raise AssertionError(f"out of place: {event}")
+        case SaslResponse() | IdleDone():
             raise AssertionError(f"out of place: {event}")
         case Logout(tag):
             await session.say(responses.untagged("BYE", "LOGOUT Requested"))

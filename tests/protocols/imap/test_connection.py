@@ -120,7 +120,10 @@ def test_several_messages_in_one_append() -> None:
         AppendMessage(b"a", "INBOX", ("\\Seen",), None, 1, utf8=False),
     ]
     assert connection.accept_literal() == b""
-    assert drain(connection, b"") == [LiteralChunk(b"y"), AppendMessage(b"a", "INBOX", (), None, 1, utf8=True)]
+    assert drain(connection, b"") == [
+        LiteralChunk(b"y"),
+        AppendMessage(b"a", "INBOX", (), None, 1, utf8=True, is_binary=True),
+    ]
     assert connection.accept_literal() == b""
     assert drain(connection, b"") == [LiteralChunk(b"z"), AppendFinished(b"a")]
 

@@ -218,7 +218,7 @@ def _parse_item(cursor: Cursor) -> FetchItem:
         cursor.match(_LAZY)
         return Attribute.PREVIEW
     if name in {b"BODY", b"BODY.PEEK"} and cursor.skip(b"["):
-        return _parse_section(cursor, sets_seen=name == b"BODY")
+        return parse_section(cursor, sets_seen=name == b"BODY")
     if name in {b"BINARY", b"BINARY.PEEK", b"BINARY.SIZE"} and cursor.skip(b"["):
         return _parse_binary(cursor, name)
     item: FetchItem | None = _ATTRIBUTES.get(name) or _ALIASES.get(name)
@@ -227,7 +227,8 @@ def _parse_item(cursor: Cursor) -> FetchItem:
     return item
 
 
-def _parse_section(cursor: Cursor, *, sets_seen: bool) -> Section:
+def parse_section(cursor: Cursor, *, sets_seen: bool) -> Section:
+    """`1.HEADER.FIELDS (From)]<0.100>` behind BODY[."""
     found = cursor.match(_SECTION)
     if found is None:
         raise Refusal("The section in BODY[] is malformed.")
