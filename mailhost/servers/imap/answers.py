@@ -37,6 +37,9 @@ class Answer:
     text: str
 
 
+UID_REQUIRED: Final = Answer("BAD", "UIDREQUIRED", "UIDONLY is enabled: name messages by UID.")
+"""To a command with sequence numbers (RFC 9586 §3)."""
+
 ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     NoSuchMailbox: Answer("NO", "NONEXISTENT", "There is no such mailbox."),
     NoSuchMessage: Answer("NO", "EXPUNGEISSUED", "There is no such message, or not any more."),

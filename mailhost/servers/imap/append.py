@@ -25,7 +25,7 @@ from mailhost.mailstore.rows import live_rows
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.events import AppendFinished, AppendMessage, Hangup, Mistake, Replaced
 from mailhost.protocols.imap.sets import SequenceSet, format_numbers
-from mailhost.servers.imap.answers import Answer, answer_for, completed
+from mailhost.servers.imap.answers import UID_REQUIRED, Answer, answer_for, completed
 from mailhost.servers.imap.catenate import AppendRefused, take_literal, take_parts
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import NoSuchNumber, ReadOnlyView
@@ -44,7 +44,7 @@ async def append(session: Session, first: AppendMessage) -> Answer:
         mailbox, used = await services.database.point(_look_up, session.account_id, first.mailbox)
     except (NoSuchMailbox, NotSelectable):
         return await _give_up(session, Answer("NO", "TRYCREATE", "There is no such mailbox."))
-    except (NoSuchMessage, NoSuchNumber, ReadOnlyView) as error:
+    except (NoSuchMessage, NoSuchNumber, ReadOnlyView, AppendRefused) as error:
         return await _give_up(session, _answer_for(error))
     messages: list[NewMessage] = []
     room = used.quota_octets - used.used_octets + (0 if replaced is None else replaced.octets)
@@ -84,6 +84,8 @@ class _Old:
 async def _find_replaced(session: Session, replaced: Replaced) -> _Old:
     """Raises NoSuchMessage, NoSuchNumber, ReadOnlyView."""
     view, database = session.selected, session.services.database
+    if session.uid_only and not replaced.by_uid:
+        raise AppendRefused(UID_REQUIRED)
     if view.is_read_only:
         raise ReadOnlyView
     asked = SequenceSet(((replaced.number, replaced.number),))

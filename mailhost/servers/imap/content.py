@@ -66,15 +66,22 @@ class ContentsDamaged(MailhostError):
 
 
 async def content_pieces(
-    blobs: Blobs, number: int, words: bytes, message: Mapping[str, Value], items: Sequence[ContentItem]
+    blobs: Blobs,
+    number: int,
+    words: bytes,
+    message: Mapping[str, Value],
+    items: Sequence[ContentItem],
+    verb: bytes = b"FETCH",
 ) -> AsyncGenerator[bytes, None]:
     """One FETCH response: `words` the row gave, then the items, in pieces to be written.
+
+    With UIDFETCH as `verb` the `number` is a UID.
 
     Raises BlobDamaged and BlobMissing, and whenever it can before the first piece; UnknownEncoding when the response is
     complete but for the items that cannot be decoded.
     """
     stored = _stored(message)
-    start = _beginning(number, words)
+    start = _beginning(number, words, verb)
     content = await blobs.read(stored.digest) if stored.size <= IN_MEMORY else None
     sections = [item for item in items if isinstance(item, Section)]
     if content is not None and len(sections) == len(items):
@@ -183,13 +190,13 @@ def _no_value(item: ContentItem) -> bytes:
     return b" 0" if isinstance(item, Binary) and item.is_size else b" NIL"
 
 
-def without_contents(number: int, words: bytes, items: Sequence[ContentItem]) -> bytes:
+def without_contents(number: int, words: bytes, items: Sequence[ContentItem], verb: bytes) -> bytes:
     """The FETCH response for a message whose contents cannot be read."""
-    return _beginning(number, words) + b" ".join(item.label + _no_value(item) for item in items) + b")\r\n"
+    return _beginning(number, words, verb) + b" ".join(item.label + _no_value(item) for item in items) + b")\r\n"
 
 
-def _beginning(number: int, words: bytes) -> bytes:
-    return b"* %d FETCH (%b" % (number, words + b" " if words else words)
+def _beginning(number: int, words: bytes, verb: bytes) -> bytes:
+    return b"* %d %b (%b" % (number, verb, words + b" " if words else words)
 
 
 def _stored(message: Mapping[str, Value]) -> Stored:

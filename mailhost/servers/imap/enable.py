@@ -21,6 +21,9 @@ async def enable(session: Session, command: Enable) -> Answer:
     if "IMAP4REV2" in command.capabilities:
         session.speaks_rev2 = session.connection.utf8 = True  # names are UTF-8 (RFC 9051 §5.1)
         enabled.append("IMAP4rev2")
+    if "UIDONLY" in command.capabilities:
+        session.uid_only = True
+        enabled.append("UIDONLY")
     if "UTF8=ACCEPT" in command.capabilities:
         session.connection.utf8 = True
         enabled.append("UTF8=ACCEPT")

@@ -45,9 +45,11 @@ class Batch:
 
 
 async def fetch(
-    database: Database, blobs: Blobs, view: MailboxView, command: Fetch, *, tells_modseq: bool
+    database: Database, blobs: Blobs, view: MailboxView, command: Fetch, *, tells_modseq: bool, uid_only: bool = False
 ) -> AsyncIterator[bytes]:
     """The untagged answers to FETCH, in pieces to be written one after the other. Raises ViewBroken, UnknownEncoding.
+
+    With `uid_only` they are UIDFETCH, which says the UID before anything else (RFC 9586 §3.3).
 
     A message that is gone but whose EXPUNGE this session has not been told is still answered. Where contents cannot be
     read, NIL stands for them and ContentsDamaged comes last, so that one message does not keep a client from the rest.
@@ -62,14 +64,18 @@ async def fetch(
     changed_since = -1 if command.changed_since is None else command.changed_since
     if command.changed_since is not None:
         ranges = await database.read(_changed_ranges, view, ranges, command.changed_since)
-    by_row, by_content = split_items(command.items)
+    items = command.items
+    if uid_only and len(items) > 1:
+        items = tuple(item for item in items if item is not Attribute.UID)
+    by_row, by_content = split_items(items)
     if by_content:
         told = (Attribute.FLAGS, Attribute.MODSEQ) if tells_modseq else (Attribute.FLAGS,)
         newly_seen = plan_rows(tuple(dict.fromkeys((*by_row, *told))), is_whole=False)
         plans = (plan_rows(by_row, is_whole=False), newly_seen)
-        pieces = _with_contents(database, blobs, view, numbers, ranges, plans, by_content, changed_since)
+        verb = b"UIDFETCH" if uid_only else b"FETCH"
+        pieces = _with_contents(database, blobs, view, numbers, ranges, plans, by_content, changed_since, verb)
     else:
-        pieces = _rows_only(database, view, numbers, ranges, plan_rows(by_row), changed_since)
+        pieces = _rows_only(database, view, numbers, ranges, plan_rows(by_row, uid_only=uid_only), changed_since)
     async for piece in pieces:
         yield piece
 
@@ -126,6 +132,7 @@ async def _with_contents(
     plans: tuple[RowPlan, RowPlan],
     by_content: Sequence[ContentItem],
     changed_since: int,
+    verb: bytes,
 ) -> AsyncIterator[bytes]:
     """Contents, each behind what the first plan says, or the second if \\Seen is set here and now."""
     sets_seen = not view.is_read_only and any(item.sets_seen for item in by_content)
@@ -147,8 +154,9 @@ async def _with_contents(
                 said = seen_plan
             words = said.render([number], [[message[name]] for name in said.columns], KnownFlags(view.keywords))
             has_begun = False
+            called = number if verb == b"FETCH" else message["uid"]
             try:
-                async with aclosing(content_pieces(blobs, number, words, message, by_content)) as pieces:
+                async with aclosing(content_pieces(blobs, called, words, message, by_content, verb)) as pieces:
                     async for piece in pieces:
                         has_begun = True
                         yield piece
@@ -159,7 +167,7 @@ async def _with_contents(
                 if has_begun:
                     raise  # but the blobs remember, and the next session comes past this message
                 is_damaged = True
-                yield without_contents(number, words, by_content)
+                yield without_contents(called, words, by_content, verb)
     if is_damaged:
         raise ContentsDamaged
     if is_unknown:

@@ -6,11 +6,12 @@ from typing import assert_never
 from mailhost.mailstore.mailboxes import find_selectable
 from mailhost.mailstore.model import NoSuchMailbox, NotSelectable
 from mailhost.mailstore.resync import vanished_since
+from mailhost.mailstore.search import set_keys
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Copy, Fetch, Search, Sort, Store, Thread
 from mailhost.protocols.imap.fetch import Attribute
-from mailhost.protocols.imap.search import ReturnOption, asks_modseq
-from mailhost.servers.imap.answers import Answer, completed
+from mailhost.protocols.imap.search import NumberIn, ReturnOption, asks_modseq
+from mailhost.servers.imap.answers import UID_REQUIRED, Answer, completed
 from mailhost.servers.imap.copy import copy_or_move
 from mailhost.servers.imap.fetch import fetch
 from mailhost.servers.imap.notices import tell_keywords
@@ -22,6 +23,8 @@ from mailhost.storage.errors import StorageError
 
 async def obey(session: Session, command: Search | Sort | Thread | Fetch | Store | Copy) -> Answer:
     """Commands about messages of the selected mailbox."""
+    if session.uid_only and _uses_numbers(command):
+        return UID_REQUIRED
     match command:
         case Search() | Sort():
             return await _search(session, command)
@@ -35,6 +38,14 @@ async def obey(session: Session, command: Search | Sort | Thread | Fetch | Store
             return await _copy(session, command)
         case _:
             assert_never(command)
+
+
+def _uses_numbers(command: Search | Sort | Thread | Fetch | Store | Copy) -> bool:
+    if not command.by_uid:
+        return True
+    if not isinstance(command, Search | Sort | Thread):
+        return False
+    return any(isinstance(key, NumberIn) and not key.numbers.is_saved for key in set_keys(command.key))
 
 
 async def _thread(session: Session, command: Thread) -> Answer:
@@ -66,7 +77,12 @@ async def _fetch(session: Session, command: Fetch) -> Answer:
     is_answering = False
     try:
         async for piece in fetch(
-            services.database, services.blobs, session.selected, command, tells_modseq=session.knows_condstore
+            services.database,
+            services.blobs,
+            session.selected,
+            command,
+            tells_modseq=session.knows_condstore,
+            uid_only=session.uid_only,
         ):
             is_answering = True
             await session.say(piece)
@@ -106,6 +122,7 @@ async def _store(session: Session, command: Store) -> Answer:
         session.say,
         tells_modseq=session.knows_condstore,
         tells_uid=command.by_uid or session.knows_qresync,
+        uid_only=session.uid_only,
     )
     await tell_keywords(session, view)
     if code is not None:

@@ -23,7 +23,7 @@ async def tell_news(session: Session) -> None:
         return
     expunged, news = await view.take_news(database)
     lines = []
-    if session.knows_qresync:
+    if session.knows_qresync or session.uid_only:
         lines.append(responses.vanished(as_ranges(news.vanished)))
     else:
         lines += [responses.expunge(number) for number in expunged]
@@ -46,7 +46,10 @@ async def tell_flags(session: Session, view: MailboxView, changed: Sequence[tupl
         lines = []
         for uid, modseq, mask in changed[start : start + _LINES_AT_ONCE]:
             number = numbers.number_of(uid)
-            if number and session.knows_condstore:
+            if number and session.uid_only:
+                modified = b" MODSEQ (%d)" % modseq if session.knows_condstore else b""
+                lines.append(b"* %d UIDFETCH (FLAGS (%b)%b)\r\n" % (uid, names[mask], modified))
+            elif number and session.knows_condstore:
                 lines.append(b"* %d FETCH (UID %d MODSEQ (%d) FLAGS (%b))\r\n" % (number, uid, modseq, names[mask]))
             elif number:
                 lines.append(b"* %d FETCH (FLAGS (%b))\r\n" % (number, names[mask]))

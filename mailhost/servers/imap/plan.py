@@ -160,13 +160,16 @@ def split_items(items: tuple[FetchItem, ...]) -> tuple[tuple[RowItem, ...], tupl
 
 
 @lru_cache(maxsize=256)
-def plan_rows(items: tuple[RowItem, ...], *, is_whole: bool = True) -> RowPlan:
+def plan_rows(items: tuple[RowItem, ...], *, is_whole: bool = True, uid_only: bool = False) -> RowPlan:
     """The plan for items that `split_items` found to be answered by the row; clients ask the same over and over.
 
-    With `is_whole` unset only the words between the parentheses are rendered, for sections to follow.
+    With `is_whole` unset only the words between the parentheses are rendered, for sections to follow. With `uid_only`
+    the UID stands in the place of the number (RFC 9586).
     """
     builder = _Builder()
-    if is_whole:
+    if is_whole and uid_only:
+        builder.words(b"* %d UIDFETCH (", "uid")
+    elif is_whole:
         builder.words(b"* %d FETCH (", NUMBER)
     for place, item in enumerate(items):
         if place:

@@ -10,7 +10,7 @@ from mailhost.mailstore.resync import changed_inside, vanished_since
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Close, Expunge, Resync, Select
 from mailhost.protocols.imap.sets import Ranges
-from mailhost.servers.imap.answers import Answer, completed
+from mailhost.servers.imap.answers import UID_REQUIRED, Answer, completed
 from mailhost.servers.imap.notices import flags_in_use, tell_flags, tell_news
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import MailboxView, ReadOnlyView
@@ -24,6 +24,8 @@ async def select(session: Session, command: Select) -> Answer:
     """SELECT and EXAMINE. A mailbox that was open is closed even when this one cannot be opened."""
     if command.resync is not None and not session.knows_qresync:
         return Answer("BAD", None, "The QRESYNC parameter needs ENABLE QRESYNC before it.")
+    if session.uid_only and command.resync is not None and command.resync.matches is not None:
+        return UID_REQUIRED
     if session.view is not None:
         leave(session)
         await session.say(responses.untagged("OK", "The mailbox open before is closed.", "CLOSED"))

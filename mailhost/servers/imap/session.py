@@ -73,6 +73,7 @@ class Session:
         "speaks_rev2",
         "stream",
         "told_keywords",
+        "uid_only",
         "view",
     )
 
@@ -85,6 +86,7 @@ class Session:
         self.knows_condstore = False  # the client has used CONDSTORE: it hears MODSEQ from now on (RFC 7162 §3.1)
         self.knows_qresync = False  # ENABLE QRESYNC: it hears VANISHED for EXPUNGE, and UIDs always (RFC 7162 §3.2)
         self.speaks_rev2 = False  # ENABLE IMAP4rev2: ESEARCH for SEARCH, no RECENT, LIST at SELECT (RFC 9051 App. A)
+        self.uid_only = False  # ENABLE UIDONLY: no sequence numbers, either way (RFC 9586)
         self.told_keywords: Keywords = ()  # those of the last FLAGS response
         self.client_id = ""
         self._compression: Compression | None = None
@@ -110,7 +112,7 @@ class Session:
         self.services.live.leave(self.account_id, self)
         self.identity = None
         self.view = None
-        self.knows_condstore = self.knows_qresync = self.speaks_rev2 = False
+        self.knows_condstore = self.knows_qresync = self.speaks_rev2 = self.uid_only = False
         self._sign_in_by = asyncio.get_running_loop().time() + self.services.settings.sign_in_seconds
 
     async def apologise(self) -> None:

@@ -17,8 +17,9 @@ UIDS_AT_ONCE = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What each answer to a STORE says."""
+    """What each answer to a STORE says; with `uid_only` it is called by its UID and nothing else."""
 
+    uid_only: bool
     uid: bool
     flags: bool
     modseq: bool
@@ -32,6 +33,7 @@ async def store(
     *,
     tells_modseq: bool,
     tells_uid: bool,
+    uid_only: bool = False,
 ) -> str | None:
     """Carry STORE out and write its untagged answers; returns the code of the tagged OK: `MODIFIED 7,9`, or None.
 
@@ -41,7 +43,7 @@ async def store(
     if view.is_read_only:
         raise ReadOnlyView
     change = _flag_change(command)
-    words = Words(tells_uid, not command.silent, tells_modseq)
+    words = Words(uid_only, tells_uid and not uid_only, not command.silent, tells_modseq)
     wants_rows = tells_modseq or not command.silent
     modified: list[int] = []
     ranges = await view.named_ranges(database, command.numbers, by_uid=command.by_uid)
@@ -105,6 +107,7 @@ async def _answers(
     numbers = await view.numbers(database)
     await view.know_keywords(database, (mask for _, _, mask in changed))
     names = KnownFlags(view.keywords)
+    line = b"* %d UIDFETCH (%b)\r\n" if said.uid_only else b"* %d FETCH (%b)\r\n"
     lines = []
     for uid, modseq, mask in changed:
         number = numbers.number_of(uid)
@@ -115,5 +118,5 @@ async def _answers(
             words.append(b"FLAGS (%b)" % names[mask])
         if said.modseq:
             words.append(b"MODSEQ (%d)" % modseq)
-        lines.append(b"* %d FETCH (%b)\r\n" % (number, b" ".join(words)))
+        lines.append(line % (uid if said.uid_only else number, b" ".join(words)))
     return b"".join(lines)
