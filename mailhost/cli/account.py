@@ -190,17 +190,19 @@ def resume(address: str, data: Path) -> None:
 @account.command()
 @click.argument("address")
 @click.argument("size", type=OctetsType())
+@click.option("--messages", type=click.IntRange(0), help="Limit the number of messages, too; else it is not limited.")
 @data_option
 @plainly
-def quota(address: str, size: int, data: Path) -> None:
+def quota(address: str, size: int, messages: int | None, data: Path) -> None:
     """Set how much room an account has for mail, such as 500M or 15G."""
-    click.echo(f"{asyncio.run(_set_quota(data, address, size))} has room for {shown_octets(size)}.")
+    limit = "" if messages is None else f" and at most {messages:,} messages"
+    click.echo(f"{asyncio.run(_set_quota(data, address, size, messages))} has room for {shown_octets(size)}{limit}.")
 
 
-async def _set_quota(data: Path, address: str, octets: int) -> str:
+async def _set_quota(data: Path, address: str, octets: int, messages: int | None) -> str:
     def change(tx: Tx) -> str:
         found = account_at(tx, address)
-        mailstore.set_quota(tx, found.id, octets)
+        mailstore.set_quota(tx, found.id, octets, messages)
         return found.address
 
     async with opened(data) as store:

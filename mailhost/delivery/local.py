@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 
-from mailhost.delivery.model import NoSuchUser, Office, Origin, Recipient, RecipientFull
+from mailhost.delivery.model import NoSuchUser, Office, Origin, Recipient, RecipientFull, RecipientTooSmall
 from mailhost.delivery.sql import expect_repetition, make_receipt, take_repetition
 from mailhost.delivery.trace import delivery_prefix
 from mailhost.errors import MailhostError
 from mailhost.mailstore.append import append
 from mailhost.mailstore.mailboxes import find_mailbox
-from mailhost.mailstore.model import INBOX, Incoming, NewMessage, NoSuchAccount, OverQuota
+from mailhost.mailstore.model import INBOX, Incoming, NeverFits, NewMessage, NoSuchAccount, OverQuota
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
 
@@ -74,6 +74,8 @@ async def _deliver_one(office: Office, incoming: Incoming, origin: Origin, recip
             str(origin.sender or ""),
             now,
         )
+    except NeverFits:
+        return RecipientTooSmall(str(recipient.address))
     except OverQuota:
         return RecipientFull(str(recipient.address))
     except NoSuchAccount:  # removed since RCPT

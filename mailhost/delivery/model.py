@@ -34,6 +34,10 @@ class RecipientFull(MailhostError):
     """The account is over its quota."""
 
 
+class RecipientTooSmall(MailhostError):
+    """The message is larger than the account's whole quota, so it need not come again."""
+
+
 class NoWayOut(MailhostError):
     """The recipient is elsewhere, and no smarthost is configured to carry mail there."""
 

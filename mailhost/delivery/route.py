@@ -38,7 +38,7 @@ def route(tx: Tx, address: Address) -> Recipient:
         used = usage(tx, account.id)
     except NoSuchAccount:  # the account is being removed
         raise NoSuchUser(str(address)) from None
-    if used.used_octets >= used.quota_octets:
+    if used.free_octets <= 0 or used.free_messages <= 0:
         raise RecipientFull(str(address))
     return Recipient(account.id, address)
 

@@ -14,7 +14,7 @@ from mailhost.delivery.send import Sent, send
 from mailhost.delivery.sql import forget_receipts
 from mailhost.delivery.trace import delivery_prefix
 from mailhost.errors import MailhostError
-from mailhost.mailstore import Incoming, Intake, NewMessage, NoSuchAccount, OverQuota
+from mailhost.mailstore import Incoming, Intake, NeverFits, NewMessage, NoSuchAccount, OverQuota
 from mailhost.protocols.smtp.addresses import Address, parse_address
 from mailhost.queue import sql as queue
 from mailhost.queue.model import GIVE_UP_SECONDS, LEASE_SECONDS, TOPIC, Lease, Outgoing, next_attempt
@@ -150,6 +150,8 @@ class Worker:
             await office.database.write(
                 place, office.blobs, recipient.account_id, new, message.transaction_id, message.sender, now
             )
+        except NeverFits:
+            return Sent(552, "5.2.2", "The message is larger than all the room its recipient has.")
         except (RecipientFull, OverQuota):
             return Sent(452, "4.2.2", "The recipient's inbox is out of storage space.")
         except (NoSuchUser, NoSuchAccount):

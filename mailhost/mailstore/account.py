@@ -1,6 +1,6 @@
 """The account's own row: counter, lock and fence of everything that changes in its mail store (DESIGN: modseq)."""
 
-from mailhost.mailstore.model import NoSuchAccount, OverQuota, Usage
+from mailhost.mailstore.model import NeverFits, NoSuchAccount, OverQuota, Usage
 from mailhost.storage.database import Tx
 
 MODSEQ_JUMP = 1_000_000
@@ -35,44 +35,48 @@ def raise_modseq(tx: Tx, account_id: int) -> int:
 def admit(tx: Tx, account_id: int, octets: int, count: int) -> tuple[int, int]:
     """Take the lock, count new messages in and reserve their ids: one statement, for every delivery runs it.
 
-    Returns the new modseq and the first id. Raises NoSuchAccount, OverQuota.
+    Returns the new modseq and the first id. Raises NoSuchAccount, OverQuota, NeverFits.
     """
     rows = tx.execute(
         """update mail_account set modseq = modseq + 1, next_message_id = next_message_id + :count,
             used_octets = used_octets + :octets, used_messages = used_messages + :count
         where account_id = :account_id and state = 'live'
-        returning modseq, next_message_id - :count, used_octets, quota_octets""",
+        returning modseq, next_message_id - :count, used_octets, quota_octets,
+            used_messages <= coalesce(quota_messages, used_messages)""",
         account_id=account_id,
         octets=octets,
         count=count,
     )
     if not rows:
         raise NoSuchAccount
-    modseq, first_id, used, quota = rows[0]
+    modseq, first_id, used, quota, has_room = rows[0]
     if used > quota:
+        raise NeverFits if octets > quota else OverQuota
+    if not has_room:
         raise OverQuota
     return modseq, first_id
 
 
 def charge(tx: Tx, account_id: int, octets: int, messages: int, retained: int = 0) -> None:
     """Add to the account's usage. Raises OverQuota when an addition passes the quota."""
-    [(used, quota)] = tx.execute(
+    [(used, quota, has_room)] = tx.execute(
         """update mail_account set used_octets = used_octets + :octets, used_messages = used_messages + :messages,
             retained_octets = retained_octets + :retained
-        where account_id = :account_id returning used_octets, quota_octets""",
+        where account_id = :account_id
+        returning used_octets, quota_octets, used_messages <= coalesce(quota_messages, used_messages)""",
         account_id=account_id,
         octets=octets,
         messages=messages,
         retained=retained,
     )
-    if octets > 0 and used > quota:
+    if (octets > 0 and used > quota) or (messages > 0 and not has_room):
         raise OverQuota
 
 
 def usage(tx: Tx, account_id: int) -> Usage:
     """What the account stores against its quota. Raises NoSuchAccount."""
     rows = tx.execute(
-        """select used_octets, used_messages, quota_octets, retained_octets
+        """select used_octets, used_messages, quota_octets, retained_octets, quota_messages
         from mail_account where account_id = :account_id and state = 'live'""",
         account_id=account_id,
     )
@@ -81,13 +85,18 @@ def usage(tx: Tx, account_id: int) -> Usage:
     return Usage(*rows[0])
 
 
-def set_quota(tx: Tx, account_id: int, quota_octets: int) -> None:
-    """Change the account's quota; what is stored beyond it stays. Raises NoSuchAccount."""
+def set_quota(tx: Tx, account_id: int, quota_octets: int, quota_messages: int | None = None) -> None:
+    """Change the account's quota, in octets and, unless None, in messages; what is stored beyond it stays.
+
+    Raises NoSuchAccount.
+    """
     raise_modseq(tx, account_id)
     tx.execute(
-        "update mail_account set quota_octets = :quota_octets where account_id = :account_id",
+        """update mail_account set quota_octets = :quota_octets, quota_messages = :quota_messages
+        where account_id = :account_id""",
         account_id=account_id,
         quota_octets=quota_octets,
+        quota_messages=quota_messages,
     )
 
 

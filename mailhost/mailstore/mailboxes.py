@@ -9,6 +9,7 @@ from mailhost.mailstore.model import (
     MAX_MAILBOXES,
     MAX_NAME_OCTETS,
     BadMailboxName,
+    Flag,
     HasChildren,
     Mailbox,
     MailboxExists,
@@ -172,6 +173,19 @@ def placements(tx: Tx, account_id: int) -> int:
         account_id=account_id,
     )
     return int(count)
+
+
+def octets_of_deleted(tx: Tx, account_id: int, mailbox_id: int) -> int:
+    """RFC822.SIZE of all that carries \\Deleted in the mailbox (RFC 9208 §4.1.4)."""
+    [(octets,)] = tx.execute(
+        f"""select cast(coalesce(sum(octets), 0) as bigint) from placement
+        join message on message.account_id = placement.account_id and message.id = placement.message_id
+        where placement.account_id = :account_id and mailbox_id = :mailbox_id
+            and flags & {int(Flag.DELETED)} <> 0""",  # noqa: S608
+        account_id=account_id,
+        mailbox_id=mailbox_id,
+    )
+    return int(octets)
 
 
 def list_mailboxes(tx: Tx, account_id: int) -> list[Mailbox]:

@@ -97,6 +97,10 @@ class OverQuota(MailhostError):
     """The account is full."""
 
 
+class NeverFits(OverQuota):
+    """The message alone is larger than all the room the account may have."""
+
+
 class MailboxFull(MailhostError):
     """The mailbox has given out its last UID."""
 
@@ -196,9 +200,23 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an account stores, in octets of RFC822.SIZE and in messages, against its quota."""
+    """What an account stores, in octets of RFC822.SIZE and in messages, against its quota.
+
+    `quota_messages` is None where only the octets are limited.
+    """
 
     used_octets: int
     used_messages: int
     quota_octets: int
     retained_octets: int
+    quota_messages: int | None = None
+
+    @property
+    def free_octets(self) -> int:
+        """How much more there is room for; below 0 where more is stored than may be."""
+        return self.quota_octets - self.used_octets
+
+    @property
+    def free_messages(self) -> int:
+        """How many more messages there is room for, as far as their number is limited."""
+        return MAX_UID if self.quota_messages is None else self.quota_messages - self.used_messages

@@ -14,6 +14,7 @@ from mailhost.delivery.model import (
     Recipient,
     RecipientFull,
     RecipientSuspended,
+    RecipientTooSmall,
 )
 from mailhost.delivery.receive import Reception
 from mailhost.delivery.route import belongs_to, route
@@ -128,10 +129,13 @@ async def test_one_transaction_delivers_once(house: House) -> None:
 
 async def test_a_full_account_does_not_keep_the_others_from_their_mail(house: House) -> None:
     office = house.office()
-    await house.database.write(mailstore.set_quota, house.accounts["bob"], 5)
+    await house.database.write(mailstore.set_quota, house.accounts["bob"], 1_000_000, 0)
     outcomes = await deliver(office, await receive(office), origin("t-1"), to(house, "ann", "bob"))
     assert outcomes[house.accounts["ann"]] is None
     assert isinstance(outcomes[house.accounts["bob"]], RecipientFull)
+    await house.database.write(mailstore.set_quota, house.accounts["bob"], 5)
+    outcomes = await deliver(office, await receive(office), origin("t-2"), to(house, "bob"))
+    assert isinstance(outcomes[house.accounts["bob"]], RecipientTooSmall)
     assert await counts(house) == (1, 0)
 
 

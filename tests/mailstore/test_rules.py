@@ -11,6 +11,7 @@ from mailhost.mailstore import (
     Intake,
     MailboxExists,
     MessageTooLarge,
+    NeverFits,
     NewMessage,
     NoSuchAccount,
     NoSuchMailbox,
@@ -311,3 +312,21 @@ async def test_a_dropped_account_is_gone_and_an_unclean_stop_passes_every_modseq
         await database.read(mailstore.usage, account)
     with pytest.raises(NoSuchMailbox):
         await inbox(database, account)
+
+
+async def test_a_quota_of_messages_counts_each_message_once(database, blobs, account, put) -> None:
+    await database.write(mailstore.set_quota, account, 100_000, 2)
+    await put()
+    uid = await put()
+    box = await inbox(database, account)
+    await database.write(mailstore.copy, account, box.id, box.id, [(uid, uid)], NOW)  # copies are no new messages
+    with pytest.raises(OverQuota):
+        await put()
+    await database.write(mailstore.expunge, account, box.id, [(1, 9)], NOW, only_deleted=False)
+    await put()
+    await put()
+    removed = await database.read(mailstore.removed_messages, account, 0)
+    with pytest.raises(OverQuota):
+        await database.write(mailstore.restore_removed, account, [removed[0][0]], NOW)
+    with pytest.raises(NeverFits):
+        await put(b"x" * 100_001)

@@ -143,14 +143,15 @@ def status(name: str, values: Mapping[StatusItem, int], *, utf8: bool) -> bytes:
     return b"* STATUS %s (%s)\r\n" % (mailbox(name, utf8=utf8), items.encode())
 
 
-def quota(root: str, used: int, limit: int) -> bytes:
-    """`* QUOTA "" (STORAGE used limit)`; both are octets and told in units of 1024."""
-    return b"* QUOTA %s (STORAGE %d %d)\r\n" % (quoted(root.encode()), -(-used // 1024), limit // 1024)
+def quota(root: str, resources: Mapping[str, tuple[int, int]]) -> bytes:
+    """`* QUOTA "" (STORAGE 5 1024 MESSAGE 3 100)`: each resource with what is used of it and its limit (RFC 9208)."""
+    words = " ".join(f"{name} {used} {limit}" for name, (used, limit) in resources.items())
+    return b"* QUOTA %s (%s)\r\n" % (string(root.encode()), words.encode())
 
 
 def quota_root(name: str, roots: Iterable[str], *, utf8: bool) -> bytes:
     """`* QUOTAROOT "INBOX" ""`."""
-    pieces = [mailbox(name, utf8=utf8), *(quoted(root.encode()) for root in roots)]
+    pieces = [mailbox(name, utf8=utf8), *(string(root.encode()) for root in roots)]
     return b"* QUOTAROOT %s\r\n" % b" ".join(pieces)
 
 

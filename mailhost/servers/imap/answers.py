@@ -40,6 +40,11 @@ class Answer:
 UID_REQUIRED: Final = Answer("BAD", "UIDREQUIRED", "UIDONLY is enabled: name messages by UID.")
 """To a command with sequence numbers (RFC 9586 §3)."""
 
+
+class NoPermission(MailhostError):
+    """The account has not the right that this command needs (RFC 4314, RFC 5530); the message may say which."""
+
+
 ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     NoSuchMailbox: Answer("NO", "NONEXISTENT", "There is no such mailbox."),
     NoSuchMessage: Answer("NO", "EXPUNGEISSUED", "There is no such message, or not any more."),
@@ -59,12 +64,20 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     NoSuchAccount: Answer("NO", "UNAVAILABLE", "The account is being removed."),
     NoSuchNumber: Answer("BAD", None, "There is no message of this number."),
     ReadOnlyView: Answer("NO", "NOPERM", "The mailbox was opened with EXAMINE and cannot be changed."),
+    NoPermission: Answer("NO", "NOPERM", "You do not have the right to do this."),
     ContentsDamaged: Answer("NO", "CORRUPTION", "Some contents are damaged on the server. Tell its administrator."),
     UnknownEncoding: Answer("NO", "UNKNOWN-CTE", "A part has a transfer encoding that is not known here."),
     StorageError: Answer("NO", "UNAVAILABLE", "Temporary System Problem. Try again later. (Failure)"),
 }
 
-_SELF_EXPLAINING: Final = (BadMailboxName, SpecialUseRefused, MessageTooLarge, NoSuchNumber, NulInMessage)
+_SELF_EXPLAINING: Final = (
+    BadMailboxName,
+    MessageTooLarge,
+    NoPermission,
+    NoSuchNumber,
+    NulInMessage,
+    SpecialUseRefused,
+)
 
 
 def answer_for(error: MailhostError) -> Answer | None:

@@ -47,12 +47,13 @@ async def append(session: Session, first: AppendMessage) -> Answer:
     except (NoSuchMessage, NoSuchNumber, ReadOnlyView, AppendRefused) as error:
         return await _give_up(session, _answer_for(error))
     messages: list[NewMessage] = []
-    room = used.quota_octets - used.used_octets + (0 if replaced is None else replaced.octets)
+    room = used.free_octets + (0 if replaced is None else replaced.octets)
+    places = used.free_messages + (0 if replaced is None else 1)
     event: AppendMessage | AppendFinished | Mistake = first
     while isinstance(event, AppendMessage):
         intake = _intake(session, event)
         try:
-            _admit(session, event, len(messages), room)
+            _admit(session, event, len(messages), room, places)
             if event.size is None:
                 await take_parts(session, intake, room)
             else:
@@ -111,12 +112,12 @@ def _intake(session: Session, message: AppendMessage) -> Intake | BinaryIntake:
     return Intake(services.blobs, services.settings.append_limit, normalise=True)
 
 
-def _admit(session: Session, message: AppendMessage, count: int, room: int) -> None:
+def _admit(session: Session, message: AppendMessage, count: int, room: int, places: int) -> None:
     """Refuse a message that is only announced where it is known that it cannot be taken. Raises AppendRefused."""
     limit = session.services.settings.append_limit
     if message.size is not None and message.size > limit:
         raise AppendRefused(Answer("NO", "TOOBIG", f"A message holds at most {limit} octets."))
-    if (message.size or 0) > room:
+    if (message.size or 0) > room or count >= places:
         raise OverQuota
     if message.size == 0:
         raise AppendRefused(Answer("NO", None, "An empty message cancels the APPEND."))

@@ -33,6 +33,7 @@ from mailhost.protocols.imap.commands import (
     Search,
     Select,
     SessionCommand,
+    SetQuota,
     Sort,
     StartTls,
     Status,
@@ -55,7 +56,7 @@ from mailhost.protocols.imap.events import (
     Mistake,
     SaslResponse,
 )
-from mailhost.servers.imap import capability, enable, listing, mailboxes, messages, selecting, signin
+from mailhost.servers.imap import capability, enable, listing, mailboxes, messages, quota, selecting, signin
 from mailhost.servers.imap.answers import Answer, answer_for, completed
 from mailhost.servers.imap.append import append
 from mailhost.servers.imap.idle import idle
@@ -173,9 +174,11 @@ async def _obey_about_mailboxes(session: Session, command: MailboxCommand) -> An
         case Status():
             return await mailboxes.tell_status(session, command)
         case GetQuota():
-            return await mailboxes.tell_quota(session, command)
+            return await quota.tell_quota(session, command)
         case GetQuotaRoot():
-            return await mailboxes.tell_quota_root(session, command)
+            return await quota.tell_quota_root(session, command)
+        case SetQuota():
+            return await quota.change_quota(session, command)
         case _:
             assert_never(command)
 

@@ -9,7 +9,7 @@ from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import List, Lsub
 from mailhost.protocols.imap.patterns import Pattern
 from mailhost.servers.imap.answers import Answer, completed
-from mailhost.servers.imap.mailboxes import status_line
+from mailhost.servers.imap.mailboxes import say_status
 from mailhost.servers.imap.session import Session
 from mailhost.storage.database import Tx
 
@@ -33,7 +33,7 @@ async def list_names(session: Session, command: List) -> Answer:
     for entry in await session.services.database.read(find_entries, session.account_id, command):
         await session.say(responses.list_line(entry.attributes, entry.name, utf8=utf8, child_info=entry.child_info))
         if command.return_status and entry.mailbox is not None and entry.mailbox.is_selectable:
-            await session.say(status_line(session, entry.mailbox, command.return_status))
+            await say_status(session, session.account_id, entry.mailbox, command.return_status)
     return completed("LIST")
 
 

@@ -1,12 +1,12 @@
-"""CREATE, DELETE, RENAME, SUBSCRIBE, STATUS, GETQUOTA (RFC 9051 §6.3, RFC 9208)."""
+"""CREATE, DELETE, RENAME, SUBSCRIBE, STATUS (RFC 9051 §6.3)."""
 
-from mailhost.mailstore.account import usage
 from mailhost.mailstore.copy import move
 from mailhost.mailstore.expunge import delete_mailbox
 from mailhost.mailstore.mailboxes import (
     create_mailbox,
     find_mailbox,
     find_selectable,
+    octets_of_deleted,
     rename_mailbox,
     subscribe,
     unsubscribe,
@@ -16,8 +16,6 @@ from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import (
     Create,
     Delete,
-    GetQuota,
-    GetQuotaRoot,
     Rename,
     Status,
     StatusItem,
@@ -27,9 +25,6 @@ from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.selecting import leave
 from mailhost.servers.imap.session import Session
 from mailhost.storage.database import Tx
-
-QUOTA_ROOT = ""
-"""One root for the whole account."""
 
 
 async def create(session: Session, command: Create) -> Answer:
@@ -93,12 +88,16 @@ async def tell_status(session: Session, command: Status) -> Answer:
     mailbox = await session.services.database.point(find_selectable, session.account_id, command.mailbox)
     if StatusItem.HIGHESTMODSEQ in command.items:
         session.knows_condstore = True
-    await session.say(status_line(session, mailbox, command.items))
+    await say_status(session, session.account_id, mailbox, command.items)
     return completed("STATUS")
 
 
-def status_line(session: Session, mailbox: Mailbox, items: tuple[StatusItem, ...]) -> bytes:
+async def say_status(session: Session, account_id: int, mailbox: Mailbox, items: tuple[StatusItem, ...]) -> None:
     """The STATUS response for a mailbox, also behind LIST."""
+    deleted_octets = 0
+    if StatusItem.DELETED_STORAGE in items and mailbox.deleted:
+        # No counter is kept of it: hardly anybody asks, and every STORE would have to sum sizes.
+        deleted_octets = await session.services.database.read(octets_of_deleted, account_id, mailbox.id)
     values = {
         StatusItem.MESSAGES: mailbox.messages,
         StatusItem.RECENT: 0,
@@ -108,27 +107,8 @@ def status_line(session: Session, mailbox: Mailbox, items: tuple[StatusItem, ...
         StatusItem.HIGHESTMODSEQ: mailbox.highest_modseq,
         StatusItem.SIZE: mailbox.octets,
         StatusItem.DELETED: mailbox.deleted,
+        StatusItem.DELETED_STORAGE: deleted_octets,
         StatusItem.APPENDLIMIT: session.services.settings.append_limit,
     }
-    return responses.status(mailbox.name, {item: values[item] for item in items}, utf8=session.connection.utf8)
-
-
-async def tell_quota(session: Session, command: GetQuota) -> Answer:
-    """GETQUOTA."""
-    if command.root != QUOTA_ROOT:
-        return Answer("NO", "NONEXISTENT", 'The only quota root is "".')
-    await _say_quota(session)
-    return completed("GETQUOTA")
-
-
-async def tell_quota_root(session: Session, command: GetQuotaRoot) -> Answer:
-    """GETQUOTAROOT; Thunderbird asks at each SELECT."""
-    mailbox = await session.services.database.point(find_mailbox, session.account_id, command.mailbox)
-    await session.say(responses.quota_root(mailbox.name, [QUOTA_ROOT], utf8=session.connection.utf8))
-    await _say_quota(session)
-    return completed("GETQUOTAROOT")
-
-
-async def _say_quota(session: Session) -> None:
-    used = await session.services.database.point(usage, session.account_id)
-    await session.say(responses.quota(QUOTA_ROOT, used.used_octets, used.quota_octets))
+    line = responses.status(mailbox.name, {item: values[item] for item in items}, utf8=session.connection.utf8)
+    await session.say(line)

@@ -15,11 +15,12 @@ from mailhost.delivery.model import (
     NoWayOut,
     RecipientFull,
     RecipientSuspended,
+    RecipientTooSmall,
     SenderNotYours,
 )
 from mailhost.errors import MailhostError
 from mailhost.login.model import Reason, Refused
-from mailhost.mailstore import MessageTooLarge, NulInMessage, OverQuota
+from mailhost.mailstore import MessageTooLarge, NeverFits, NulInMessage, OverQuota
 from mailhost.protocols.smtp.events import Defect
 from mailhost.protocols.smtp.replies import reply
 from mailhost.storage.errors import StorageFull
@@ -52,6 +53,11 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
         "4.2.2",
         "The recipient's inbox is out of storage space. Please direct the recipient to\n{help}/storage",
     ),
+    RecipientTooSmall: (
+        552,
+        "5.2.2",
+        "The message is larger than all the room its recipient has. Please send a smaller one: {help}/storage",
+    ),
     MailLoop: (554, "5.4.6", f"Message exceeded {MAX_HOPS} hops, this may indicate a mail loop."),
     HeaderTooLarge: (552, "5.3.4", "The header of your message exceeds the size limit of this server."),
     MessageTooLarge: TOO_LARGE,
@@ -77,6 +83,11 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
         452,
         "4.2.2",
         "Your account is out of storage space, so no copy can be kept in Sent. See {help}/storage",
+    ),
+    NeverFits: (
+        552,
+        "5.2.2",
+        "The message is larger than all the room your account has, so no copy can be kept in Sent. See {help}/storage",
     ),
     StorageFull: (452, "4.3.1", "The server is out of storage space. Try again later."),
 }

@@ -35,8 +35,10 @@ def test_no_text_breaks_a_line(text: str, code: str | None) -> None:
         (responses.search([2, 5], 9), b"* SEARCH 2 5 (MODSEQ 9)\r\n"),
         (responses.list_line(["\\Sent"], 'a"b', utf8=False), b'* LIST (\\Sent) "/" "a\\"b"\r\n'),
         (responses.list_line([], "Übung", utf8=True), '* LIST () "/" "Übung"\r\n'.encode()),
-        (responses.quota("", 1, 2048), b'* QUOTA "" (STORAGE 1 2)\r\n'),
-        (responses.quota("", 0, 2048), b'* QUOTA "" (STORAGE 0 2)\r\n'),
+        (
+            responses.quota("", {"STORAGE": (1, 2), "MESSAGE": (3, 4)}),
+            b'* QUOTA "" (STORAGE 1 2 MESSAGE 3 4)\r\n',
+        ),
     ],
 )
 def test_lines(line: bytes, expected: bytes) -> None:

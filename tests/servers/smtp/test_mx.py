@@ -283,14 +283,19 @@ async def test_a_repetition_after_a_partial_failure_doubles_nothing(house: House
     async def set_bobs_quota(octets: int) -> None:
         await house.database.write(
             lambda tx: tx.execute(
-                "update mail_account set quota_octets = :octets where account_id = :id",
+                "update mail_account set quota_octets = :octets, used_octets = 0 where account_id = :id",
                 octets=octets,
                 id=house.accounts["bob"],
             )
         )
 
     def fill_bob() -> None:
-        asyncio.run_coroutine_threadsafe(set_bobs_quota(1), loop).result(10)
+        future = house.database.write(
+            lambda tx: tx.execute(
+                "update mail_account set used_octets = quota_octets where account_id = :id", id=house.accounts["bob"]
+            )
+        )
+        asyncio.run_coroutine_threadsafe(future, loop).result(10)
 
     assert await in_thread(send_to_both, fill_bob) == 452
     assert len(await house.inbox("ann")) == 1

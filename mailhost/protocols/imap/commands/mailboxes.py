@@ -1,5 +1,6 @@
 """Commands about mailboxes and their lists (RFC 9051 §6.3, RFC 5258, RFC 7162, RFC 9208)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -17,6 +18,7 @@ class StatusItem(Enum):
     HIGHESTMODSEQ = "HIGHESTMODSEQ"
     SIZE = "SIZE"
     DELETED = "DELETED"
+    DELETED_STORAGE = "DELETED-STORAGE"
     APPENDLIMIT = "APPENDLIMIT"
 
 
@@ -129,5 +131,16 @@ class GetQuotaRoot:
     mailbox: str
 
 
-MailboxCommand = Select | Create | Delete | Rename | Subscribe | List | Lsub | Status | GetQuota | GetQuotaRoot
+@dataclass(frozen=True, slots=True)
+class SetQuota:
+    """SETQUOTA: all the limits the root has from now on, by resource; STORAGE in units of 1,024 octets."""
+
+    tag: bytes
+    root: str
+    limits: Mapping[str, int]  # names in upper case
+
+
+MailboxCommand = (
+    Select | Create | Delete | Rename | Subscribe | List | Lsub | Status | GetQuota | GetQuotaRoot | SetQuota
+)
 """A command about mailboxes."""

@@ -14,6 +14,7 @@ from mailhost.protocols.imap.commands import (
     Rename,
     Resync,
     Select,
+    SetQuota,
     Status,
     StatusItem,
     Subscribe,
@@ -138,6 +139,25 @@ def parse_get_quota(cursor: Cursor, tag: bytes) -> GetQuota:
     root = cursor.astring().decode("utf-8", "replace")
     cursor.end()
     return GetQuota(tag, root)
+
+
+def parse_set_quota(cursor: Cursor, tag: bytes) -> SetQuota:
+    """SETQUOTA root (resource limit …)."""
+    cursor.space()
+    root = cursor.astring().decode("utf-8", "replace")
+    cursor.space()
+    limits: dict[str, int] = {}
+
+    def read_limit() -> None:
+        name = cursor.word().decode()
+        cursor.space()
+        if name in limits:
+            raise Refusal(f"{name} has two limits.")
+        limits[name] = cursor.number(MAX_MODSEQ)
+
+    _parenthesised(cursor, read_limit)
+    cursor.end()
+    return SetQuota(tag, root, limits)
 
 
 def parse_get_quota_root(cursor: Cursor, tag: bytes) -> GetQuotaRoot:

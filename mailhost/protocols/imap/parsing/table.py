@@ -56,6 +56,7 @@ COMMANDS: Final[dict[bytes, CommandRule]] = {
     b"LSUB": CommandRule(mailboxes.parse_lsub, _SIGNED_IN),
     b"STATUS": CommandRule(mailboxes.parse_status, _SIGNED_IN),
     b"GETQUOTA": CommandRule(mailboxes.parse_get_quota, _SIGNED_IN),
+    b"SETQUOTA": CommandRule(mailboxes.parse_set_quota, _SIGNED_IN),
     b"GETQUOTAROOT": CommandRule(mailboxes.parse_get_quota_root, _SIGNED_IN),
     b"CHECK": CommandRule(messages.parse_check, _SELECTED),
     b"CLOSE": CommandRule(messages.parse_close, _SELECTED),
