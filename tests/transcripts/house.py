@@ -243,6 +243,10 @@ def _limit_day(house: House, found: re.Match[str]) -> None:
     house.daily_messages = int(found[1])
 
 
+def _limit_command(house: House, found: re.Match[str]) -> None:
+    house.imap = replace(house.imap, message_limit=int(found[1]))
+
+
 def _be_impatient(house: House, _found: re.Match[str]) -> None:
     house.imap = ImapSettings(
         help_url=HELP, sign_in_seconds=0.2, idle_seconds=0.2, literal_seconds=0.1, recheck_seconds=0.1
@@ -259,6 +263,7 @@ SETTINGS: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]],
     (re.compile(r"a message may have (\d+) recipients?"), _limit_recipients),
     (re.compile(r"a client may make (\d+) mistakes?"), _limit_mistakes),
     (re.compile(r"an account may send (\d+) messages? a day"), _limit_day),
+    (re.compile(r"a command may change (\d+) messages"), _limit_command),
     (re.compile(r"the server is impatient"), _be_impatient),
 )
 """Done before the house is built."""

@@ -31,6 +31,12 @@ def untagged(status: Status, text: str, code: str | None = None) -> bytes:
     return tagged(b"*", status, text, code)
 
 
+def in_progress(tag: bytes, done: int | None, goal: int | None) -> bytes:
+    """`* OK [INPROGRESS ("a1" 175 1000)] …`; None where a number is not known (RFC 9585 §4)."""
+    numbers = " ".join("NIL" if number is None else str(number) for number in (done, goal or None))
+    return untagged("OK", "Still working.", f"INPROGRESS ({quoted(tag).decode()} {numbers})")
+
+
 def continuation(text: bytes) -> bytes:
     """`+ text`: the client may go on."""
     return b"+ %s\r\n" % text

@@ -27,6 +27,7 @@ from mailhost.protocols.imap.events import AppendFinished, AppendMessage, Hangup
 from mailhost.protocols.imap.sets import SequenceSet, format_numbers
 from mailhost.servers.imap.answers import UID_REQUIRED, Answer, answer_for, completed
 from mailhost.servers.imap.catenate import AppendRefused, take_literal, take_parts
+from mailhost.servers.imap.progress import Progress
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import NoSuchNumber, ReadOnlyView
 from mailhost.storage.database import Tx
@@ -55,7 +56,7 @@ async def append(session: Session, first: AppendMessage) -> Answer:
         try:
             _admit(session, event, len(messages), room, places)
             if event.size is None:
-                await take_parts(session, intake, room)
+                await take_parts(session, intake, room, event.tag)
             else:
                 await take_literal(session, intake, event.size)
             message = await _finish(session, intake, event)
@@ -68,9 +69,10 @@ async def append(session: Session, first: AppendMessage) -> Answer:
             intake.discard()
     if isinstance(event, Mistake):
         return Answer(event.status, event.code, event.text)
-    if replaced is not None:
-        return await _replace(session, mailbox, messages[0], replaced)
-    return await _place(session, mailbox, messages)
+    async with Progress(session, event.tag):
+        if replaced is not None:
+            return await _replace(session, mailbox, messages[0], replaced)
+        return await _place(session, mailbox, messages)
 
 
 @dataclass(frozen=True, slots=True)

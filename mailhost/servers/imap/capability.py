@@ -8,10 +8,40 @@ from mailhost.servers.imap.session import Session
 
 _ALWAYS: Final = "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ENABLE ID IDLE NAMESPACE UNSELECT"
 _SIGNED_IN: Final = (
-    "UIDPLUS CHILDREN LIST-EXTENDED LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE MOVE CONDSTORE QRESYNC ESEARCH "
-    "SEARCHRES WITHIN SAVEDATE PREVIEW PARTIAL SORT SORT=DISPLAY ESORT "
-    "THREAD=ORDEREDSUBJECT THREAD=REFERENCES REPLACE QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTASET UTF8=ACCEPT "
-    "MULTIAPPEND BINARY CATENATE STATUS=SIZE UIDONLY UNAUTHENTICATE COMPRESS=DEFLATE"
+    "UIDPLUS",
+    "CHILDREN",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "SPECIAL-USE",
+    "CREATE-SPECIAL-USE",
+    "MOVE",
+    "CONDSTORE",
+    "QRESYNC",
+    "ESEARCH",
+    "SEARCHRES",
+    "WITHIN",
+    "SAVEDATE",
+    "PREVIEW",
+    "PARTIAL",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "REPLACE",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "QUOTA=RES-MESSAGE",
+    "QUOTASET",
+    "UTF8=ACCEPT",
+    "MULTIAPPEND",
+    "BINARY",
+    "CATENATE",
+    "STATUS=SIZE",
+    "UIDONLY",
+    "INPROGRESS",
+    "UNAUTHENTICATE",
+    "COMPRESS=DEFLATE",
 )
 
 
@@ -19,7 +49,8 @@ def capabilities(session: Session) -> str:
     """The words of CAPABILITY for this session as it stands."""
     settings = session.services.settings
     if session.identity is not None:
-        return f"{_ALWAYS} {_SIGNED_IN} APPENDLIMIT={settings.append_limit}"
+        limits = f"APPENDLIMIT={settings.append_limit} MESSAGELIMIT={settings.message_limit}"
+        return f"{_ALWAYS} {' '.join(_SIGNED_IN)} {limits}"
     words = _ALWAYS
     if session.stream.tls is None and session.services.tls_context is not None:
         words += " STARTTLS"

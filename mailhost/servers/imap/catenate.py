@@ -23,6 +23,7 @@ from mailhost.protocols.imap.urls import InvalidUrl, MessageUrl, parse_url
 from mailhost.servers.imap.answers import Answer
 from mailhost.servers.imap.content import section_pieces
 from mailhost.servers.imap.plan import CONTENT_COLUMNS
+from mailhost.servers.imap.progress import Progress
 from mailhost.servers.imap.session import Session
 from mailhost.storage.database import Tx, Value
 from mailhost.storage.errors import BlobDamaged, BlobMissing
@@ -55,8 +56,8 @@ async def take_literal(session: Session, intake: Intake | BinaryIntake, size: in
         intake.write(event.data)
 
 
-async def take_parts(session: Session, intake: Intake | BinaryIntake, room: int) -> None:
-    """Put one message together, of at most `room` octets; it never stands in memory.
+async def take_parts(session: Session, intake: Intake | BinaryIntake, room: int, tag: bytes) -> None:
+    """Put one message of the command `tag` together, of at most `room` octets; it never stands in memory.
 
     Raises AppendRefused, OverQuota, MessageTooLarge, NulInMessage.
     """
@@ -71,7 +72,8 @@ async def take_parts(session: Session, intake: Intake | BinaryIntake, room: int)
                     raise OverQuota
                 await take_literal(session, intake, size, is_binary=is_binary)
             case CatenateUrl(url):
-                await _take_url(session, intake, url, room)
+                async with Progress(session, tag):
+                    await _take_url(session, intake, url, room)
             case ContinuationNeeded():
                 await session.say(responses.continuation(b"Go ahead"))
                 continue

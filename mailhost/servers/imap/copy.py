@@ -1,31 +1,59 @@
 """COPY and MOVE, in batches so that other writers pass between (RFC 9051 §6.4.7, §6.4.8)."""
 
 import time
+from collections.abc import Callable, Sequence
 
+from mailhost.errors import MailhostError
 from mailhost.mailstore.copy import copy, move
-from mailhost.mailstore.model import Mailbox
+from mailhost.mailstore.model import Mailbox, UidRange
 from mailhost.protocols.imap.commands import Copy
 from mailhost.protocols.imap.sets import format_numbers
-from mailhost.servers.imap.store import split_ranges
+from mailhost.servers.imap.store import count_known, newest, split_ranges
 from mailhost.servers.imap.view import MailboxView, ReadOnlyView
 from mailhost.storage.database import Database
 
 
-async def copy_or_move(database: Database, view: MailboxView, command: Copy, target: Mailbox) -> str | None:
-    """Place the messages in `target`; returns the code `COPYUID v sources targets`, or None when there were none.
+class TooManyMessages(MailhostError):
+    """A COPY names more messages than one command may; `lowest` is the UID it would have come down to."""
 
-    The EXPUNGEs of a MOVE are told with the session's next news. Raises NoSuchMailbox, ReadOnlyView, ViewBroken.
+    def __init__(self, lowest: int) -> None:
+        super().__init__("The COPY names too many messages; copy them in pieces.")
+        self.lowest = lowest
+
+
+async def copy_or_move(
+    database: Database,
+    view: MailboxView,
+    command: Copy,
+    target: Mailbox,
+    limit: int,
+    tell: Callable[[int, int], None],
+) -> tuple[str | None, int | None]:
+    """Place the messages in `target`.
+
+    Returns the code `COPYUID v sources targets`, or None when there were none, and where a MOVE named more than `limit`
+    messages, so that only the newest of them were moved, the lowest UID among those. `tell` is told how many are done,
+    of how many. The EXPUNGEs of a MOVE are told with the session's next news.
+
+    Raises NoSuchMailbox, ReadOnlyView, ViewBroken, TooManyMessages.
     """
     if command.moves and view.is_read_only:
         raise ReadOnlyView
     sources: list[int] = []
     targets: list[int] = []
-    ranges = await view.named_ranges(database, command.numbers, by_uid=command.by_uid)
-    for piece in split_ranges(ranges, await view.numbers(database)):
+    ranges: Sequence[UidRange] = await view.named_ranges(database, command.numbers, by_uid=command.by_uid)
+    numbers = await view.numbers(database)
+    ranges, lowest = newest(ranges, numbers, limit)
+    if lowest is not None and not command.moves:
+        raise TooManyMessages(lowest)  # COPY is all or nothing (RFC 9738 §3.1)
+    goal = count_known(ranges, numbers)
+    for piece in split_ranges(ranges, numbers):
         work = move if command.moves else copy
         copied = await database.write(work, view.account_id, view.mailbox_id, target.id, piece, now=int(time.time()))
         sources += copied.source_uids
         targets += copied.target_uids
+        tell(len(sources), goal)
     if not sources:
-        return None
-    return f"COPYUID {target.uid_validity} {format_numbers(sources).decode()} {format_numbers(targets).decode()}"
+        return None, lowest
+    pairs = f"{format_numbers(sources).decode()} {format_numbers(targets).decode()}"
+    return f"COPYUID {target.uid_validity} {pairs}", lowest

@@ -22,6 +22,7 @@ from mailhost.protocols.imap.commands import (
     Subscribe,
 )
 from mailhost.servers.imap.answers import Answer, completed
+from mailhost.servers.imap.progress import Progress
 from mailhost.servers.imap.selecting import leave
 from mailhost.servers.imap.session import Session
 from mailhost.storage.database import Tx
@@ -40,7 +41,8 @@ async def delete(session: Session, command: Delete) -> Answer:
     """DELETE; a mailbox this session has selected is closed by it."""
     services = session.services
     view = session.view
-    deleted = await services.database.write(_delete, session.account_id, command.mailbox, int(services.clock()))
+    async with Progress(session, command.tag):
+        deleted = await services.database.write(_delete, session.account_id, command.mailbox, int(services.clock()))
     if view is not None and view.mailbox_id == deleted:
         leave(session)
     return completed("DELETE")
@@ -57,7 +59,8 @@ async def rename(session: Session, command: Rename) -> Answer:
     """RENAME; INBOX stays and its messages move to a new mailbox."""
     services = session.services
     now = int(services.clock())
-    renamed = await services.database.write(_rename, session.account_id, command.mailbox, command.new_name, now)
+    async with Progress(session, command.tag):
+        renamed = await services.database.write(_rename, session.account_id, command.mailbox, command.new_name, now)
     if session.speaks_rev2 and renamed is not None:
         uses = filter(None, [renamed.special_use])
         await session.say(responses.list_line(uses, renamed.name, utf8=True, old_name=command.mailbox))

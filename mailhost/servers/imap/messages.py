@@ -12,9 +12,10 @@ from mailhost.protocols.imap.commands import Copy, Fetch, Search, Sort, Store, T
 from mailhost.protocols.imap.fetch import Attribute
 from mailhost.protocols.imap.search import NumberIn, ReturnOption, asks_modseq
 from mailhost.servers.imap.answers import UID_REQUIRED, Answer, completed
-from mailhost.servers.imap.copy import copy_or_move
+from mailhost.servers.imap.copy import TooManyMessages, copy_or_move
 from mailhost.servers.imap.fetch import fetch
 from mailhost.servers.imap.notices import tell_keywords
+from mailhost.servers.imap.progress import Progress
 from mailhost.servers.imap.search import search, thread
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.store import store
@@ -51,7 +52,9 @@ def _uses_numbers(command: Search | Sort | Thread | Fetch | Store | Copy) -> boo
 async def _thread(session: Session, command: Thread) -> Answer:
     services = session.services
     now = int(services.clock())
-    await session.say(await thread(services.database, services.blobs, services.index, session.selected, command, now))
+    async with Progress(session, command.tag):
+        found = await thread(services.database, services.blobs, services.index, session.selected, command, now)
+    await session.say(found)
     return completed("THREAD")
 
 
@@ -62,7 +65,9 @@ async def _search(session: Session, command: Search | Sort) -> Answer:
         command = replace(command, returns=frozenset({ReturnOption.ALL}))
     services = session.services
     now = int(services.clock())
-    await session.say(await search(services.database, services.blobs, services.index, session.selected, command, now))
+    async with Progress(session, command.tag):
+        found = await search(services.database, services.blobs, services.index, session.selected, command, now)
+    await session.say(found)
     return completed("SEARCH" if isinstance(command, Search) else "SORT")
 
 
@@ -115,16 +120,24 @@ async def _store(session: Session, command: Store) -> Answer:
     if command.unchanged_since is not None:
         session.knows_condstore = True
     view = session.selected
-    code = await store(
-        session.services.database,
-        view,
-        command,
-        session.say,
-        tells_modseq=session.knows_condstore,
-        tells_uid=command.by_uid or session.knows_qresync,
-        uid_only=session.uid_only,
-    )
+    limit = session.services.settings.message_limit
+    async with Progress(session, command.tag) as progress:
+        code, lowest = await store(
+            session.services.database,
+            view,
+            command,
+            session.say,
+            tells_modseq=session.knows_condstore,
+            tells_uid=command.by_uid or session.knows_qresync,
+            uid_only=session.uid_only,
+            limit=limit,
+            tell=progress.at,
+        )
     await tell_keywords(session, view)
+    if lowest is not None:
+        if code is not None:
+            await session.say(responses.untagged("OK", "Others have changed some messages.", code))
+        return _limited("STORE", limit, lowest)
     if code is not None:
         return Answer("OK", code, "STORE changed only messages that nobody else had.")
     return completed("STORE")
@@ -132,13 +145,23 @@ async def _store(session: Session, command: Store) -> Answer:
 
 async def _copy(session: Session, command: Copy) -> Answer:
     database, view = session.services.database, session.selected
+    limit = session.services.settings.message_limit
     try:
         target = await database.point(find_selectable, view.account_id, command.mailbox)
-        code = await copy_or_move(database, view, command, target)
+        async with Progress(session, command.tag) as progress:
+            code, lowest = await copy_or_move(database, view, command, target, limit, progress.at)
     except (NoSuchMailbox, NotSelectable):
         return Answer("NO", "TRYCREATE", "There is no such mailbox.")
+    except TooManyMessages as error:
+        return Answer("NO", f"MESSAGELIMIT {limit} {error.lowest}", str(error))
     if command.moves and code is not None:
         # RFC 6851 §4.3: COPYUID must come before the EXPUNGE responses.
         await session.say(responses.untagged("OK", "Messages moved.", code))
         code = None
+    if lowest is not None:
+        return _limited("MOVE", limit, lowest)
     return Answer("OK", code, "MOVE completed." if command.moves else "COPY completed.")
+
+
+def _limited(command: str, limit: int, lowest: int) -> Answer:
+    return Answer("OK", f"MESSAGELIMIT {limit} {lowest}", f"{command} completed for the newest {limit} messages.")

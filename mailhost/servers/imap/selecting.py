@@ -12,6 +12,7 @@ from mailhost.protocols.imap.commands import Close, Expunge, Resync, Select
 from mailhost.protocols.imap.sets import Ranges
 from mailhost.servers.imap.answers import UID_REQUIRED, Answer, completed
 from mailhost.servers.imap.notices import flags_in_use, tell_flags, tell_news
+from mailhost.servers.imap.progress import Progress
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import MailboxView, ReadOnlyView
 from mailhost.storage.database import Tx
@@ -112,7 +113,8 @@ async def close(session: Session, command: Close) -> Answer:
     """CLOSE removes what is marked \\Deleted and tells nothing of it; UNSELECT removes nothing."""
     view = session.selected
     if command.expunges and not view.is_read_only:
-        await _expunge(session, view, [(1, view.uid_next - 1)])
+        async with Progress(session, command.tag):
+            await _expunge(session, view, [(1, view.uid_next - 1)])
     leave(session)
     return completed("CLOSE" if command.expunges else "UNSELECT")
 
@@ -126,7 +128,8 @@ async def expunge_deleted(session: Session, command: Expunge) -> Answer:
         ranges = [(1, MAX_UID)]
     else:
         ranges = await view.uid_ranges(session.services.database, command.uids, by_uid=True)
-    is_changed = await _expunge(session, view, ranges)
+    async with Progress(session, command.tag):
+        is_changed = await _expunge(session, view, ranges)
     if is_changed and session.knows_qresync:
         await tell_news(session)  # the client takes the modseq for one up to which it has heard everything
         return Answer("OK", f"HIGHESTMODSEQ {view.modseq}", "EXPUNGE completed.")

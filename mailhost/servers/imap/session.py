@@ -37,6 +37,8 @@ class ImapSettings:
     sign_in_seconds: float = 180.0
     idle_seconds: float = 1860.0  # RFC 9051 §5.4 wants 30 minutes; clients that renew IDLE just in time may be late
     literal_seconds: float = 60.0
+    progress_seconds: float = 10.0  # between two signs of life of a command that takes long (RFC 9585 §4)
+    message_limit: int = 1_000_000  # messages that one COPY, MOVE or STORE may change (RFC 9738)
     recheck_seconds: float = 240.0  # IDLE looks for changes after so long even when nothing woke it
     limits: Limits = field(default_factory=Limits)
 
@@ -67,6 +69,7 @@ class Session:
         "client_id",
         "connection",
         "identity",
+        "is_writing",
         "knows_condstore",
         "knows_qresync",
         "services",
@@ -89,6 +92,7 @@ class Session:
         self.uid_only = False  # ENABLE UIDONLY: no sequence numbers, either way (RFC 9586)
         self.told_keywords: Keywords = ()  # those of the last FLAGS response
         self.client_id = ""
+        self.is_writing = False
         self._compression: Compression | None = None
         self._pending = b""
         self._must_recheck = False
@@ -140,7 +144,9 @@ class Session:
 
     async def write(self, data: bytes) -> None:
         """Send `data` now, compressed where the client wants that."""
+        self.is_writing = True
         await self.stream.write(data if self._compression is None else self._compression.deflate(data))
+        self.is_writing = False
 
     async def read(self, seconds: float) -> bytes | None:
         """The client's next octets as `Stream.read` gives them, inflated. Raises SessionOver where they cannot be."""

@@ -34,8 +34,13 @@ async def store(
     tells_modseq: bool,
     tells_uid: bool,
     uid_only: bool = False,
-) -> str | None:
-    """Carry STORE out and write its untagged answers; returns the code of the tagged OK: `MODIFIED 7,9`, or None.
+    limit: int,
+    tell: Callable[[int, int], None],
+) -> tuple[str | None, int | None]:
+    """Carry STORE out and write its untagged answers.
+
+    Returns the code `MODIFIED 7,9` or None, and where more than `limit` messages were named, so that only the newest
+    of them were changed, the lowest UID among those. `tell` is told how many are done, of how many.
 
     `tells_modseq` is set once the client has shown that it knows CONDSTORE: it is then told MODSEQ even of a .SILENT
     STORE. `tells_uid` names each message by UID too. Raises ReadOnlyView, TooManyKeywords, ViewBroken.
@@ -46,8 +51,11 @@ async def store(
     words = Words(uid_only, tells_uid and not uid_only, not command.silent, tells_modseq)
     wants_rows = tells_modseq or not command.silent
     modified: list[int] = []
-    ranges = await view.named_ranges(database, command.numbers, by_uid=command.by_uid)
-    for piece in split_ranges(ranges, await view.numbers(database)):
+    ranges: Sequence[UidRange] = await view.named_ranges(database, command.numbers, by_uid=command.by_uid)
+    numbers = await view.numbers(database)
+    ranges, lowest = newest(ranges, numbers, limit)
+    goal, done = count_known(ranges, numbers), 0
+    for piece in split_ranges(ranges, numbers):
         stored = await database.write_relaxed(
             store_flags,
             view.account_id,
@@ -61,12 +69,30 @@ async def store(
         modified += stored.modified
         if stored.changed:
             await write(await _answers(database, view, stored.changed, words))
-    if not modified:
-        return None
+        done += UIDS_AT_ONCE
+        tell(min(done, goal), goal)
     if not command.by_uid:
-        numbers = await view.numbers(database)
         modified = [number for uid in modified if (number := numbers.number_of(uid))]
-    return f"MODIFIED {format_numbers(modified).decode()}" if modified else None
+    return f"MODIFIED {format_numbers(modified).decode()}" if modified else None, lowest
+
+
+def count_known(ranges: Sequence[UidRange], numbers: NumberMap) -> int:
+    """How many messages of the ranges the session knows."""
+    return sum(len(numbers.known_in(first, last)[1]) for first, last in ranges)
+
+
+def newest(ranges: Sequence[UidRange], numbers: NumberMap, limit: int) -> tuple[Sequence[UidRange], int | None]:
+    """The ranges as far as they hold the `limit` newest messages, and the lowest UID of those; None for all."""
+    if len(numbers) <= limit or count_known(ranges, numbers) <= limit:
+        return ranges, None
+    chosen: list[UidRange] = []
+    for first, last in reversed(ranges):
+        _, known = numbers.known_in(first, last)
+        if len(known) >= limit:
+            return [(known[-limit], last), *reversed(chosen)], known[-limit]
+        limit -= len(known)
+        chosen.append((first, last))
+    raise AssertionError("fewer messages than were counted")
 
 
 def split_ranges(ranges: Sequence[UidRange], numbers: NumberMap) -> Iterator[list[UidRange]]:

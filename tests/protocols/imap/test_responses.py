@@ -70,3 +70,8 @@ def test_threads_are_nested_where_several_answer() -> None:
     for number in range(49_999, 0, -1):
         chain = node(number, chain)
     assert responses.thread([chain]).count(b" ") == 50_001
+
+
+def test_in_progress_says_what_it_knows() -> None:
+    assert responses.in_progress(b"a", 5, 9) == b'* OK [INPROGRESS ("a" 5 9)] Still working.\r\n'
+    assert responses.in_progress(b"a", 0, 0) == b'* OK [INPROGRESS ("a" 0 NIL)] Still working.\r\n'

@@ -32,6 +32,7 @@ from mailhost.protocols.imap.search import (
     TextContains,
     UidIn,
 )
+from mailhost.protocols.imap.sets import MAX_NUMBER, SequenceSet
 
 MAX_DEPTH: Final = 150
 MAX_KEYS: Final = 1000
@@ -120,6 +121,14 @@ class _Reader:
         self.cursor.space()
         return UidIn(self.cursor.sequence_set())
 
+    def uids_between(self, step: int, other: int) -> SearchKey:
+        """From the UID beside the one that stands here as far as another (RFC 9738 §3.2)."""
+        self.cursor.space()
+        nearest = self.cursor.number() + step
+        if not 0 < nearest <= MAX_NUMBER:
+            return _NOTHING
+        return UidIn(SequenceSet(((min(nearest, other), max(nearest, other)),)))
+
     def modseq(self) -> ModseqSince:
         """The entry name and type some clients give change nothing: one modseq stands for all flags of a message."""
         self.cursor.space()
@@ -205,6 +214,8 @@ _KEYS: Final[dict[bytes, Callable[[_Reader], SearchKey]]] = {
     b"LARGER": lambda reader: Larger(reader.size()),
     b"SMALLER": lambda reader: Smaller(reader.size()),
     b"UID": _Reader.uids,
+    b"UIDAFTER": lambda reader: reader.uids_between(1, MAX_NUMBER),
+    b"UIDBEFORE": lambda reader: reader.uids_between(-1, 1),
     b"MODSEQ": _Reader.modseq,
 }
 

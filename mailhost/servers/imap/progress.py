@@ -1,0 +1,48 @@
+"""INPROGRESS: a command that takes long says so now and then, so that its client does not give up (RFC 9585)."""
+
+import asyncio
+from types import TracebackType
+
+from mailhost.protocols.imap import responses
+from mailhost.servers.imap.session import Session
+
+
+class Progress:
+    """Around the work of a command that writes whole lines or nothing. Quick ones cost one timer that never rings."""
+
+    __slots__ = ("_done", "_goal", "_session", "_tag", "_telling", "_timer")
+
+    def __init__(self, session: Session, tag: bytes) -> None:
+        self._session = session
+        self._tag = tag
+        self._done: int | None = None
+        self._goal: int | None = None
+        self._telling: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> "Progress":
+        self._wait()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._telling is not None:
+            await self._telling  # a line begun is finished before the answer; raises ConnectionError
+
+    def at(self, done: int, goal: int) -> None:
+        """So many of so many messages are done; neither is known unless it is said."""
+        self._done, self._goal = done, goal
+
+    def _wait(self) -> None:
+        seconds = self._session.services.settings.progress_seconds
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._tell)
+
+    def _tell(self) -> None:
+        # Who is being written to just now sees that the command lives, and a line must not land inside of another.
+        if not self._session.is_writing and (self._telling is None or self._telling.done()):
+            line = responses.in_progress(self._tag, self._done, self._goal)
+            self._telling = asyncio.get_running_loop().create_task(self._session.write(line))
+        self._wait()

@@ -1,0 +1,67 @@
+"""Signs of life: a command that waits says so, between lines and never inside one, and a quick one says nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mailhost.storage.blobs import Blobs
+from mailhost.storage.database import Tx, open_database
+from mailhost.storage.files import DiskFiles
+from tests.servers.imap.test_sessions import LOGIN, Client
+from tests.transcripts.house import SAMPLE, House
+
+
+@asynccontextmanager
+async def client_of(tmp_path: Path, seconds: float) -> AsyncIterator[tuple[House, Client]]:
+    """A client who has selected INBOX, of a server that says after so many seconds that it still works."""
+    database = await open_database(f"sqlite:///{tmp_path}/mailhost.db")
+    house = House(database, Blobs(database, DiskFiles(tmp_path / "blobs")), None)
+    house.imap = replace(house.imap, progress_seconds=seconds)
+    await house.build()
+    for number in range(1, 4):
+        await house.deliver(SAMPLE % (number, number, number, number))
+    listener = await house.open_listener("imap")
+    client = Client(*await asyncio.open_connection("127.0.0.1", listener.port))
+    await client.line()
+    await client.command(LOGIN)
+    await client.command("b SELECT INBOX")
+    yield house, client
+    client.writer.close()
+    await client.writer.wait_closed()
+    listener.stop()
+    await listener.drain(5)
+    await house.close()
+    await database.close()
+
+
+@pytest.mark.parametrize("command", ["STORE 1 +FLAGS.SILENT (\\Seen)", "COPY 1:2 Archive", "EXPUNGE", "DELETE Junk"])
+async def test_a_command_that_waits_says_so(tmp_path: Path, command: str) -> None:
+    async with client_of(tmp_path, 0.02) as (house, client):
+        await client.command("c STORE 3 +FLAGS.SILENT (\\Deleted)")
+        is_told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def hold(tx: Tx) -> None:
+            """Keep the one writer busy until the client has heard that its command goes on."""
+            asyncio.run_coroutine_threadsafe(is_told.wait(), loop).result(10)
+
+        holding = asyncio.ensure_future(house.database.write(hold))
+        await asyncio.sleep(0)
+        client.send(f"d {command}\r\n".encode())
+        line = await client.line()
+        assert line == b'* OK [INPROGRESS ("d" NIL NIL)] Still working.\r\n'
+        is_told.set()
+        await holding
+        while not line.startswith(b"d "):
+            line = await client.line()
+        assert line.startswith(b"d OK")
+
+
+async def test_quick_commands_say_nothing(tmp_path: Path) -> None:
+    async with client_of(tmp_path, 10) as (_, client):
+        assert [line[:4] for line in await client.command("c UID SEARCH ALL")] == [b"* SE", b"c OK"]
+        assert [line[:4] for line in await client.command("d COPY 1:3 Archive")] == [b"d OK"]
