@@ -1,9 +1,13 @@
-"""How much is too much: counters that know no clock and no network."""
+"""How much is too much: counters that know no clock and no network, and the rules that differ between accounts."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from enum import Enum
+from functools import lru_cache
+from typing import Final, Generic, TypeVar
+
+import msgspec
 
 K = TypeVar("K", bound=Hashable)
 
@@ -36,3 +40,50 @@ class Places(Generic[K]):
     def held(self, key: K) -> int:
         """How many the key holds."""
         return self._held.get(key, 0)
+
+
+class Unusual(Enum):
+    """What happens to a sign-in with a right password that looks like somebody else's."""
+
+    ALLOW = "allow"
+    ALERT = "alert"  # let in, and the owner is told
+    HOLD = "hold"  # likewise; and the most unusual ones wait for the owner's word
+
+
+class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What an account may; None leaves it to the domain's rules, and there to the settings. Octets are a day's."""
+
+    imap: bool | None = None
+    pop3: bool | None = None
+    smtp: bool | None = None
+    imap_connections: int | None = None
+    imap_download: int | None = None
+    imap_upload: int | None = None
+    pop3_download: int | None = None
+    commands_a_minute: int | None = None
+    unusual: Unusual | None = None
+
+    def over(self, other: Rules) -> Rules:
+        """These rules, and where they say nothing the other ones."""
+        chosen = {name: getattr(self, name) for name in self.__struct_fields__}
+        return Rules(**{name: getattr(other, name) if mine is None else mine for name, mine in chosen.items()})
+
+    def to_text(self) -> str:
+        """As a column holds them; empty when they say nothing."""
+        text = msgspec.json.encode(self).decode()
+        return "" if text == "{}" else text
+
+
+NO_RULES: Final = Rules()
+
+
+@lru_cache(maxsize=1_024)
+def read_rules(text: str) -> Rules:
+    """The rules of a column."""
+    return msgspec.json.decode(text, type=Rules) if text else NO_RULES
+
+
+@lru_cache(maxsize=4_096)
+def rules_of(account: str, domain: str, settings: Rules) -> Rules:
+    """What holds for an account, from the two columns and the settings, whose every rule is set."""
+    return read_rules(account).over(read_rules(domain)).over(settings)

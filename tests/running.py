@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from mailhost.accounts import ALL_PROTOCOLS
 from mailhost.cli.store import opened
 from mailhost.crypto import hash_password
 from mailhost.login.enrol import enrol, issue_app_password
@@ -63,9 +62,7 @@ async def _make_account(folder: Path, address: str) -> Account:
     async with opened(folder) as store:
         now = int(time.time())
         await store.database.write(enrol, address, password_hash=NEVER_USED, now=now)
-        _, secret = await store.database.write(
-            issue_app_password, store.key, address, name="test", protocols=ALL_PROTOCOLS, now=now
-        )
+        _, secret = await store.database.write(issue_app_password, store.key, address, name="test", now=now)
     return Account(address, secret)
 
 

@@ -47,36 +47,85 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class LastUse:
-    """When, from where and by which protocol a credential was last right."""
+    """When, from where, by which protocol and program a credential was last right; `tls` is None without encryption."""
 
     at: int
     peer: str
     protocol: str
+    network: str = ""
+    client_id: str = ""
+    tls: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What an app password may: which protocols, whether it may change anything, from where, until when (Unix time)."""
+
+    protocols: Protocols = ALL_PROTOCOLS
+    read_only: bool = False
+    networks: tuple[str, ...] = ()
+    expires_at: int | None = None
+
+    @property
+    def send_only(self) -> bool:
+        """Whether it opens nothing but sending."""
+        return self.protocols is Protocols.SMTP
 
 
 @dataclass(frozen=True, slots=True)
 class AppPassword:
-    """One app password as its owner sees it; the secret itself is stored nowhere."""
+    """One app password as its owner sees it; the secret itself is stored nowhere. `roams`: approved for any network."""
 
     account_id: int
     id: int
     name: str
-    protocols: Protocols
+    scope: Scope
     created_at: int
     last_use: LastUse | None
+    roams: bool = False
+
+
+class Ended(Enum):
+    """Why an app password does not open any more, as it is stored."""
+
+    REVOKED = "revoked"
+    NEW_PASSWORD = "new-password"  # noqa: S105 - a reason
+    TWO_STEP_OFF = "two-step-off"
+    REPLACED = "replaced"
+    NOT_ME = "not-me"  # its owner said that a sign-in was somebody else's
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The app password that a secret is, as the look-up of a sign-in finds it. Times are Unix seconds."""
+
+    id: int
+    name: str
+    protocols: int
+    read_only: bool
+    networks: str
+    expires_at: int | None
+    roams: bool
+    revoked_at: int | None
+    ended: str
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What one look-up finds for an address and a secret: the account, and which of its app passwords the secret is."""
+    """What one look-up finds for an address and a secret: the account, and which of its app passwords the secret is.
+
+    `rules` and `domain_rules` are the columns of `limits.Rules`; `over_limits` names daily limits that are reached.
+    """
 
     account_id: int
     address: str
     is_live: bool
     password_hash: str | None
-    credential_id: int | None
-    protocols: int
-    is_revoked: bool
+    has_two_step: bool
+    rules: str
+    domain_rules: str
+    over_limits: str
+    found: Found | None
 
 
 class AccountExists(MailhostError):
@@ -101,6 +150,14 @@ class BadLocalPart(MailhostError):
 
 class BadName(MailhostError):
     """The name of an app password is empty or too long; the message says why."""
+
+
+class BadScope(MailhostError):
+    """An app password cannot be limited like this; the message says why."""
+
+
+class TwoStepMissing(MailhostError):
+    """People make app passwords for themselves only with two-step verification on."""
 
 
 class WrongSecretKey(MailhostError):

@@ -10,10 +10,13 @@ from mailhost.accounts.model import (
     BadLocalPart,
     NoSuchAccount,
 )
+from mailhost.limits import Rules, read_rules
 from mailhost.storage.database import Row, Tx
 from mailhost.storage.sql import take_id
 
 _COLUMNS: Final = "id, domain_id, address, display_name, state, created_at"
+_TABLES: Final = ("app_password", "sign_in", "known_place", "held_sign_in", "live_session", "octets_moved")
+"""What an account has here besides its own row."""
 
 
 def topic(account_id: int) -> str:
@@ -93,13 +96,27 @@ def set_state(tx: Tx, account_id: int, state: AccountState) -> None:
     tx.wake(topic(account_id))
 
 
+def set_rules(tx: Tx, account_id: int, rules: Rules) -> None:
+    """Let the account have rules of its own; sessions ask again whether they may go on. Raises NoSuchAccount."""
+    _change(tx, "update account set rules = :value where id = :account_id returning id", account_id, rules.to_text())
+    tx.wake(topic(account_id))
+
+
+def rules_of_account(tx: Tx, account_id: int) -> Rules:
+    """What the account's own rules say. Raises NoSuchAccount."""
+    rows = tx.execute("select rules from account where id = :account_id", account_id=account_id)
+    if not rows:
+        raise NoSuchAccount
+    return read_rules(rows[0][0])
+
+
 def remove_account(tx: Tx, account_id: int) -> None:
     """Remove the account with its credentials and its diary; its mail is the mail store's. Raises NoSuchAccount."""
     rows = tx.execute("delete from account where id = :account_id returning id", account_id=account_id)
     if not rows:
         raise NoSuchAccount
-    tx.execute("delete from app_password where account_id = :account_id", account_id=account_id)
-    tx.execute("delete from sign_in where account_id = :account_id", account_id=account_id)
+    for table in _TABLES:
+        tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)  # noqa: S608
     tx.wake(topic(account_id))
 
 

@@ -25,6 +25,7 @@ from mailhost.config import Ports
 from mailhost.delivery.worker import Worker
 from mailhost.login import DoorKeeper
 from mailhost.login import Limits as SignInLimits
+from mailhost.login.doorstep import Doorstep
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.network.certificates import CertificateFiles, ensure_certificates, names_of
 from mailhost.network.listener import Admission, CannotListen, Listener, bind_all
@@ -73,6 +74,7 @@ class Server:
             wrong_per_network=limits.wrong_passwords_per_network,
         )
         self._keeper = DoorKeeper(services.database, services.key, sign_ins, time.time)
+        self._admission.tell = Doorstep(self._keeper, limits.connections_per_address).tell
 
     async def run(
         self,

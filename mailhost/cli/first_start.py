@@ -82,9 +82,7 @@ def _make(tx: Tx, services: Services, domain: str, hashes: dict[str, str]) -> li
     for local_part, password_hash in hashes.items():
         quota = services.config.limits.quota_octets
         account = enrol(tx, f"{local_part}@{domain}", password_hash=password_hash, now=now, quota_octets=quota)
-        _, secret = issue_app_password(
-            tx, services.key, account.address, name="first start", protocols=accounts.ALL_PROTOCOLS, now=now
-        )
+        _, secret = issue_app_password(tx, services.key, account.address, name="first start", now=now)
         made.append((account.id, account.address, secret))
     return made
 

@@ -5,58 +5,26 @@ that nobody has, so that an unknown user and a wrong password differ neither in 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from mailhost.accounts.audit.model import NOBODY, Cause, SignIn
+from mailhost.accounts.audit.model import DOORSTEP, NOBODY, Cause, Facts, SignIn
 from mailhost.accounts.credentials import sql as credentials
-from mailhost.accounts.model import Candidate, LastUse, Protocols
+from mailhost.accounts.model import Candidate, LastUse
 from mailhost.crypto import PasswordChecks, SecretKey, TooBusy, app_password_letters
-from mailhost.domains import find_domain
+from mailhost.limits import rules_of
+from mailhost.login import throttle
 from mailhost.login.diary import Diary
-from mailhost.login.model import Clock, Identity, Limits, Protocol, Reason, Refused, Visit
+from mailhost.login.judge import PROTOCOL_BITS, REASONS, Verdict, Wrong, asked_for, cause_of_wrong, why_closed, why_dead
+from mailhost.login.model import Clock, Identity, Limits, Reason, Refused, Visit
 from mailhost.login.names import implied_domain, network_of, read_user_name
-from mailhost.login.throttle import Throttle
 from mailhost.storage.database import Database, Tx
 from mailhost.storage.errors import StorageError
-
-PROTOCOL_BITS: Final[dict[Protocol, int]] = {
-    "imap": Protocols.IMAP.value,
-    "pop3": Protocols.POP3.value,
-    "smtp": Protocols.SMTP.value,
-}
-"""As plain numbers: `&` of an IntFlag costs as much as half the look-up."""
-
-REASONS: Final[dict[Cause, Reason]] = {
-    Cause.UNKNOWN_USER: Reason.WRONG_CREDENTIALS,
-    Cause.WRONG_PASSWORD: Reason.WRONG_CREDENTIALS,
-    Cause.WRONG_APP_PASSWORD: Reason.WRONG_CREDENTIALS,
-    Cause.REVOKED_APP_PASSWORD: Reason.WRONG_CREDENTIALS,
-    Cause.APP_PASSWORD_OF_ANOTHER: Reason.WRONG_CREDENTIALS,
-    Cause.ACCOUNT_PASSWORD_USED: Reason.APP_PASSWORD_REQUIRED,
-    Cause.PROTOCOL_NOT_ALLOWED: Reason.PROTOCOL_NOT_ALLOWED,
-    Cause.SUSPENDED: Reason.ACCOUNT_SUSPENDED,
-    Cause.TOO_MANY_CONNECTIONS: Reason.TOO_MANY_CONNECTIONS,
-    Cause.THROTTLED: Reason.THROTTLED,
-    Cause.TOO_BUSY: Reason.TEMPORARY,
-}
-"""What the diary knows, as much of it as the wire may tell."""
 
 APP_PASSWORD: Final = "app-password"  # noqa: S105 - the purpose of a digest
 _WRONG_SECRET: Final = "wrong-secret"  # noqa: S105 - likewise
 _MARK_OCTETS: Final = 8
 _SHOWN_LENGTH: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class _Wrong:
-    """What was offered and is no live app password of the account at this address."""
-
-    address: str
-    has_domain: bool
-    secret: str = field(repr=False)
-    digest: bytes
 
 
 class DoorKeeper:
@@ -65,9 +33,9 @@ class DoorKeeper:
     def __init__(self, database: Database, key: SecretKey, limits: Limits, clock: Clock) -> None:
         self._database = database
         self._key = key
+        self._limits = limits
         self._clock = clock
         self._checks = PasswordChecks(limits.checks_at_once, limits.checks_waiting)
-        self._throttle = Throttle(limits)
         self._diary = Diary(database, limits, clock)
 
     async def run(self) -> None:
@@ -79,6 +47,16 @@ class DoorKeeper:
         await self._diary.close()
         self._checks.close()
 
+    def tell(self, cause: Cause, visit: Visit, identity: Identity | None = None, facts: Facts | None = None) -> None:
+        """Note in the diary what a door has to say of a visit; without an identity it happened on the doorstep."""
+        account_id = DOORSTEP if identity is None else identity.account_id
+        credential_id = None if identity is None else identity.credential_id
+        self._note(Verdict(cause, facts or {}), account_id, credential_id, "", visit, self._clock())
+
+    def use_again(self, identity: Identity, visit: Visit) -> None:
+        """Note that a credential is in use, by a program that told its name only after signing in."""
+        self._diary.note_use(identity.account_id, identity.credential_id, _use(visit, self._clock()))
+
     async def authenticate(
         self, user: str, secret: str, visit: Visit, enter: Callable[[int], bool] | None = None
     ) -> Identity:
@@ -86,53 +64,93 @@ class DoorKeeper:
         name = read_user_name(user)
         letters = app_password_letters(secret)
         digest = self._key.digest(APP_PASSWORD, letters.encode()) if letters else b""
-        try:
-            address, found = await self._database.point(look_up, name, visit.server_name, digest)
-            if found is None or found.credential_id is None or found.is_revoked:
-                has_domain = name is not None and name[1] is not None
-                raise await self._refusal(_Wrong(address, has_domain, letters or secret, digest), found, visit)
-        except StorageError as error:
-            raise Refused(Reason.TEMPORARY) from error
         now = self._clock()
-        if not found.is_live:
-            raise self._refused(Cause.SUSPENDED, found, "", visit, now)
-        if not found.protocols & PROTOCOL_BITS[visit.protocol]:
-            raise self._refused(Cause.PROTOCOL_NOT_ALLOWED, found, "", visit, now)
-        if enter is not None and not enter(found.account_id):
-            raise self._refused(Cause.TOO_MANY_CONNECTIONS, found, "", visit, now)
-        self._throttle.welcome(found.address, network_of(visit.peer), now)
-        self._diary.note(_sign_in(Cause.SIGNED_IN, found, "", visit), visit.connection_id, now)
-        use = LastUse(int(now), visit.peer, visit.protocol)
-        self._diary.note_use(found.account_id, found.credential_id, use)
-        return Identity(found.account_id, found.address, found.credential_id, visit.protocol)
+        try:
+            address, candidate = await self._database.point(look_up, name, visit.server_name, digest)
+            found = candidate.found if candidate is not None else None
+            dead = why_dead(found, visit, now) if found is not None else None
+            if candidate is None or found is None or dead is not None:
+                has_domain = name is not None and name[1] is not None
+                wrong = Wrong(address, has_domain, letters or secret, digest, dead)
+                raise await self._refusal(wrong, candidate, visit)
+        except StorageError as error:
+            self._note(Verdict(Cause.STORE_AWAY), DOORSTEP, None, "", visit, now)
+            raise Refused(Reason.TEMPORARY) from error
+        rules = rules_of(candidate.rules, candidate.domain_rules, self._limits.rules)
+        closed = why_closed(candidate, found, rules, visit.protocol)
+        if closed is not None:
+            raise self._refused(closed, candidate, "", visit, now)
+        if enter is not None and not enter(candidate.account_id):
+            raise self._refused(Verdict(Cause.TOO_MANY_CONNECTIONS), candidate, "", visit, now)
+        self._note(_SIGNED_IN, candidate.account_id, found.id, "", visit, now)
+        self._diary.note_use(candidate.account_id, found.id, _use(visit, now))
+        return Identity(
+            candidate.account_id, candidate.address, found.id, visit.protocol, read_only=found.read_only, rules=rules
+        )
 
-    async def _refusal(self, wrong: _Wrong, found: Candidate | None, visit: Visit) -> Refused:
-        """The refusal of what is no app password of this account: one slow check, unless it has to wait."""
-        mark = self._key.digest(_WRONG_SECRET, f"{wrong.address}\0{wrong.secret}".encode("utf-8", "surrogatepass"))
-        until = self._throttle.admit(wrong.address, network_of(visit.peer), mark[:_MARK_OCTETS], self._clock())
-        if until is not None:
-            cause = Cause.THROTTLED
+    async def _refusal(self, wrong: Wrong, candidate: Candidate | None, visit: Visit) -> Refused:
+        """The refusal of what opens nothing: one slow check, unless it has to wait."""
+        mark = self._key.digest(_WRONG_SECRET, f"{wrong.asked}\0{wrong.secret}".encode("utf-8", "surrogatepass"))
+        account_id = candidate.account_id if candidate is not None else None
+        attempt = throttle.Attempt(
+            wrong.asked, account_id, network_of(visit.peer), mark[:_MARK_OCTETS], now=self._clock()
+        )
+        waiting = await self._database.point(throttle.must_wait, self._limits, attempt)
+        until = None
+        if waiting is not None:
+            until = waiting.until
+            cause = Cause.THROTTLED_NETWORK if waiting.for_network else Cause.THROTTLED
+            verdict = Verdict(cause, {"until_at": int(until)})
         else:
             try:
-                is_password = await self._checks.verify(found.password_hash if found else None, wrong.secret)
+                is_password = await self._checks.verify(candidate.password_hash if candidate else None, wrong.secret)
             except TooBusy:
-                cause = Cause.TOO_BUSY
+                verdict = Verdict(Cause.TOO_BUSY)
             else:
-                cause = await self._database.point(_cause_of_wrong, wrong, found, is_password)
-        asked_for = await self._database.point(_asked_for, wrong) if found is None else ""
-        return self._refused(cause, found, asked_for, visit, self._clock(), until)
+                times = await self._database.write_relaxed(throttle.count, self._limits, attempt)
+                verdict = await self._database.point(cause_of_wrong, wrong, candidate, is_password, times)
+        asked = await self._database.point(asked_for, wrong) if candidate is None else ""
+        return self._refused(verdict, candidate, asked, visit, self._clock(), until)
 
     def _refused(
         self,
-        cause: Cause,
-        found: Candidate | None,
-        asked_for: str,
+        verdict: Verdict,
+        candidate: Candidate | None,
+        asked: str,
         visit: Visit,
         now: float,
         until: float | None = None,
     ) -> Refused:
-        self._diary.note(_sign_in(cause, found, asked_for, visit), visit.connection_id, now)
-        return Refused(REASONS[cause], until)
+        account_id = candidate.account_id if candidate is not None else verdict.account_id or NOBODY
+        credential_id = candidate.found.id if candidate is not None and candidate.found is not None else None
+        self._note(verdict, account_id, credential_id, asked, visit, now)
+        return Refused(REASONS[verdict.cause], until)
+
+    def _note(
+        self, verdict: Verdict, account_id: int, credential_id: int | None, asked: str, visit: Visit, now: float
+    ) -> None:
+        sign_in = SignIn(
+            account_id,
+            verdict.cause,
+            asked,
+            visit.protocol,
+            visit.port,
+            visit.peer,
+            network_of(visit.peer),
+            visit.tls_version,
+            visit.mechanism,
+            printable(visit.client_id),
+            credential_id,
+        )
+        self._diary.note(sign_in, visit.connection_id, now, verdict.facts)
+
+
+_SIGNED_IN: Final = Verdict(Cause.SIGNED_IN)
+
+
+def _use(visit: Visit, now: float) -> LastUse:
+    client_id = printable(visit.client_id)
+    return LastUse(int(now), visit.peer, visit.protocol, network_of(visit.peer), client_id, visit.tls_version)
 
 
 def look_up(
@@ -146,48 +164,13 @@ def look_up(
     return address, credentials.find_candidate(tx, address, digest)
 
 
-def still_valid(tx: Tx, identity: Identity) -> bool:
+def still_valid(tx: Tx, identity: Identity, now: int) -> bool:
     """Whether a live session may go on; asked when the topic `accounts.sql.topic(account_id)` wakes."""
-    return credentials.still_valid(tx, identity.account_id, identity.credential_id, PROTOCOL_BITS[identity.protocol])
-
-
-def _cause_of_wrong(tx: Tx, wrong: _Wrong, found: Candidate | None, is_password: bool) -> Cause:
-    """What was wrong, in the diary's words."""
-    if found is not None and is_password:
-        return Cause.ACCOUNT_PASSWORD_USED if found.is_live else Cause.SUSPENDED
-    if found is not None and found.is_revoked:
-        return Cause.REVOKED_APP_PASSWORD
-    if wrong.digest and credentials.is_app_password_of_another(tx, wrong.digest):
-        return Cause.APP_PASSWORD_OF_ANOTHER
-    if found is None:
-        return Cause.UNKNOWN_USER
-    return Cause.WRONG_APP_PASSWORD if wrong.digest else Cause.WRONG_PASSWORD
-
-
-def _asked_for(tx: Tx, wrong: _Wrong) -> str:
-    """An unknown address for the administrator's eyes: only a whole one of our own domains, as people type passwords
-    into the field of the user name too."""
-    domain = wrong.address.rpartition("@")[2]
-    return wrong.address if wrong.has_domain and find_domain(tx, domain) is not None else ""
-
-
-def _sign_in(cause: Cause, found: Candidate | None, asked_for: str, visit: Visit) -> SignIn:
-    return SignIn(
-        found.account_id if found is not None else NOBODY,
-        cause,
-        asked_for,
-        visit.protocol,
-        visit.port,
-        visit.peer,
-        network_of(visit.peer),
-        visit.tls_version,
-        visit.mechanism,
-        _printable(visit.client_id),
-        found.credential_id if found is not None else None,
-    )
+    bit = PROTOCOL_BITS[identity.protocol]
+    return credentials.still_valid(tx, identity.account_id, identity.credential_id, bit, now)
 
 
 @lru_cache(maxsize=1_024)
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """What a client says of itself, safe to store and to show."""
     return "".join(character if character.isprintable() else "?" for character in text[:_SHOWN_LENGTH])

@@ -1,14 +1,18 @@
 """Keeps the sign-in diary: counts entries in memory and writes them in batches, so that a sign-in waits for no disk."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable
 
 from mailhost import observe
-from mailhost.accounts.audit.model import Cause, Occurrence, SignIn
+from mailhost.accounts.audit.model import DOORSTEP, LET_IN, Cause, Facts, Occurrence, SignIn
 from mailhost.accounts.audit.sql import accounts_with_sign_ins, record_sign_ins, trim_sign_ins
 from mailhost.accounts.credentials.sql import record_uses
 from mailhost.accounts.model import LastUse
+from mailhost.accounts.places.sql import KEEP_SECONDS, forget_places, record_places
+from mailhost.accounts.waits.sql import forget_waits
 from mailhost.login.model import Clock, Limits
+from mailhost.login.names import program_of
 from mailhost.storage.database import Database, Tx
 from mailhost.storage.errors import StorageError
 
@@ -20,6 +24,11 @@ _MAX_WAITING = 4_096
 _TRIM_ROWS = 2_000
 _TRIM_PAGE = 50
 _DAY_SECONDS = 86_400
+_WAITS_SECONDS = 600.0
+_PLACE_SECONDS = 3_600
+
+Home = tuple[int, int, str, str]
+"""(account, credential, network, program): where a credential is used."""
 
 
 class Diary:
@@ -31,14 +40,17 @@ class Diary:
         self._clock = clock
         self._waiting: dict[SignIn, Occurrence] = {}
         self._uses: dict[tuple[int, int], LastUse] = {}
+        self._places: dict[Home, int] = {}
+        self._written: OrderedDict[Home, int] = OrderedDict()  # when a place was written last, by this process
         self._touched: set[int] = set()
         self._rows_since_trim = 0
         self._trimmed_all_at = float("-inf")
+        self._waits_forgotten_at = float("-inf")
         self._news = asyncio.Event()
         self._closing = False
         self.dropped = 0
 
-    def note(self, sign_in: SignIn, connection_id: str, now: float) -> None:
+    def note(self, sign_in: SignIn, connection_id: str, now: float, facts: Facts | None = None) -> None:
         """Take an attempt into the next batch; does not wait."""
         at = int(now)
         occurrence = self._waiting.get(sign_in)
@@ -46,17 +58,21 @@ class Diary:
             occurrence.at = at
             occurrence.connection_id = connection_id
             occurrence.attempts += 1
+            occurrence.facts = facts or occurrence.facts
         elif len(self._waiting) < _MAX_WAITING:
-            self._waiting[sign_in] = Occurrence(at, connection_id, 1)
+            self._waiting[sign_in] = Occurrence(at, connection_id, 1, facts or {})
         else:
             self.dropped += 1
         self._news.set()
 
     def note_use(self, account_id: int, credential_id: int, use: LastUse) -> None:
-        """Remember the last use of an app password for the next batch; does not wait."""
+        """Remember the last use of a credential, and that it is at home there, for the next batch; does not wait."""
         if len(self._uses) < _MAX_WAITING or (account_id, credential_id) in self._uses:
             self._uses[account_id, credential_id] = use
             self._news.set()
+        home = (account_id, credential_id, use.network, program_of(use.client_id))
+        if self._written.get(home, -_PLACE_SECONDS) + _PLACE_SECONDS <= use.at and len(self._places) < _MAX_WAITING:
+            self._places[home] = use.at
 
     async def run(self) -> None:
         """Write what was noted, at most FLUSH_SECONDS later, until `close`."""
@@ -87,16 +103,27 @@ class Diary:
         self._news.clear()
         batch, self._waiting = self._waiting, {}
         uses, self._uses = self._uses, {}
+        places, self._places = self._places, {}
         if not batch and not uses:
             return
         try:
-            await self._database.write_relaxed(_write, list(batch.items()), list(uses.items()))
+            await self._database.write_relaxed(_write, list(batch.items()), list(uses.items()), places)
         except StorageError:
             self._take_back(batch, uses)
+            self._places = {**places, **self._places}
             raise
+        self._remember(places)
         self._touched.update(sign_in.account_id for sign_in in batch)
         self._rows_since_trim += len(batch)
         _tell_operator(batch)
+
+    def _remember(self, places: dict[Home, int]) -> None:
+        """What was written need not be written again for a while."""
+        for home, at in places.items():
+            self._written[home] = at
+            self._written.move_to_end(home)
+        while len(self._written) > self._limits.tracked:
+            self._written.popitem(last=False)
 
     def _take_back(self, batch: dict[SignIn, Occurrence], uses: dict[tuple[int, int], LastUse]) -> None:
         for sign_in, occurrence in batch.items():
@@ -113,9 +140,13 @@ class Diary:
     async def _trim(self) -> None:
         """Forget old entries: of the accounts lately written to when they are many, of all accounts once a day."""
         now = self._clock()
+        if now - self._waits_forgotten_at >= _WAITS_SECONDS:
+            self._waits_forgotten_at = now
+            await self._database.write_relaxed(forget_waits, now - self._limits.forget_seconds, now)
         if now - self._trimmed_all_at >= _DAY_SECONDS:
             self._trimmed_all_at = now
-            after = -1
+            await self._database.write_relaxed(forget_places, int(now) - KEEP_SECONDS)
+            after = DOORSTEP - 1
             while account_ids := await self._database.read(accounts_with_sign_ins, after, _TRIM_PAGE):
                 await self._trim_accounts(account_ids)
                 after = account_ids[-1]
@@ -143,9 +174,9 @@ def _tell_operator(batch: dict[SignIn, Occurrence]) -> None:
             "connection": occurrence.connection_id,
             "attempts": occurrence.attempts,
         }
-        if sign_in.cause is Cause.SIGNED_IN:
+        if sign_in.cause in LET_IN:
             log.info("login.accepted", **fields)
-        elif sign_in.cause is Cause.THROTTLED:
+        elif sign_in.cause in (Cause.THROTTLED, Cause.THROTTLED_NETWORK):
             log.info("login.throttled", **fields)
         else:
             log.info("login.refused", reason=sign_in.cause.value, **fields)
@@ -155,6 +186,8 @@ def _write(
     tx: Tx,
     batch: list[tuple[SignIn, Occurrence]],
     uses: Iterable[tuple[tuple[int, int], LastUse]],
+    places: dict[Home, int],
 ) -> None:
     record_sign_ins(tx, batch)
+    record_places(tx, [(*home, at) for home, at in places.items()])
     record_uses(tx, [(account_id, credential_id, use) for (account_id, credential_id), use in uses])

@@ -3,7 +3,7 @@
 from typing import Final
 
 from mailhost import accounts, domains, mailstore
-from mailhost.accounts import Account, AppPassword, NoSuchAccount, Protocols
+from mailhost.accounts import Account, AppPassword, Ended, NoSuchAccount, Scope, TwoStepMissing
 from mailhost.crypto import SecretKey, grouped, new_app_password
 from mailhost.domains import BadDomainName, Domain, NoSuchDomain, normalise_domain
 from mailhost.errors import MailhostError
@@ -80,16 +80,55 @@ def leave(tx: Tx, blobs: Blobs, address: str) -> Account:
 
 
 def issue_app_password(
-    tx: Tx, key: SecretKey, address: str, *, name: str, protocols: Protocols, now: int
+    tx: Tx,
+    key: SecretKey,
+    address: str,
+    *,
+    name: str,
+    now: int,
+    scope: Scope = Scope(),  # noqa: B008 - it is frozen
 ) -> tuple[AppPassword, str]:
     """Make an app password; returns it and its secret in four groups, which nobody can ask for again.
 
-    Raises NoSuchAccount, BadName, TooManyAppPasswords.
+    Raises NoSuchAccount, BadName, BadScope, TooManyAppPasswords.
     """
+    return _issue(tx, key, account_at(tx, address).id, name, scope, now)
+
+
+def issue_own_app_password(
+    tx: Tx,
+    key: SecretKey,
+    account_id: int,
+    *,
+    name: str,
+    now: int,
+    scope: Scope = Scope(),  # noqa: B008 - it is frozen
+) -> tuple[AppPassword, str]:
+    """Like `issue_app_password`, for people who make one for themselves: it needs two-step verification.
+
+    Raises TwoStepMissing, BadName, BadScope, TooManyAppPasswords.
+    """
+    if not accounts.has_two_step(tx, account_id):
+        raise TwoStepMissing("Switch two-step verification on first; app passwords come with it.")
+    return _issue(tx, key, account_id, name, scope, now)
+
+
+def replace_app_password(
+    tx: Tx, key: SecretKey, account_id: int, credential_id: int, now: int
+) -> tuple[AppPassword, str]:
+    """A new app password of the same name and scope for a new device; the old one ends, and its sessions.
+
+    Raises NoSuchAppPassword, and BadScope when the old one has expired.
+    """
+    old = accounts.get_app_password(tx, account_id, credential_id)
+    accounts.revoke_app_password(tx, account_id, credential_id, now, Ended.REPLACED)
+    return _issue(tx, key, account_id, old.name, old.scope, now)
+
+
+def _issue(tx: Tx, key: SecretKey, account_id: int, name: str, scope: Scope, now: int) -> tuple[AppPassword, str]:
     secret = new_app_password()
     digest = key.digest(APP_PASSWORD, secret.encode())
-    account = account_at(tx, address)
-    made = accounts.add_app_password(tx, account.id, name=name, digest=digest, protocols=protocols, now=now)
+    made = accounts.add_app_password(tx, account_id, name=name, digest=digest, now=now, scope=scope)
     return made, grouped(secret)
 
 

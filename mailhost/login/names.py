@@ -9,6 +9,7 @@ from mailhost.domains import BadDomainName, find_domain, list_domains, normalise
 from mailhost.storage.database import Tx
 
 _MAX_USER_NAME = 320
+_MAX_PROGRAM = 60
 
 
 def read_user_name(text: str) -> tuple[str, str | None] | None:
@@ -42,6 +43,12 @@ def implied_domain(tx: Tx, server_name: str | None) -> str | None:
                 return domain
     domains = list_domains(tx, at_most=2)
     return domains[0].name if len(domains) == 1 else None
+
+
+@lru_cache(maxsize=1_024)
+def program_of(client_id: str) -> str:
+    """What a program calls itself, without version, build and device: the same after an update."""
+    return " ".join(word for word in client_id.lower().split() if word.isalpha())[:_MAX_PROGRAM]
 
 
 @lru_cache(maxsize=4_096)

@@ -1,99 +1,83 @@
-"""Waits for those who try different wrong passwords. In memory, bounded, and every wait ends by itself.
+"""Waits for those who try different wrong passwords, counted in the store for every process; each ends by itself.
 
 A right app password is never asked for a wait (75 bits cannot be guessed), so that no owner is locked out by others,
 be it behind one gateway with them. What is slowed down is guessing at passwords that people chose.
 """
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from mailhost.accounts.places.sql import accounts_in, knows_network
+from mailhost.accounts.waits.sql import Wait, count_secret, count_wrong, find_waits, forget_source, let_wait
 from mailhost.login.model import Limits
+from mailhost.storage.database import Tx
 
-_MARKS = 128
-"""Wrong passwords remembered of one source, so that a device that repeats one is not counted again."""
 _MOST_DOUBLINGS = 30
-_EVERYBODY = "*"
-"""Stands for the user name where a network is counted as a whole; no address is spelt like this."""
 
 
-@dataclass(slots=True)
-class _Source:
-    """What one source got wrong: a network as a whole, or a network for one user name."""
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A wrong secret on its way to be counted. `mark` is a keyed digest of user name and secret."""
 
-    marks: dict[bytes, None] = field(default_factory=dict)
-    wrong: int = 0
-    last: float = 0.0
-    until: float = 0.0
+    address: str
+    account_id: int | None
+    network: str
+    mark: bytes
+    now: float
 
 
-class Throttle:
-    """Counts different wrong passwords of (user name, network) and of whole networks, and says who has to wait."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The attempt is not looked at before `until`; `for_network` says that the network waits as a whole."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._sources: OrderedDict[tuple[str, str], _Source] = OrderedDict()
-        self._known: OrderedDict[str, dict[str, float]] = OrderedDict()  # network -> address -> until when
+    until: float
+    for_network: bool
 
-    def welcome(self, address: str, network: str, now: float) -> None:
-        """Somebody signed in: the network is known to the account from now on.
 
-        As many accounts are remembered of a network as make it a gateway; more would not change what follows.
-        """
-        known = self._known.get(network)
-        if known is None:
-            if len(self._known) >= self._limits.tracked:
-                self._known.popitem(last=False)
-            known = self._known[network] = {}
-        elif address not in known and len(known) >= self._limits.gateway_accounts:
-            del known[min(known, key=known.__getitem__)]
-        known[address] = now + self._limits.known_seconds
-        self._known.move_to_end(network)
+def source_of(network: str, address: str = "*") -> str:
+    """The name under which the wrong secrets for an address from a network are counted; "*" for all addresses."""
+    return f"{address} {network}"
 
-    def admit(self, address: str, network: str, mark: bytes, now: float) -> float | None:
-        """Whether a wrong password may be looked at: None, or the time at which its wait ends.
 
-        `mark` stands for the pair of user name and password; a mark seen before is not counted again, and nothing is
-        counted while a wait lasts, so that a client that keeps asking does not prolong it.
-        """
-        limits = self._limits
-        sources = [(self._source(address, network, now), limits.wrong_per_account)]
-        if not self._is_trusted(address, network, now):
-            sources.append((self._source(_EVERYBODY, network, now), limits.wrong_per_network))
-        until = max(source.until for source, _ in sources)
-        if until > now:
-            return until
-        for source, free in sources:
-            self._count(source, free, mark, now)
-        return None
+def must_wait(tx: Tx, limits: Limits, attempt: Attempt) -> Waiting | None:
+    """Whether the attempt may be looked at. A wait is neither counted nor prolonged by asking."""
+    sources = [source_of(attempt.network, attempt.address)]
+    if not _is_trusted(tx, limits, attempt):
+        sources.append(source_of(attempt.network))
+    untils = [wait.until_at if wait else 0.0 for wait in find_waits(tx, sources)]
+    until = max(untils)
+    return Waiting(until, untils[0] < until) if until > attempt.now else None
 
-    def _count(self, source: _Source, free: int, mark: bytes, now: float) -> None:
-        if mark in source.marks:
-            return
-        if len(source.marks) >= _MARKS:
-            del source.marks[next(iter(source.marks))]
-        source.marks[mark] = None
-        source.wrong += 1
-        source.last = now
-        excess = source.wrong - free
-        if excess > 0:
-            wait = self._limits.first_wait_seconds * 2.0 ** min(excess - 1, _MOST_DOUBLINGS)
-            source.until = now + min(wait, self._limits.longest_wait_seconds)
 
-    def _source(self, address: str, network: str, now: float) -> _Source:
-        key = (address, network)
-        source = self._sources.get(key)
-        if source is None or (source.until <= now and source.last + self._limits.forget_seconds <= now):
-            if source is None and len(self._sources) >= self._limits.tracked:
-                self._sources.popitem(last=False)
-            source = self._sources[key] = _Source()
-        self._sources.move_to_end(key)
-        return source
+def count(tx: Tx, limits: Limits, attempt: Attempt) -> int:
+    """Count what was not right; how many times this same secret has come by now. The same one counts only once."""
+    times = _count(tx, limits, source_of(attempt.network, attempt.address), limits.wrong_per_account, attempt)
+    if not _is_trusted(tx, limits, attempt):
+        _count(tx, limits, source_of(attempt.network), limits.wrong_per_network, attempt)
+    return times
 
-    def _is_trusted(self, address: str, network: str, now: float) -> bool:
-        """Known to this account, or a gateway in front of many: such a network does not wait as a whole."""
-        known = self._known.get(network)
-        if known is None:
-            return False
-        if known.get(address, 0.0) > now:
-            return True
-        return sum(until > now for until in known.values()) >= self._limits.gateway_accounts
+
+def _count(tx: Tx, limits: Limits, source: str, free: int, attempt: Attempt) -> int:
+    now = attempt.now
+    [wait] = find_waits(tx, [source])
+    if wait is not None and _is_over(wait, limits, now):
+        forget_source(tx, source)
+    times = count_secret(tx, source, attempt.mark, now)
+    if times > 1:
+        return times
+    excess = count_wrong(tx, source, now) - free
+    if excess > 0:
+        seconds = limits.first_wait_seconds * 2.0 ** min(excess - 1, _MOST_DOUBLINGS)
+        let_wait(tx, source, now + min(seconds, limits.longest_wait_seconds))
+    return times
+
+
+def _is_over(wait: Wait, limits: Limits, now: float) -> bool:
+    return wait.until_at <= now and wait.last_at + limits.forget_seconds <= now
+
+
+def _is_trusted(tx: Tx, limits: Limits, attempt: Attempt) -> bool:
+    """Known to this account, or a gateway in front of many: such a network does not wait as a whole."""
+    since = int(attempt.now - limits.known_seconds)
+    if attempt.account_id is not None and knows_network(tx, attempt.account_id, attempt.network, since):
+        return True
+    return accounts_in(tx, attempt.network, since, limits.gateway_accounts) >= limits.gateway_accounts

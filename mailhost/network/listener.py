@@ -21,6 +21,7 @@ from mailhost.limits import Places
 from mailhost.network.addresses import household
 from mailhost.network.misdirected import Service, judge
 from mailhost.network.stream import Deadlines, Stream
+from mailhost.network.trouble import Kind, Trouble
 from mailhost.observe import logger
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -45,6 +46,7 @@ class Admission:
     in_all: int
     proxies: Sequence[Network] = ()  # who may say, by a PROXY header, for whom it speaks; and then has to
     failures: OrderedDict[str, str] = field(default_factory=OrderedDict)  # address -> why its last connection failed
+    tell: Callable[[Trouble], None] | None = None  # who hears of connections that come to nothing
     sessions: Places[str] = field(init=False)
     refusals: Places[str] = field(init=False)  # those who are told that they are too many
     _open: int = 0
@@ -146,7 +148,7 @@ class Listener:
         """Count the newcomer and, unless a PROXY header has to tell who it is, let it in."""
         visitor = self._visitors[stream] = _Visitor()
         if not self._admission.enter():
-            self._refuse(stream)
+            self._refuse(stream, Kind.FULL)
             return
         visitor.is_counted = True
         if self._admission.is_proxy(stream.peer[0]):
@@ -162,7 +164,7 @@ class Listener:
             if places.take(home):
                 visitor.held = places
                 return
-        self._refuse(stream)
+        self._refuse(stream, Kind.TOO_MANY)
 
     def judge(self, stream: Stream, first: bytes) -> bytes | None:
         """Words for a client that speaks another protocol."""
@@ -171,6 +173,7 @@ class Listener:
         if verdict is None:
             return None
         spoken, words = verdict
+        self._tell(Kind.MISDIRECTED, stream, spoken)
         self._admission.remember(stream.peer[0], f"{spoken} spoken to {self._service.name} port {stream.local[1]}")
         log.info(
             "connection.misdirected",
@@ -193,6 +196,7 @@ class Listener:
 
     def failed(self, stream: Stream, reason: str) -> None:
         """Tell the operator why a connection never opened."""
+        self._tell(Kind.FAILED, stream, reason)
         self._admission.remember(stream.peer[0], reason)
         log.info(
             "connection.failed",
@@ -226,11 +230,19 @@ class Listener:
             stream.abort()
         await stream.close()
 
-    def _refuse(self, stream: Stream) -> None:
+    def _tell(self, kind: Kind, stream: Stream, detail: str = "") -> None:
+        if self._admission.tell is not None:
+            offered = stream.offered_version if kind is Kind.FAILED else None
+            where = (self._service, stream.local[1], stream.peer[0], stream.id)
+            self._admission.tell(Trouble(kind, *where, detail, offered))
+
+    def _refuse(self, stream: Stream, kind: Kind) -> None:
+        self._tell(kind, stream)
         log.warning("connection.refused", service=self._service.value, peer=stream.peer[0])
         stream.abort()
 
     async def _turn_away(self, stream: Stream) -> None:
+        self._tell(Kind.TOO_MANY, stream)
         log.warning("connection.refused", service=self._service.value, peer=stream.peer[0])
         words = f"Too many connections from your address, {stream.peer[0]}. Close some, or try again in a minute."
         try:

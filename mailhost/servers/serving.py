@@ -5,6 +5,8 @@ from contextlib import suppress
 from typing import Protocol
 
 from mailhost import observe
+from mailhost.login.model import Protocol as MailProtocol
+from mailhost.login.model import Visit
 from mailhost.network.stream import Stream
 
 log = observe.logger()
@@ -22,6 +24,21 @@ class Leaving(Protocol):
 
     async def leave(self) -> None:
         """Give back what the session held, however it ended."""
+
+
+def visit_of(stream: Stream, protocol: MailProtocol, mechanism: str = "", client_id: str = "") -> Visit:
+    """One client's attempt, as the diary tells it."""
+    tls = stream.tls
+    return Visit(
+        protocol,
+        stream.local[1],
+        stream.peer[0],
+        stream.id,
+        tls_version=tls.version if tls else None,
+        mechanism=mechanism,
+        client_id=client_id,
+        server_name=tls.server_name if tls else None,
+    )
 
 
 async def serve_session(stream: Stream, protocol: str, session: Leaving, conversation: Awaitable[None]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from mailhost import accounts, domains
-from mailhost.accounts import ALL_PROTOCOLS, AccountExists, AccountState, BadLocalPart, NoSuchAccount
+from mailhost.accounts import AccountExists, AccountState, BadLocalPart, NoSuchAccount
 from mailhost.accounts.audit.model import Cause, Occurrence, SignIn
 from mailhost.accounts.audit.sql import list_sign_ins, record_sign_ins
 from mailhost.storage.database import Database, Tx
@@ -66,9 +66,7 @@ async def test_ids_are_never_given_again(database: Database) -> None:
 
 async def test_removal_takes_credentials_and_diary_along(database: Database) -> None:
     [anna] = await add_accounts(database, "anna@example.test")
-    await database.write(
-        accounts.add_app_password, anna, name="phone", digest=b"d" * 32, protocols=ALL_PROTOCOLS, now=NOW
-    )
+    await database.write(accounts.add_app_password, anna, name="phone", digest=b"d" * 32, now=NOW)
     entry = SignIn(anna, Cause.SIGNED_IN, "", "imap", 993, "192.0.2.1", "192.0.2.0/24", None, "PLAIN", "", 1)
     await database.write(record_sign_ins, [(entry, Occurrence(NOW, "c1", 1))])
     await database.write(accounts.remove_account, anna)
@@ -95,9 +93,7 @@ def change_password(tx: Tx, account_id: int) -> None:
 @pytest.mark.parametrize("ending", [revoke, suspend, change_password, accounts.remove_account])
 async def test_live_sessions_are_woken(database: Database, ending: Callable[[Tx, int], None]) -> None:
     [anna] = await add_accounts(database, "anna@example.test")
-    await database.write(
-        accounts.add_app_password, anna, name="phone", digest=b"d" * 32, protocols=ALL_PROTOCOLS, now=NOW
-    )
+    await database.write(accounts.add_app_password, anna, name="phone", digest=b"d" * 32, now=NOW)
     woken = asyncio.Event()
     watch = database.watch(accounts.topic(anna), woken.set)
     try:

@@ -16,7 +16,6 @@ from mailhost.accounts.model import LastUse
 from mailhost.cli.account import account, shown_octets
 from mailhost.cli.app_password import app_password
 from mailhost.cli.domain import domain
-from mailhost.cli.sign_ins import SENTENCES
 from mailhost.config import Config, write_first
 from mailhost.config import Limits as ConfiguredLimits
 from mailhost.login import DoorKeeper, Identity, Limits, Reason, Refused, Visit, store_key
@@ -145,17 +144,19 @@ def test_app_passwords_tell_their_last_use(with_anna: Shell) -> None:
 
     async def use() -> None:
         database = await open_database(with_anna.url)
-        await database.write(record_uses, [(1, 1, LastUse(1_800_000_000, "192.0.2.7", "imap"))])
+        await database.write(record_uses, [(1, 1, LastUse(1_800_000_000, "192.0.2.7", "imap", "192.0.2.0/24", "mutt"))])
         await database.close()
 
     asyncio.run(use())
     first, second = with_anna.output("app-password list anna@example.test").splitlines()
     assert first.startswith("1\tphone\timap,pop3,smtp\t")
-    assert first.endswith("\t2027-01-15 08:00Z\t192.0.2.7\timap")
+    assert first.endswith("\t2027-01-15 08:00Z\t192.0.2.7\timap\tmutt")
     assert second.startswith("2\ttablet\tpop3\t")
-    assert second.endswith("\tnever\t\t")
+    assert second.endswith("\tnever\t\t\t")
     as_json = [json.loads(line) for line in with_anna.output("app-password list anna@example.test --json").splitlines()]
-    assert as_json[0]["last_use"] == {"at": "2027-01-15 08:00Z", "peer": "192.0.2.7", "protocol": "imap"}
+    use_of_phone = as_json[0]["last_use"]
+    assert (use_of_phone["at"], use_of_phone["peer"]) == ("2027-01-15 08:00Z", "192.0.2.7")
+    assert (use_of_phone["client"], use_of_phone["network"]) == ("mutt", "192.0.2.0/24")
     assert as_json[1]["last_use"] is None
 
 
@@ -175,17 +176,18 @@ def test_the_diary_names_the_remedy(with_anna: Shell) -> None:
 
     asyncio.run(write())
     assert with_anna.output("account sign-ins anna@example.test") == (
-        "2027-01-15 08:00:00Z\t412\timap\t192.0.2.7\tmutt\t\t"
-        "the account password, which opens the web only: make an app password\n"
+        "2027-01-15 08:00:00Z\t412\timap\t192.0.2.7\tmutt\t"
+        "Your account password was right, but it was used in a mail program over IMAP; it opens the web only.\t"
+        "Make an app password for this program and type it there instead.\n"
     )
     told = json.loads(with_anna.output("account sign-ins anna@example.test --json"))
     assert (told["cause"], told["tls"], told["connection"]) == ("account-password-used", "TLSv1.3", "c7")
-    assert "\tghost@example.test\t" in with_anna.output("account sign-ins")
+    assert told["sentence"].startswith("Your account password was right")
+    chinese = json.loads(with_anna.output("account sign-ins anna@example.test --json --language zh-CN"))
+    assert chinese["remedy"] == "请为该程序创建一个应用专用密码，并在程序中改用它。"
+    assert "ghost@example.test" in with_anna.output("account sign-ins")
+    assert with_anna.output("account sign-ins --doorstep") == ""
     assert "no account" in with_anna.sentence("account sign-ins ghost@example.test")
-
-
-def test_every_cause_has_its_sentence() -> None:
-    assert set(SENTENCES) == set(Cause)
 
 
 def test_removal_asks_first(with_anna: Shell) -> None:

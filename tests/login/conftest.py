@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from mailhost import accounts, crypto, domains
-from mailhost.accounts import ALL_PROTOCOLS, Protocols
+from mailhost.accounts import ALL_PROTOCOLS, Protocols, Scope
 from mailhost.accounts.audit.model import Cause, Occurrence, SignIn
 from mailhost.accounts.audit.sql import list_sign_ins
 from mailhost.crypto import SecretKey
 from mailhost.login import DoorKeeper, Identity, Limits, Refused, Visit
 from mailhost.login.authenticate import APP_PASSWORD
-from mailhost.storage.database import Database, Tx
+from mailhost.storage.database import Database, Tx, open_database
 
 START = 1_800_000_000.0
 ACCOUNT_PASSWORD = "correct horse"
@@ -80,7 +80,7 @@ async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
             (otto, "tablet", OTTOS, ALL_PROTOCOLS),
         ):
             digest = key.digest(APP_PASSWORD, secret.encode())
-            accounts.add_app_password(tx, account_id, name=name, digest=digest, protocols=protocols, now=int(START))
+            accounts.add_app_password(tx, account_id, name=name, digest=digest, scope=Scope(protocols), now=int(START))
         return anna, otto
 
     anna, otto = await database.write(build)
@@ -88,3 +88,11 @@ async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
     yield house
     for keeper in house.keepers:
         await keeper.close()
+
+
+@pytest.fixture
+async def second(database: Database, database_url: str) -> AsyncIterator[Database]:
+    """The same store, as another process has it open."""
+    opened = await open_database(database_url)
+    yield opened
+    await opened.close()

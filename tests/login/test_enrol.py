@@ -3,10 +3,25 @@
 import pytest
 
 from mailhost import accounts, domains, mailstore
-from mailhost.accounts import AccountExists, BadLocalPart, NoSuchAccount, Protocols
+from mailhost.accounts import (
+    AccountExists,
+    BadLocalPart,
+    NoSuchAccount,
+    NoSuchAppPassword,
+    Protocols,
+    Scope,
+    TwoStepMissing,
+)
 from mailhost.crypto import SecretKey, app_password_letters
 from mailhost.domains import BadDomainName, NoSuchDomain
-from mailhost.login.enrol import account_at, enrol, issue_app_password, leave
+from mailhost.login.enrol import (
+    account_at,
+    enrol,
+    issue_app_password,
+    issue_own_app_password,
+    leave,
+    replace_app_password,
+)
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
 
@@ -84,7 +99,7 @@ async def test_an_app_password_is_issued_in_four_groups(database: Database) -> N
     anna = await enrolled(database, "anna@example.test")
     key = SecretKey(b"k" * 32)
     made, secret = await database.write(
-        issue_app_password, key, "anna@example.test", name="phone", protocols=Protocols.IMAP, now=NOW
+        issue_app_password, key, "anna@example.test", name="phone", scope=Scope(Protocols.IMAP), now=NOW
     )
     assert [len(group) for group in secret.split(" ")] == [4, 4, 4, 4]
     assert app_password_letters(secret) is not None
@@ -101,3 +116,28 @@ async def test_whom_an_address_means(database: Database) -> None:
     assert await database.read(account_at, " ANNA@example.test. ") == anna
     with pytest.raises(NoSuchAccount, match="ghost"):
         await database.read(account_at, "ghost@example.test")
+
+
+async def test_people_make_app_passwords_only_with_two_step_verification(database: Database) -> None:
+    anna = await enrolled(database, "anna@example.test")
+    key = SecretKey(b"k" * 32)
+    with pytest.raises(TwoStepMissing):
+        await database.write(issue_own_app_password, key, anna.id, name="phone", now=NOW)
+    await database.write(accounts.set_two_step, anna.id, is_on=True, now=NOW)
+    made, _ = await database.write(issue_own_app_password, key, anna.id, name="phone", now=NOW)
+    assert await database.read(accounts.list_app_passwords, anna.id) == [made]
+
+
+async def test_a_new_phone_takes_the_place_of_the_old_one(database: Database) -> None:
+    anna = await enrolled(database, "anna@example.test")
+    key = SecretKey(b"k" * 32)
+    scope = Scope(Protocols.IMAP, read_only=True, networks=("192.0.2.0/24",))
+    old, old_secret = await database.write(
+        issue_app_password, key, "anna@example.test", name="phone", now=NOW, scope=scope
+    )
+    new, secret = await database.write(replace_app_password, key, anna.id, old.id, NOW + 1)
+    assert secret != old_secret
+    assert (new.name, new.scope) == ("phone", scope)
+    assert await database.read(accounts.list_app_passwords, anna.id) == [new]
+    with pytest.raises(NoSuchAppPassword):
+        await database.write(replace_app_password, key, anna.id, old.id, NOW + 2)

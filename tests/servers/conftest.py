@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 
 from mailhost import domains, mailstore
-from mailhost.accounts import ALL_PROTOCOLS, Protocols
+from mailhost.accounts import Protocols, Scope
 from mailhost.crypto import SecretKey, hash_password
 from mailhost.delivery.model import Office, Smarthost
 from mailhost.login import DoorKeeper, Limits
@@ -143,9 +143,9 @@ async def house(database: Database, blobs: Blobs, certificate: tuple[Path, ssl.S
         for name in ("ann", "bob"):
             address = f"{name}@example.test"
             ids[name] = enrol(tx, address, password_hash=HASH, now=START).id
-            _, secrets[name] = issue_app_password(tx, key, address, name="test", protocols=ALL_PROTOCOLS, now=START)
+            _, secrets[name] = issue_app_password(tx, key, address, name="test", now=START)
         _, secrets["imap"] = issue_app_password(
-            tx, key, "ann@example.test", name="imap only", protocols=Protocols.IMAP, now=START
+            tx, key, "ann@example.test", name="imap only", scope=Scope(Protocols.IMAP), now=START
         )
         return ids, secrets
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mailhost import accounts, crypto, domains, mailstore
-from mailhost.accounts import ALL_PROTOCOLS
+from mailhost.accounts import Protocols, Scope
 from mailhost.crypto import SecretKey
 from mailhost.delivery.model import Office
 from mailhost.login import DoorKeeper, Limits
@@ -66,6 +66,7 @@ class House:
     daily_messages: int = 1000
     sessions_per_account: int = 15
     offers_tls: bool = True
+    scope: Scope = field(default_factory=Scope)
     ids: dict[str, int] = field(default_factory=dict)
     keeper: DoorKeeper = field(init=False)
     index: TextIndex = field(init=False)
@@ -92,7 +93,8 @@ class House:
         for address, secret in APP_PASSWORDS.items():
             account = enrol(tx, address, password_hash=HASH, now=START)
             digest = self.key.digest(APP_PASSWORD, secret.replace(" ", "").encode())
-            accounts.add_app_password(tx, account.id, name="phone", digest=digest, protocols=ALL_PROTOCOLS, now=START)
+            scope = self.scope if address == ANNA else Scope()
+            accounts.add_app_password(tx, account.id, name="phone", digest=digest, now=START, scope=scope)
             self.ids[address] = account.id
 
     async def deliver(self, content: bytes, mailbox: str = "INBOX", *, date: int = START) -> None:
@@ -247,6 +249,14 @@ def _limit_command(house: House, found: re.Match[str]) -> None:
     house.imap = replace(house.imap, message_limit=int(found[1]))
 
 
+def _only_read(house: House, _found: re.Match[str]) -> None:
+    house.scope = Scope(Protocols.IMAP | Protocols.POP3, read_only=True)
+
+
+def _only_send(house: House, _found: re.Match[str]) -> None:
+    house.scope = Scope(Protocols.SMTP)
+
+
 def _be_impatient(house: House, _found: re.Match[str]) -> None:
     house.imap = ImapSettings(
         help_url=HELP, sign_in_seconds=0.2, idle_seconds=0.2, literal_seconds=0.1, recheck_seconds=0.1
@@ -264,6 +274,8 @@ SETTINGS: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]],
     (re.compile(r"a client may make (\d+) mistakes?"), _limit_mistakes),
     (re.compile(r"an account may send (\d+) messages? a day"), _limit_day),
     (re.compile(r"a command may change (\d+) messages"), _limit_command),
+    (re.compile(r"anna's app password may only read"), _only_read),
+    (re.compile(r"anna's app password may only send"), _only_send),
     (re.compile(r"the server is impatient"), _be_impatient),
 )
 """Done before the house is built."""

@@ -1,19 +1,27 @@
 """The sign-in diary as rows: written in batches, read newest first, kept for a time and up to a number."""
 
+import json
 from collections.abc import Iterable, Sequence
+from typing import Final
 
-from mailhost.accounts.audit.model import Cause, Occurrence, SignIn
-from mailhost.storage.database import Tx
+from mailhost.accounts.audit.model import DOORSTEP, LET_IN, NOBODY, Cause, Occurrence, SignIn
+from mailhost.storage.database import Row, Tx
 from mailhost.storage.sql import take_id
+
+_COLUMNS: Final = """account_id, cause, address, protocol, port, peer, network, tls_version, mechanism, client_id,
+    credential_id, at, connection_id, attempts, facts"""
+_LET_IN: Final = ", ".join(f"'{cause.value}'" for cause in sorted(LET_IN, key=lambda cause: cause.value))
+KNOWN_SECONDS: Final = 86_400
+"""An owner reads what happened on the doorstep from networks where they signed in within this time."""
 
 
 def record_sign_ins(tx: Tx, batch: Sequence[tuple[SignIn, Occurrence]]) -> None:
     """Write one row for each sign-in. What comes late for a removed account goes with its age, like NOBODY's."""
     tx.execute_many(
         """insert into sign_in (account_id, id, at, cause, address, protocol, port, peer, network, tls_version,
-            mechanism, client_id, connection_id, credential_id, attempts)
+            mechanism, client_id, connection_id, credential_id, attempts, facts)
         values (:account_id, :id, :at, :cause, :address, :protocol, :port, :peer, :network, :tls_version, :mechanism,
-            :client_id, :connection_id, :credential_id, :attempts)""",
+            :client_id, :connection_id, :credential_id, :attempts, :facts)""",
         [
             {
                 "account_id": sign_in.account_id,
@@ -31,6 +39,7 @@ def record_sign_ins(tx: Tx, batch: Sequence[tuple[SignIn, Occurrence]]) -> None:
                 "connection_id": occurrence.connection_id,
                 "credential_id": sign_in.credential_id,
                 "attempts": occurrence.attempts,
+                "facts": json.dumps(occurrence.facts, ensure_ascii=False) if occurrence.facts else "",
             }
             for sign_in, occurrence in batch
         ],
@@ -38,15 +47,60 @@ def record_sign_ins(tx: Tx, batch: Sequence[tuple[SignIn, Occurrence]]) -> None:
 
 
 def list_sign_ins(tx: Tx, account_id: int, *, at_most: int = 100) -> list[tuple[SignIn, Occurrence]]:
-    """What the diary says of an account (NOBODY for unknown names), the newest first."""
+    """What the diary says of an account, or of NOBODY or the DOORSTEP, the newest first."""
     rows = tx.execute(
-        """select cause, address, protocol, port, peer, network, tls_version, mechanism, client_id, credential_id,
-            at, connection_id, attempts
-        from sign_in where account_id = :account_id order by id desc limit :at_most""",
+        f"select {_COLUMNS} from sign_in where account_id = :account_id order by id desc limit :at_most",  # noqa: S608
         account_id=account_id,
         at_most=at_most,
     )
-    return [(SignIn(account_id, Cause(row[0]), *row[1:10]), Occurrence(*row[10:])) for row in rows]
+    return [_entry(row) for row in rows]
+
+
+def list_doorstep_of(tx: Tx, account_id: int, *, now: int, at_most: int = 100) -> list[tuple[SignIn, Occurrence]]:
+    """What ended before a name was known in networks where the account signed in within a day, the newest first."""
+    rows = tx.execute(
+        f"""select {_COLUMNS} from sign_in
+        where account_id = :doorstep and at > :since and network in (
+            select network from sign_in
+            where account_id = :account_id and at > :since and cause in ({_LET_IN}))
+        order by id desc limit :at_most""",  # noqa: S608
+        doorstep=DOORSTEP,
+        account_id=account_id,
+        since=now - KNOWN_SECONDS,
+        at_most=at_most,
+    )
+    return [_entry(row) for row in rows]
+
+
+def list_unknown_names(tx: Tx, domain: str, *, at_most: int = 100) -> list[tuple[SignIn, Occurrence]]:
+    """Who tried names of a domain that are nobody's, the newest first."""
+    rows = tx.execute(
+        f"""select {_COLUMNS} from sign_in where account_id = :nobody and address like :pattern escape '!'
+        order by id desc limit :at_most""",  # noqa: S608
+        nobody=NOBODY,
+        pattern="%@" + domain.replace("!", "!!").replace("%", "!%").replace("_", "!_"),
+        at_most=at_most,
+    )
+    return [_entry(row) for row in rows]
+
+
+def count_failures(tx: Tx, account_id: int, since: int) -> int:
+    """How many attempts on the account failed since a time, as far as its newest 200 rows tell."""
+    [(failures,)] = tx.execute(
+        f"""select coalesce(sum(attempts), 0) from (
+            select at, cause, attempts from sign_in where account_id = :account_id order by id desc limit 200
+        ) as newest where at > :since and cause not in ({_LET_IN})""",  # noqa: S608
+        account_id=account_id,
+        since=since,
+    )
+    return int(failures)
+
+
+def _entry(row: Row) -> tuple[SignIn, Occurrence]:
+    account_id, cause, *facts_of_sign_in = row[:11]
+    at, connection_id, attempts, facts = row[11:]
+    sign_in = SignIn(account_id, Cause(cause), *facts_of_sign_in)
+    return sign_in, Occurrence(at, connection_id, attempts, json.loads(facts) if facts else {})
 
 
 def trim_sign_ins(tx: Tx, account_ids: Iterable[int], *, before: int, keep: int) -> None:

@@ -211,7 +211,8 @@ class ImapConnection:
         except Refusal as refusal:
             stranger = recognise(text) if self.state is State.NOT_AUTHENTICATED else None
             if stranger is not None and stranger is not Foreign.IMAP:
-                return self._hang_up(f"This is an IMAP port, but you speak {stranger.value}. Check the port number.")
+                words = f"This is an IMAP port, but you speak {stranger.value}. Check the port number."
+                return self._hang_up(words, stranger)
             return self._mistake(tag, refusal)
         return self._begin(command)
 
@@ -359,10 +360,10 @@ class ImapConnection:
             return self._hang_up("Too many commands were malformed.")
         return Mistake(tag, refusal.status, refusal.code, refusal.text)
 
-    def _hang_up(self, text: str) -> Hangup:
+    def _hang_up(self, text: str, spoken: Foreign | None = None) -> Hangup:
         self._mode = _Mode.OVER
         self._lines.clear()
-        return Hangup(text)
+        return Hangup(text, spoken)
 
     def _max_command(self) -> int:
         before = self.state is State.NOT_AUTHENTICATED

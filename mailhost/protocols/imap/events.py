@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from mailhost.protocols.foreign import Foreign
 from mailhost.protocols.imap.commands import Command
 
 
@@ -99,9 +100,10 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Hangup:
-    """The conversation cannot go on: say `* BYE text` and close."""
+    """The conversation cannot go on: say `* BYE text` and close. `spoken` is the protocol of a client gone astray."""
 
     text: str
+    spoken: Foreign | None = None
 
 
 Event = (

@@ -70,6 +70,9 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     StorageError: Answer("NO", "UNAVAILABLE", "Temporary System Problem. Try again later. (Failure)"),
 }
 
+MAY_ONLY_READ: Final = Answer("NO", "NOPERM", "This password may only read; nothing was changed.")
+"""What a credential that is limited to reading is told."""
+
 _SELF_EXPLAINING: Final = (
     BadMailboxName,
     MessageTooLarge,

@@ -25,7 +25,7 @@ from mailhost.mailstore.rows import live_rows
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.events import AppendFinished, AppendMessage, Hangup, Mistake, Replaced
 from mailhost.protocols.imap.sets import SequenceSet, format_numbers
-from mailhost.servers.imap.answers import UID_REQUIRED, Answer, answer_for, completed
+from mailhost.servers.imap.answers import MAY_ONLY_READ, UID_REQUIRED, Answer, answer_for, completed
 from mailhost.servers.imap.catenate import AppendRefused, take_literal, take_parts
 from mailhost.servers.imap.progress import Progress
 from mailhost.servers.imap.session import Session
@@ -40,6 +40,8 @@ MAX_MESSAGES = 100
 async def append(session: Session, first: AppendMessage) -> Answer:
     """Take the messages of one command. Whatever is wrong is said at once, before the octets where that is possible."""
     services = session.services
+    if session.is_read_only:
+        return await _give_up(session, MAY_ONLY_READ)
     try:
         replaced = None if first.replaces is None else await _find_replaced(session, first.replaces)
         mailbox, used = await services.database.point(_look_up, session.account_id, first.mailbox)

@@ -1,7 +1,8 @@
 """One session from greeting to goodbye: each command goes to its file, news is told, the answer ends it."""
 
-from typing import assert_never
+from typing import Final, assert_never
 
+from mailhost.accounts.audit.model import Cause
 from mailhost.errors import MailhostError
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import (
@@ -57,7 +58,7 @@ from mailhost.protocols.imap.events import (
     SaslResponse,
 )
 from mailhost.servers.imap import capability, enable, listing, mailboxes, messages, quota, selecting, signin
-from mailhost.servers.imap.answers import Answer, answer_for, completed
+from mailhost.servers.imap.answers import MAY_ONLY_READ, Answer, answer_for, completed
 from mailhost.servers.imap.append import append
 from mailhost.servers.imap.idle import idle
 from mailhost.servers.imap.notices import tell_news
@@ -92,7 +93,9 @@ async def _heed(session: Session, event: Event) -> None:
             await _carry_out(session, event)
         case Mistake(tag, status, code, text):
             await session.say(responses.tagged(tag, status, text, code))
-        case Hangup(text):
+        case Hangup(text, spoken):
+            if spoken is not None:
+                signin.tell(session, Cause.WRONG_PROTOCOL, spoken=spoken.value)
             raise await session.bye(text, "bad-input")
         case LiteralChunk() | AppendFinished() | CatenateText() | CatenateUrl() | CatenateEnd():
             raise AssertionError(f"out of place: {event}")
@@ -132,6 +135,8 @@ async def _finish(session: Session, tag: bytes, answer: Answer, *, permits_expun
 
 async def _obey(session: Session, command: Command | AppendMessage) -> Answer | None:
     """The file of this door that knows the command. None when the answer was given already."""
+    if session.is_read_only and not isinstance(command, _READING):
+        return MAY_ONLY_READ
     if isinstance(command, AppendMessage):
         return await append(session, command)
     if isinstance(command, MessageCommand):
@@ -139,6 +144,15 @@ async def _obey(session: Session, command: Command | AppendMessage) -> Answer | 
     if isinstance(command, MailboxCommand):
         return await _obey_about_mailboxes(session, command)
     return await _obey_about_session(session, command)
+
+
+_READING: Final = (
+    Search | Sort | Thread | Fetch | List | Lsub | Status | GetQuota | GetQuotaRoot | Select | Close | Noop | Check
+    | Idle | Capability | Id | Enable | Namespace | StartTls | Login | Authenticate | Compress | Unauthenticate
+    # These two find the mailbox opened to be read only, and APPEND has octets to give up.
+    | Store | Expunge | AppendMessage
+)  # fmt: skip
+"""What a credential that may only read is obeyed in; whatever else there is changes something."""
 
 
 async def _obey_about_messages(session: Session, command: MessageCommand) -> Answer:

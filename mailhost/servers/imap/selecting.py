@@ -36,7 +36,7 @@ async def select(session: Session, command: Select) -> Answer:
         mailbox, keywords = await database.point(_open, session.account_id, command.mailbox)
     else:
         mailbox, keywords, news = await database.read(_open_again, session.account_id, command.mailbox, command.resync)
-    view = MailboxView(session.account_id, mailbox, keywords, is_read_only=command.read_only)
+    view = MailboxView(session.account_id, mailbox, keywords, is_read_only=command.read_only or session.is_read_only)
     session.view = view
     session.told_keywords = keywords
     session.knows_condstore = session.knows_condstore or command.condstore
@@ -62,7 +62,9 @@ async def select(session: Session, command: Select) -> Answer:
     await session.say(responses.vanished(news.vanished, earlier=True))
     await tell_flags(session, view, news.changed)
     if view.is_read_only:
-        return Answer("OK", "READ-ONLY", "EXAMINE completed.")
+        return Answer(
+            "OK", "READ-ONLY", "EXAMINE completed." if command.read_only else "SELECT completed, to read only."
+        )
     return Answer("OK", "READ-WRITE", "SELECT completed.")
 
 

@@ -106,6 +106,11 @@ class Session:
         return self.identity.account_id
 
     @property
+    def is_read_only(self) -> bool:
+        """Whether the credential lets nothing be changed."""
+        return self.identity is not None and self.identity.read_only
+
+    @property
     def selected(self) -> MailboxView:
         """The selected mailbox; only in that state."""
         assert self.view is not None
@@ -214,7 +219,7 @@ class Session:
             raise await self.bye("The server is restarting. Connect again.", "draining")
         if self._must_recheck and self.identity is not None:
             self._must_recheck = False
-            if not await self.services.database.point(still_valid, self.identity):
+            if not await self.services.database.point(still_valid, self.identity, int(self.services.clock())):
                 raise await self.bye("Session expired, please login again.", "credential-revoked")
 
     def recheck(self) -> None:

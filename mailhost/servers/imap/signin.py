@@ -2,7 +2,9 @@
 
 from typing import assert_never
 
-from mailhost.login.model import Reason, Refused, Visit
+from mailhost.accounts.audit.model import Cause
+from mailhost.login.model import Reason, Refused
+from mailhost.login.wire import over_limit, printable_mechanism, seconds_until
 from mailhost.network.tls import TlsFailed
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Authenticate, Login, StartTls
@@ -11,7 +13,7 @@ from mailhost.protocols.sasl import Cancelled, Challenge, Credentials, Exchange,
 from mailhost.servers.imap.answers import Answer
 from mailhost.servers.imap.capability import capabilities, may_sign_in
 from mailhost.servers.imap.session import Session
-from mailhost.servers.serving import SessionOver
+from mailhost.servers.serving import SessionOver, visit_of
 
 MECHANISMS = frozenset({"PLAIN"})
 """What we announce; the table of mechanisms holds more, for SMTP."""
@@ -40,7 +42,7 @@ async def start_tls(session: Session, command: StartTls) -> Answer | None:
 async def log_in(session: Session, command: Login) -> Answer:
     """LOGIN."""
     if not may_sign_in(session):
-        return _NOT_PRIVATE
+        return _not_private(session, "LOGIN")
     user, password = (octets.decode("utf-8", "replace") for octets in (command.user, command.password))
     return await _sign_in(session, Credentials("LOGIN", user, password))
 
@@ -48,9 +50,10 @@ async def log_in(session: Session, command: Login) -> Answer:
 async def authenticate(session: Session, command: Authenticate) -> Answer:
     """AUTHENTICATE, with or without an initial response."""
     if command.mechanism not in MECHANISMS:
+        tell(session, Cause.MECHANISM_UNKNOWN, command.mechanism)
         return Answer("NO", "CANNOT", f"AUTHENTICATE knows {' '.join(sorted(MECHANISMS))} here.")
     if not may_sign_in(session):
-        return _NOT_PRIVATE
+        return _not_private(session, command.mechanism)
     exchange = Exchange(command.mechanism)
     step = exchange.begin(command.initial)
     while isinstance(step, Challenge):
@@ -65,8 +68,10 @@ async def authenticate(session: Session, command: Authenticate) -> Answer:
         case Credentials():
             return await _sign_in(session, step)
         case Cancelled():
+            tell(session, Cause.SIGN_IN_MALFORMED, command.mechanism)
             return Answer("BAD", None, "AUTHENTICATE cancelled.")
         case Malformed(problem):
+            tell(session, Cause.SIGN_IN_MALFORMED, command.mechanism)
             return Answer("BAD", None, problem)
         case _:
             assert_never(step)
@@ -79,18 +84,19 @@ async def sign_out(session: Session) -> Answer:
     return Answer("OK", f"CAPABILITY {capabilities(session)}", "Nobody is signed in now.")
 
 
+def _not_private(session: Session, mechanism: str) -> Answer:
+    tell(session, Cause.PLAIN_TEXT_REFUSED, mechanism)
+    return _NOT_PRIVATE
+
+
+def tell(session: Session, cause: Cause, mechanism: str = "", **facts: str) -> None:
+    """The diary hears why nobody could sign in before anybody said who they are."""
+    visit = visit_of(session.stream, "imap", printable_mechanism(mechanism), session.client_id)
+    session.services.door_keeper.tell(cause, visit, None, {**facts})
+
+
 async def _sign_in(session: Session, credentials: Credentials) -> Answer:
-    stream = session.stream
-    visit = Visit(
-        "imap",
-        stream.local[1],
-        stream.peer[0],
-        stream.id,
-        tls_version=stream.tls.version if stream.tls else None,
-        mechanism=credentials.mechanism,
-        client_id=session.client_id,
-        server_name=stream.tls.server_name if stream.tls else None,
-    )
+    visit = visit_of(session.stream, "imap", credentials.mechanism, session.client_id)
     keeper, live = session.services.door_keeper, session.services.live
     try:
         identity = await keeper.authenticate(
@@ -114,15 +120,25 @@ def _refusal(session: Session, refused: Refused) -> Answer:
             text = f"Application-specific password required: {help_url}/app-passwords (Failure)"
             return Answer("NO", "ALERT", text)
         case Reason.PROTOCOL_NOT_ALLOWED:
-            text = f"Your account is not enabled for IMAP use. Please visit {help_url}/imap to enable it. (Failure)"
+            text = f"Please visit {help_url}/imap and enable your account for IMAP access. (Failure)"
+            return Answer("NO", "ALERT", f"Your account is not enabled for IMAP use. {text}")
+        case Reason.PROTOCOL_OFF:
+            text = "Please contact your domain administrator for questions about this feature. (Failure)"
+            return Answer("NO", "ALERT", f"IMAP access is disabled for your domain. {text}")
+        case Reason.WEB_SIGN_IN_REQUIRED:
+            text = f"Please log in via your web browser: {help_url}/unusual (Failure)"
             return Answer("NO", "ALERT", text)
         case Reason.ACCOUNT_SUSPENDED:
             return Answer("NO", "ALERT", f"The account is suspended: {help_url}/suspended (Failure)")
         case Reason.TOO_MANY_CONNECTIONS:
             return Answer("NO", "ALERT", "Too many simultaneous connections. (Failure)")
         case Reason.THROTTLED:
-            wait = max(1, round((refused.until or 0) - session.services.clock()))
+            wait = seconds_until(refused.until, session.services.clock())
             return Answer("NO", "ALERT", f"Too many wrong passwords. Try again in {wait} seconds. (Failure)")
+        case Reason.OVER_LIMIT:
+            return Answer(
+                "NO", "OVERQUOTA", f"Account exceeded command or bandwidth limits: {over_limit(refused)} (Failure)"
+            )
         case Reason.TEMPORARY:
             return Answer("NO", "UNAVAILABLE", "Temporary System Problem (Failure)")
         case _:

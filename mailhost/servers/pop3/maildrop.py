@@ -62,6 +62,8 @@ async def top(session: Session, event: Top) -> bytes:
 
 def delete(session: Session, event: Dele) -> bytes:
     """DELE: marked only; QUIT deletes."""
+    if session.identity is not None and session.identity.read_only:
+        return err("This password may only read; nothing is deleted.", "SYS/PERM")
     session.drop.deleted.add(_index(session.drop, event.number))
     return ok("marked for deletion")
 

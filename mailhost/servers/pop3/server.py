@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from mailhost import observe
+from mailhost.accounts.audit.model import Cause
 from mailhost.errors import MailhostError
 from mailhost.network.stream import Stream
 from mailhost.protocols.pop3 import commands as c
@@ -74,6 +75,7 @@ async def _before(session: Session, event: c.Event) -> bytes:
         case c.Mistake(problem):
             return err(problem.value)
         case c.WrongProtocol(protocol):
+            signin.tell(session, Cause.WRONG_PROTOCOL, spoken=protocol.value)
             return err(f"This port speaks POP3, and you speak {protocol.value}: another port or host?")
         case _:
             raise AssertionError(f"not legal before sign-in: {event}")

@@ -139,7 +139,7 @@ class Session:
             self.connection.receive_data(data)
         elif self._must_recheck:
             self._must_recheck = False
-            if self.identity and not await self.services.database.point(still_valid, self.identity):
+            if self.identity and not await self.services.database.point(still_valid, self.identity, self.now()):
                 raise await self.bye("Your password was revoked; nothing was deleted.", "AUTH", "revoked")
 
     async def keep_lock(self) -> None:

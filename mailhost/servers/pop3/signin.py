@@ -2,15 +2,17 @@
 
 from typing import Final, assert_never
 
+from mailhost.accounts.audit.model import Cause
 from mailhost.delivery.maildrop import MaildropLocked, lock, snapshot, unlock
 from mailhost.login.authenticate import still_valid
-from mailhost.login.model import Reason, Refused, Visit
+from mailhost.login.model import Reason, Refused
+from mailhost.login.wire import over_limit, printable_mechanism, seconds_until
 from mailhost.network.tls import TlsFailed
 from mailhost.protocols.pop3.answers import challenge, err, listing, ok
 from mailhost.protocols.pop3.commands import Auth, AuthResponse
 from mailhost.protocols.sasl import MECHANISMS, Cancelled, Challenge, Credentials, Exchange, Malformed
 from mailhost.servers.pop3.session import Session
-from mailhost.servers.serving import SessionOver
+from mailhost.servers.serving import SessionOver, visit_of
 from mailhost.storage.errors import StorageError
 
 ANNOUNCED: Final = ("PLAIN",)
@@ -44,7 +46,19 @@ async def start_tls(session: Session) -> bytes:
 
 def user(session: Session) -> bytes:
     """USER: every name is welcome, so that none is given away."""
-    return ok("send PASS") if session.is_private else err(_NOT_PRIVATE)
+    return ok("send PASS") if session.is_private else not_private(session, "USER")
+
+
+def not_private(session: Session, mechanism: str) -> bytes:
+    """The refusal to take a password in plain text."""
+    tell(session, Cause.PLAIN_TEXT_REFUSED, mechanism)
+    return err(_NOT_PRIVATE)
+
+
+def tell(session: Session, cause: Cause, mechanism: str = "", **facts: str) -> None:
+    """The diary hears why nobody could sign in before anybody said who they are."""
+    visit = visit_of(session.stream, "pop3", printable_mechanism(mechanism))
+    session.services.door_keeper.tell(cause, visit, None, {**facts})
 
 
 async def authenticate(session: Session, event: Auth) -> bytes:
@@ -52,8 +66,9 @@ async def authenticate(session: Session, event: Auth) -> bytes:
     if event.mechanism is None:
         return listing("Mechanisms follow", ANNOUNCED if session.is_private else ())
     if not session.is_private:
-        return err(_NOT_PRIVATE)
+        return not_private(session, event.mechanism)
     if event.mechanism not in MECHANISMS:
+        tell(session, Cause.MECHANISM_UNKNOWN, event.mechanism)
         return err(f"AUTH knows {' '.join(ANNOUNCED)} here.")
     exchange = Exchange(event.mechanism)
     step = exchange.begin(event.initial)
@@ -67,8 +82,10 @@ async def authenticate(session: Session, event: Auth) -> bytes:
         case Credentials():
             return await sign_in(session, step)
         case Cancelled():
+            tell(session, Cause.SIGN_IN_MALFORMED, event.mechanism)
             return err("AUTH cancelled.")
         case Malformed(problem):
+            tell(session, Cause.SIGN_IN_MALFORMED, event.mechanism)
             await session.count_mistake()
             return err(problem)
         case _:
@@ -78,17 +95,9 @@ async def authenticate(session: Session, event: Auth) -> bytes:
 async def sign_in(session: Session, credentials: Credentials) -> bytes:
     """Ask the door-keeper, then lock the maildrop and look at it."""
     if not session.is_private:
-        return err(_NOT_PRIVATE)
+        return not_private(session, credentials.mechanism)
     stream, services = session.stream, session.services
-    visit = Visit(
-        "pop3",
-        stream.local[1],
-        stream.peer[0],
-        stream.id,
-        tls_version=stream.tls.version if stream.tls else None,
-        mechanism=credentials.mechanism,
-        server_name=stream.tls.server_name if stream.tls else None,
-    )
+    visit = visit_of(stream, "pop3", credentials.mechanism)
     try:
         identity = await services.door_keeper.authenticate(credentials.user, credentials.secret, visit)
     except Refused as refused:
@@ -98,6 +107,7 @@ async def sign_in(session: Session, credentials: Credentials) -> bytes:
     try:
         await services.database.write(lock, identity.account_id, stream.id, session.now())
     except MaildropLocked:
+        services.door_keeper.tell(Cause.MAILDROP_IN_USE, visit, identity)
         return err("Unable to lock maildrop: another POP3 session has it open", "IN-USE")
     try:
         drop = await services.database.read(snapshot, identity.account_id)
@@ -105,7 +115,9 @@ async def sign_in(session: Session, credentials: Credentials) -> bytes:
         await services.database.write_relaxed(unlock, identity.account_id, stream.id)
         raise
     session.opened(identity, drop)
-    if not await services.database.point(still_valid, identity):  # revoked between the look and the watch
+    if not await services.database.point(
+        still_valid, identity, session.now()
+    ):  # revoked between the look and the watch
         raise await session.bye("Your password was revoked.", "AUTH", "revoked")
     session.connection.login_succeeded()
     return ok("Welcome.")
@@ -120,13 +132,20 @@ def refusal(session: Session, refused: Refused) -> bytes:
         case Reason.APP_PASSWORD_REQUIRED:
             return err(f"Application-specific password required: {help_url}/app-passwords", "AUTH")
         case Reason.PROTOCOL_NOT_ALLOWED:
-            text = f"Your account is not enabled for POP access. Please visit {help_url}/pop3 to enable it."
-            return err(text, "SYS/PERM")
+            text = f"Please visit {help_url}/pop3 and enable your account for POP access."
+            return err(f"Your account is not enabled for POP access. {text}", "SYS/PERM")
+        case Reason.PROTOCOL_OFF:
+            text = "Please contact your domain administrator for questions about this feature."
+            return err(f"POP access is disabled for your domain. {text}", "SYS/PERM")
+        case Reason.WEB_SIGN_IN_REQUIRED:
+            return err(f"Web login required: {help_url}/unusual", "AUTH")
         case Reason.ACCOUNT_SUSPENDED:
             return err(f"The account is suspended: {help_url}/suspended", "SYS/PERM")
         case Reason.THROTTLED:
-            wait = max(1, round((refused.until or 0) - session.services.clock()))
+            wait = seconds_until(refused.until, session.services.clock())
             return err(f"Too many wrong passwords. Try again in {wait} seconds.", "SYS/TEMP")
+        case Reason.OVER_LIMIT:
+            return err(f"Account exceeded pop command or bandwidth limits: {over_limit(refused)} (Failure)", "AUTH")
         case Reason.TEMPORARY | Reason.TOO_MANY_CONNECTIONS:
             return err("Temporary system problem. Please try again later.", "SYS/TEMP")
         case _:

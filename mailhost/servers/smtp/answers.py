@@ -20,6 +20,7 @@ from mailhost.delivery.model import (
 )
 from mailhost.errors import MailhostError
 from mailhost.login.model import Reason, Refused
+from mailhost.login.wire import over_limit, seconds_until
 from mailhost.mailstore import MessageTooLarge, NeverFits, NulInMessage, OverQuota
 from mailhost.protocols.smtp.events import Defect
 from mailhost.protocols.smtp.replies import reply
@@ -129,11 +130,19 @@ def sign_in_refusal(refused: Refused, help_url: str, now: float) -> bytes:
         case Reason.PROTOCOL_NOT_ALLOWED:
             text = f"Your account is not enabled for sending with this password. Please visit\n{help_url}/smtp"
             return reply(535, text, "5.7.8")
+        case Reason.PROTOCOL_OFF:
+            text = "Sending is disabled for your domain. Please contact your domain administrator."
+            return reply(535, text, "5.7.8")
+        case Reason.WEB_SIGN_IN_REQUIRED:
+            text = f"<{help_url}/unusual>\nPlease log in via your web browser and then try again.\nLearn more at"
+            return reply(534, f"{text}\n{help_url}/unusual", "5.7.14")
         case Reason.ACCOUNT_SUSPENDED:
             return reply(535, f"The account is suspended. For more information, go to\n{help_url}/suspended", "5.7.8")
         case Reason.THROTTLED:
-            wait = max(1, round((refused.until or now) - now))
+            wait = seconds_until(refused.until, now)
             return reply(454, f"Too many login attempts, please try again in {wait} seconds.", "4.7.0")
+        case Reason.OVER_LIMIT:
+            return reply(454, f"Account exceeded command or bandwidth limits: {over_limit(refused)}", "4.7.0")
         case Reason.TEMPORARY | Reason.TOO_MANY_CONNECTIONS:
             return reply(454, "Cannot authenticate due to a temporary system problem. Try again later.", "4.7.0")
         case _:

@@ -1,5 +1,6 @@
 """The MX door, port 25: mail from everybody, for our own domains only."""
 
+from mailhost.accounts.audit.model import Cause
 from mailhost.delivery.local import Outcome, deliver, expect_to_come_again
 from mailhost.delivery.receive import Reception
 from mailhost.delivery.route import route
@@ -18,11 +19,12 @@ class MxSession(Session):
         """Nothing beyond the common."""
         return []
 
-    async def authenticate(self, event: e.Auth) -> bytes:  # noqa: ARG002 - whatever the mechanism
+    async def authenticate(self, event: e.Auth) -> bytes:
         """Mail programs set to port 25 come here; they are told where to go."""
         text = (
             f"Sign-in is not possible on this port. To send mail, use port 465 or 587: {self.settings.help_url}/ports"
         )
+        self.tell(Cause.SENDING_ON_WRONG_PORT, event.mechanism)
         await self.say(reply(530, text, "5.7.0"))
         await self.count_mistake()
         return b""

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final, Protocol, assert_never
 
 from mailhost import observe
+from mailhost.accounts.audit.model import Cause
 from mailhost.delivery.model import Office, Origin, Recipient
 from mailhost.errors import MailhostError
 from mailhost.login.authenticate import DoorKeeper
+from mailhost.login.model import Visit
+from mailhost.login.wire import printable_mechanism
 from mailhost.mailstore import Incoming
 from mailhost.network.stream import Stream
 from mailhost.network.tls import TlsFailed
@@ -19,7 +22,7 @@ from mailhost.protocols.smtp.addresses import Address
 from mailhost.protocols.smtp.commands import State
 from mailhost.protocols.smtp.replies import greeting, hello, reply
 from mailhost.protocols.smtp.server import SmtpConnection
-from mailhost.servers.serving import SessionOver
+from mailhost.servers.serving import SessionOver, visit_of
 from mailhost.servers.smtp.answers import answer_for, defect_answer
 
 log = observe.logger()
@@ -145,6 +148,15 @@ class Session(ABC):
                 await self.flush()
                 raise SessionOver("quit" if isinstance(event, e.Quit) else "wrong-protocol")
 
+    def visit(self, mechanism: str = "") -> Visit:
+        """This client's attempt, as the diary tells it."""
+        client_id = self.hello.name if self.hello else ""
+        return visit_of(self.stream, "smtp", printable_mechanism(mechanism), client_id)
+
+    def tell(self, cause: Cause, mechanism: str = "", **facts: str) -> None:
+        """The diary hears why somebody could not sign in or send, before they said who they are."""
+        self.services.door_keeper.tell(cause, self.visit(mechanism), None, {**facts})
+
     async def apologise(self) -> None:
         """Say that we made a mistake."""
         await self.stream.write(reply(421, "Temporary System Problem. Try again later.", "4.3.0"))
@@ -249,6 +261,7 @@ class Session(ABC):
             case e.Quit():
                 return reply(221, f"closing connection {self.stream.id}", "2.0.0")
             case e.WrongProtocol(protocol):
+                self.tell(Cause.WRONG_PROTOCOL, spoken=protocol.value)
                 return reply(421, f"This port speaks SMTP, and you speak {protocol.value}: another port?", "4.3.2")
             case e.AuthResponse():
                 raise AssertionError("a response outside an exchange")

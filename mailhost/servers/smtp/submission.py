@@ -2,12 +2,13 @@
 
 from typing import assert_never
 
+from mailhost.accounts.audit.model import Cause
 from mailhost.delivery.model import NotOurs, NoWayOut
 from mailhost.delivery.route import route
 from mailhost.delivery.submit import Submission, check_daily_limit, check_sender
 from mailhost.errors import MailhostError
 from mailhost.login.authenticate import still_valid
-from mailhost.login.model import Identity, Refused, Visit
+from mailhost.login.model import Identity, Refused
 from mailhost.mailstore import Incoming
 from mailhost.network.stream import Stream
 from mailhost.protocols.sasl import MECHANISMS, Cancelled, Challenge, Credentials, Exchange, Malformed, Step
@@ -44,10 +45,12 @@ class SubmissionSession(Session):
     async def authenticate(self, event: e.Auth) -> bytes:
         """AUTH, with or without an initial response; after a refusal the connection goes on."""
         if not self._is_private:
+            self.tell(Cause.PLAIN_TEXT_REFUSED, event.mechanism)
             return reply(530, "Must issue a STARTTLS command first.", "5.7.0")
         if self._identity is not None:
             return reply(503, "No identity changes permitted", "5.7.0")
         if event.mechanism not in MECHANISMS:
+            self.tell(Cause.MECHANISM_UNKNOWN, event.mechanism)
             return reply(504, f"Unrecognized Authentication Type; known are {' '.join(MECHANISMS)}", "5.7.4")
         exchange = Exchange(event.mechanism)
         step = await self._run(exchange, exchange.begin(event.initial))
@@ -56,8 +59,10 @@ class SubmissionSession(Session):
             case Credentials():
                 return await self._sign_in(step)
             case Cancelled():
+                self.tell(Cause.SIGN_IN_MALFORMED, event.mechanism)
                 return reply(501, "Authentication cancelled", "5.7.0")
             case Malformed(problem):
+                self.tell(Cause.SIGN_IN_MALFORMED, event.mechanism)
                 await self.say(reply(501, f"Cannot Decode response: {problem}", "5.5.2"))
                 await self.count_mistake()
                 return b""
@@ -75,17 +80,7 @@ class SubmissionSession(Session):
         return step
 
     async def _sign_in(self, credentials: Credentials) -> bytes:
-        tls = self.stream.tls
-        visit = Visit(
-            "smtp",
-            self.stream.local[1],
-            self.stream.peer[0],
-            self.stream.id,
-            tls_version=tls.version if tls else None,
-            mechanism=credentials.mechanism,
-            client_id=self.hello.name if self.hello else "",
-            server_name=tls.server_name if tls else None,
-        )
+        visit = self.visit(credentials.mechanism)
         try:
             self._identity = await self.services.door_keeper.authenticate(credentials.user, credentials.secret, visit)
         except Refused as refused:
@@ -107,11 +102,13 @@ class SubmissionSession(Session):
         """The account's own address, from somebody whose credential is still good, within the day's limit."""
         if self._identity is None:
             if not self._is_private:
+                self.tell(Cause.PLAIN_TEXT_REFUSED)
                 return reply(530, "Must issue a STARTTLS command first.", "5.7.0")
+            self.tell(Cause.SENDING_WITHOUT_SIGN_IN)
             text = f"Authentication Required. For more information, go to\n{self.settings.help_url}/authentication"
             return reply(530, text, "5.7.0")
         database = self.office.database
-        if not await database.point(still_valid, self._identity):
+        if not await database.point(still_valid, self._identity, int(self.office.clock())):
             raise await self.bye(421, "Your password was revoked. Sign in again.", "4.7.0", "revoked")
         try:
             check_sender(self._identity.address, mail.sender)

@@ -2,6 +2,7 @@ from datetime import date
 
 import pytest
 
+from mailhost.protocols.foreign import Foreign
 from mailhost.protocols.imap import commands, search
 from mailhost.protocols.imap.commands import Command, StatusItem, StoreMode
 from mailhost.protocols.imap.connection import ImapConnection, Limits, State
@@ -312,11 +313,16 @@ def test_malformed_commands_are_told(line: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("line", "protocol"),
-    [(b"EHLO me", "SMTP"), (b"GET / HTTP/1.1", "HTTP"), (b"USER joe", "POP3"), (b"CAPA", "POP3")],
+    [
+        (b"EHLO me", Foreign.SMTP),
+        (b"GET / HTTP/1.1", Foreign.HTTP),
+        (b"USER joe", Foreign.POP3),
+        (b"CAPA", Foreign.POP3),
+    ],
 )
-def test_other_protocols_are_told_so(line: bytes, protocol: str) -> None:
+def test_other_protocols_are_told_so(line: bytes, protocol: Foreign) -> None:
     event = read(line, State.NOT_AUTHENTICATED)
-    assert event == Hangup(f"This is an IMAP port, but you speak {protocol}. Check the port number.")
+    assert event == Hangup(f"This is an IMAP port, but you speak {protocol.value}. Check the port number.", protocol)
 
 
 def test_a_state_that_does_not_fit_is_told() -> None:

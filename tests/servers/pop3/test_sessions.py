@@ -193,7 +193,7 @@ async def test_refusals(house: House, plain_port: int) -> None:
         (
             house.secrets["imap"],
             f"-ERR [SYS/PERM] Your account is not enabled for POP access. "
-            f"Please visit {HELP}/pop3 to enable it.\r\n".encode(),
+            f"Please visit {HELP}/pop3 and enable your account for POP access.\r\n".encode(),
         ),
     ):
         said = await in_thread(answers, plain_port, b"USER ann@example.test", b"PASS " + secret.encode())

@@ -1,0 +1,1 @@
+"""Where and with which program each credential has been right."""
