@@ -12,6 +12,15 @@ from mailhost.mailstore.copy import copy, move
 from mailhost.mailstore.expunge import delete_mailbox, expunge
 from mailhost.mailstore.flags import Keywords, flag_text, load_keywords, system_mask
 from mailhost.mailstore.intake import Intake, MessageTooLarge, NulInMessage
+from mailhost.mailstore.layout import (
+    LabelSettings,
+    Layout,
+    OnExpunge,
+    label_settings,
+    layout_of,
+    set_label_settings,
+    show_mailbox,
+)
 from mailhost.mailstore.mailboxes import (
     create_mailbox,
     find_mailbox,
@@ -68,6 +77,7 @@ from mailhost.mailstore.retention import (
 )
 from mailhost.mailstore.rows import expunged_rows, live_rows, live_uids
 from mailhost.mailstore.store import FlagChange, store_flags
+from mailhost.mailstore.switching import set_layout
 
 __all__ = [
     "DEFAULT_QUOTA",
@@ -84,6 +94,8 @@ __all__ = [
     "Incoming",
     "Intake",
     "Keywords",
+    "LabelSettings",
+    "Layout",
     "Mailbox",
     "MailboxExists",
     "MailboxFull",
@@ -95,6 +107,7 @@ __all__ = [
     "NoSuchMessage",
     "NotSelectable",
     "NulInMessage",
+    "OnExpunge",
     "OverQuota",
     "SpecialUseRefused",
     "Stored",
@@ -122,6 +135,8 @@ __all__ = [
     "highest_modseq",
     "is_referenced",
     "jump_modseqs",
+    "label_settings",
+    "layout_of",
     "list_mailboxes",
     "live_rows",
     "live_uids",
@@ -136,7 +151,10 @@ __all__ = [
     "rename_mailbox",
     "replace_message",
     "restore_removed",
+    "set_label_settings",
+    "set_layout",
     "set_quota",
+    "show_mailbox",
     "store_flags",
     "subscribe",
     "subscriptions",

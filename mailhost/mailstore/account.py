@@ -1,5 +1,7 @@
 """The account's own row: counter, lock and fence of everything that changes in its mail store (DESIGN: modseq)."""
 
+from dataclasses import dataclass
+
 from mailhost.mailstore.model import NeverFits, NoSuchAccount, OverQuota, Usage
 from mailhost.storage.database import Tx
 
@@ -7,54 +9,75 @@ MODSEQ_JUMP = 1_000_000
 """Added to every modseq after an unclean stop: more than can have been told in the second that a power cut may take."""
 
 
-def add_row(tx: Tx, account_id: int, now: int, quota_octets: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One change of an account: its modseq, and what the account's row says of labels (see layout.py)."""
+
+    account_id: int
+    modseq: int
+    layout: str
+    auto_expunge: int
+    on_expunge: str
+
+    @property
+    def is_gmail(self) -> bool:
+        """Whether the account shows labels."""
+        return self.layout == "gmail"
+
+
+def add_row(tx: Tx, account_id: int, now: int, quota_octets: int, *, layout: str) -> None:
     """Make the account's row. UIDVALIDITY starts at the clock, so that an account made anew never repeats one."""
     tx.execute(
         """insert into mail_account (account_id, state, modseq, next_message_id, next_mailbox_id, next_uid_validity,
-            quota_octets, used_octets, used_messages, retained_octets)
-        values (:account_id, 'live', 1, 1, 1, :now, :quota_octets, 0, 0, 0)""",
+            quota_octets, used_octets, used_messages, retained_octets, layout)
+        values (:account_id, 'live', 1, 1, 1, :now, :quota_octets, 0, 0, 0, :layout)""",
         account_id=account_id,
         now=now,
         quota_octets=quota_octets,
+        layout=layout,
     )
 
 
-def raise_modseq(tx: Tx, account_id: int) -> int:
-    """Take the account's lock for this transaction and return its new modseq. Raises NoSuchAccount."""
+def take_turn(tx: Tx, account_id: int) -> Turn:
+    """Take the account's lock for this transaction and raise its modseq. Raises NoSuchAccount."""
     rows = tx.execute(
         """update mail_account set modseq = modseq + 1
-        where account_id = :account_id and state = 'live' returning modseq""",
+        where account_id = :account_id and state = 'live' returning modseq, layout, auto_expunge, on_expunge""",
         account_id=account_id,
     )
     if not rows:
         raise NoSuchAccount
-    modseq: int = rows[0][0]
-    return modseq
+    return Turn(account_id, *rows[0])
 
 
-def admit(tx: Tx, account_id: int, octets: int, count: int) -> tuple[int, int]:
+def raise_modseq(tx: Tx, account_id: int) -> int:
+    """`take_turn` for a change that is the same in each layout; returns the new modseq. Raises NoSuchAccount."""
+    return take_turn(tx, account_id).modseq
+
+
+def admit(tx: Tx, account_id: int, octets: int, count: int) -> tuple[Turn, int]:
     """Take the lock, count new messages in and reserve their ids: one statement, for every delivery runs it.
 
-    Returns the new modseq and the first id. Raises NoSuchAccount, OverQuota, NeverFits.
+    Returns the turn and the first id. Raises NoSuchAccount, OverQuota, NeverFits.
     """
     rows = tx.execute(
         """update mail_account set modseq = modseq + 1, next_message_id = next_message_id + :count,
             used_octets = used_octets + :octets, used_messages = used_messages + :count
         where account_id = :account_id and state = 'live'
-        returning modseq, next_message_id - :count, used_octets, quota_octets,
-            used_messages <= coalesce(quota_messages, used_messages)""",
+        returning next_message_id - :count, used_octets, quota_octets,
+            used_messages <= coalesce(quota_messages, used_messages), modseq, layout, auto_expunge, on_expunge""",
         account_id=account_id,
         octets=octets,
         count=count,
     )
     if not rows:
         raise NoSuchAccount
-    modseq, first_id, used, quota, has_room = rows[0]
+    first_id, used, quota, has_room, *row = rows[0]
     if used > quota:
         raise NeverFits if octets > quota else OverQuota
     if not has_room:
         raise OverQuota
-    return modseq, first_id
+    return Turn(account_id, *row), first_id
 
 
 def charge(tx: Tx, account_id: int, octets: int, messages: int, retained: int = 0) -> None:

@@ -1,13 +1,16 @@
 """Placing new messages into a mailbox (RFC 9051 §6.3.12, RFC 4315)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mailhost.mailstore.account import admit
+from mailhost.mailstore.account import Turn, admit, charge
 from mailhost.mailstore.expunge import expunge
 from mailhost.mailstore.flags import keyword_mask
-from mailhost.mailstore.mailboxes import find_special, load_mailbox, mailbox_topic
-from mailhost.mailstore.model import MAX_UID, Appended, Flag, MailboxFull, NewMessage, NoSuchMailbox, NoSuchMessage
+from mailhost.mailstore.labels import Labels
+from mailhost.mailstore.mailboxes import find_special, load_mailbox
+from mailhost.mailstore.model import Appended, Flag, NewMessage, NoSuchMessage
+from mailhost.mailstore.placing import leave, place_one, stands, take_uids
+from mailhost.mailstore.store import FlagChange, store_flags
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
 
@@ -17,25 +20,38 @@ ARRIVALS = "arrivals"
 
 # Plain numbers: `&` on members of an enum takes longer than all else that is done with a flag here.
 _SEEN: Final = int(Flag.SEEN)
+_FLAGGED: Final = int(Flag.FLAGGED)
 _DELETED: Final = int(Flag.DELETED)
 
 
 def append(
-    tx: Tx, blobs: Blobs, account_id: int, mailbox_id: int, messages: Sequence[NewMessage], now: int
+    tx: Tx,
+    blobs: Blobs,
+    account_id: int,
+    mailbox_id: int,
+    messages: Sequence[NewMessage],
+    now: int,
+    *,
+    folds: bool = False,
 ) -> Appended:
-    """Place messages at the end of a mailbox, all or none.
+    """Place messages at the end of a mailbox, all or none; in the gmail layout in All Mail, too.
 
+    With `folds` set, a message that a gmail-layout account has already gets the label instead of a twin.
     Raises NoSuchMailbox, OverQuota, TooManyKeywords, MailboxFull.
     """
     octets = sum(message.octets for message in messages)
-    modseq, first_id = admit(tx, account_id, octets, len(messages))
+    turn, first_id = admit(tx, account_id, octets, len(messages))
     masks = [_mask(tx, account_id, message) for message in messages]
+    tx.wake(ARRIVALS)
+    if turn.is_gmail:
+        arrivals = zip(range(first_id, first_id + len(messages)), masks, messages, strict=True)
+        return _append_labelled(tx, blobs, turn, mailbox_id, arrivals, now, folds=folds)
     uid_validity, first_uid = take_uids(
         tx,
         account_id,
         mailbox_id,
         len(messages),
-        modseq=modseq,
+        modseq=turn.modseq,
         octets=octets,
         unseen=sum(not mask & _SEEN for mask in masks),
         deleted=sum(mask & _DELETED == _DELETED for mask in masks),
@@ -50,49 +66,79 @@ def append(
             mailbox_id=mailbox_id,
             uid=first_uid + number,
             message_id=first_id + number,
-            modseq=modseq,
+            modseq=turn.modseq,
             flags=mask,
             now=now,
         )
-    tx.wake(ARRIVALS)
     return Appended(uid_validity, range(first_uid, first_uid + len(messages)))
 
 
-def take_uids(
+def _append_labelled(
     tx: Tx,
-    account_id: int,
+    blobs: Blobs,
+    turn: Turn,
     mailbox_id: int,
-    count: int,
+    arrivals: Iterable[tuple[int, int, NewMessage]],
+    now: int,
     *,
-    modseq: int,
-    octets: int,
-    unseen: int,
-    deleted: int,
-) -> tuple[int, int]:
-    """Reserve `count` UIDs for placements about to be made and count them in; returns (UIDVALIDITY, first UID).
+    folds: bool,
+) -> Appended:
+    """The gmail layout: (id, flags, message) each, under one label and in All Mail; \\Deleted is obeyed at once."""
+    uid_validity = load_mailbox(tx, turn.account_id, mailbox_id).uid_validity
+    labels = Labels(tx, turn, now)
+    boxes = labels.boxes
+    folds = folds and mailbox_id not in boxes.ends
+    uids = []
+    for message_id, mask, message in arrivals:
+        flags = mask | _FLAGGED if mailbox_id == boxes.starred else mask
+        twin = _find_twin(tx, turn, boxes.all_mail, message) if folds else None
+        if twin is not None:
+            charge(tx, turn.account_id, -message.octets, -1)
+            uids.append(_label_twin(tx, turn, labels, mailbox_id, twin, now))
+            change = FlagChange(set_flags=flags)
+            store_flags(tx, turn.account_id, mailbox_id, [(uids[-1], uids[-1])], change, wants_rows=False, now=now)
+            continue
+        blobs.attach(tx, message.incoming.blob)
+        _insert_message(tx, turn.account_id, message_id, message)
+        uids.append(place_one(tx, turn, mailbox_id, message_id, flags, message.octets, now))
+        if mailbox_id not in boxes.ends:
+            views = {boxes.all_mail, boxes.starred} if flags & _FLAGGED else {boxes.all_mail}
+            for each in sorted(views - {mailbox_id}):
+                place_one(tx, turn, each, message_id, flags & ~_DELETED, message.octets, now)
+        if turn.auto_expunge and flags & _DELETED:
+            labels.expunge(mailbox_id, [(uids[-1], message_id)])
+    return Appended(uid_validity, uids)
 
-    The account's modseq was raised before. Raises NoSuchMailbox, MailboxFull. RFC 9051 §2.3.1.1
-    """
+
+def _find_twin(tx: Tx, turn: Turn, all_mail: int, message: NewMessage) -> int | None:
+    """A message with the same octets in All Mail; what was trashed stays there."""
     rows = tx.execute(
-        """update mailbox set uid_next = uid_next + :count, highest_modseq = :modseq, messages = messages + :count,
-            unseen = unseen + :unseen, deleted = deleted + :deleted, octets = octets + :octets
-        where account_id = :account_id and id = :mailbox_id and is_selectable = 1
-        returning uid_validity, uid_next - :count""",
-        account_id=account_id,
-        mailbox_id=mailbox_id,
-        count=count,
-        modseq=modseq,
-        unseen=unseen,
-        deleted=deleted,
-        octets=octets,
+        """select id from message
+        join placement on placement.account_id = message.account_id and message_id = id and mailbox_id = :all_mail
+        where message.account_id = :account_id and blob = :blob and prefix = :prefix order by id limit 1""",
+        account_id=turn.account_id,
+        all_mail=all_mail,
+        blob=message.incoming.blob.digest,
+        prefix=message.prefix,
     )
-    if not rows:
-        raise NoSuchMailbox
-    uid_validity, first_uid = rows[0]
-    if first_uid + count > MAX_UID:
-        raise MailboxFull
-    tx.wake(mailbox_topic(account_id, mailbox_id))
-    return uid_validity, first_uid
+    return int(rows[0][0]) if rows else None
+
+
+def _label_twin(tx: Tx, turn: Turn, labels: Labels, mailbox_id: int, twin: int, now: int) -> int:
+    """Give the message the label, under a new UID in any case: the client expects one."""
+    if stands(tx, turn.account_id, mailbox_id, [twin]):
+        [(flags, octets)] = tx.execute(
+            """select flags, octets from placement
+            join message on message.account_id = placement.account_id and message.id = message_id
+            where placement.account_id = :account_id and mailbox_id = :mailbox_id and message_id = :twin""",
+            account_id=turn.account_id,
+            mailbox_id=mailbox_id,
+            twin=twin,
+        )
+        leave(tx, turn, [twin], now, mailboxes=(mailbox_id,))
+        return place_one(tx, turn, mailbox_id, twin, flags & ~_DELETED, octets, now)
+    labels.add(mailbox_id, [twin])
+    return stands(tx, turn.account_id, mailbox_id, [twin])[twin]
 
 
 def file_sent_copy(tx: Tx, blobs: Blobs, account_id: int, message: NewMessage, now: int) -> None:
@@ -121,7 +167,7 @@ def append_from_client(
     if load_mailbox(tx, account_id, mailbox_id).special_use == "\\Sent":
         for message in messages:
             _withdraw_sent_copy(tx, account_id, mailbox_id, message, now)
-    return append(tx, blobs, account_id, mailbox_id, messages, now)
+    return append(tx, blobs, account_id, mailbox_id, messages, now, folds=True)
 
 
 def replace_message(
@@ -133,7 +179,7 @@ def replace_message(
     raises.
     """
     source_id, uid = source
-    if not expunge(tx, account_id, source_id, [(uid, uid)], now, only_deleted=False):
+    if not expunge(tx, account_id, source_id, [(uid, uid)], now, only_deleted=False, everywhere=True):
         raise NoSuchMessage
     return append_from_client(tx, blobs, account_id, mailbox_id, [message], now)
 
@@ -152,7 +198,7 @@ def _withdraw_sent_copy(tx: Tx, account_id: int, mailbox_id: int, message: NewMe
     )
     if rows:
         uid = rows[0][0]
-        expunge(tx, account_id, mailbox_id, [(uid, uid)], now, only_deleted=False)
+        expunge(tx, account_id, mailbox_id, [(uid, uid)], now, only_deleted=False, everywhere=True)
 
 
 def _mask(tx: Tx, account_id: int, message: NewMessage) -> int:

@@ -2,11 +2,12 @@
 
 from dataclasses import astuple
 
-from mailhost.mailstore.account import raise_modseq
-from mailhost.mailstore.append import take_uids
+from mailhost.mailstore.account import take_turn
 from mailhost.mailstore.expunge import Tally, remove_entombed
+from mailhost.mailstore.labels import Labels
 from mailhost.mailstore.mailboxes import load_mailbox, placements
 from mailhost.mailstore.model import MAX_PLACEMENTS, Copied, Flag, TooManyPlacements, UidRanges
+from mailhost.mailstore.placing import take_uids
 from mailhost.mailstore.ranges import conditions
 from mailhost.storage.database import Tx
 
@@ -15,21 +16,28 @@ from mailhost.storage.database import Tx
 
 
 def copy(tx: Tx, account_id: int, source_id: int, target_id: int, ranges: UidRanges, now: int) -> Copied:
-    """Place the messages in another mailbox too, or once more in the same one.
+    """Place the messages in another mailbox too, or once more in the same one; in the gmail layout give them a label.
 
     Raises NoSuchMailbox, TooManyPlacements.
     """
-    modseq = raise_modseq(tx, account_id)
+    turn = take_turn(tx, account_id)
+    if turn.is_gmail:
+        target = load_mailbox(tx, account_id, target_id)
+        return Labels(tx, turn, now).copy(source_id, (target_id, target.uid_validity), ranges, moves=False)
     if placements(tx, account_id) >= MAX_PLACEMENTS:
         raise TooManyPlacements
-    copied, _ = _place(tx, account_id, source_id, target_id, ranges, now, modseq=modseq, dropped=0)
+    copied, _ = _place(tx, account_id, source_id, target_id, ranges, now, modseq=turn.modseq, dropped=0)
     return copied
 
 
 def move(tx: Tx, account_id: int, source_id: int, target_id: int, ranges: UidRanges, now: int) -> Copied:
     """Place the messages in another mailbox instead; \\Deleted stays behind. Raises NoSuchMailbox."""
-    modseq = raise_modseq(tx, account_id)
+    turn = take_turn(tx, account_id)
+    modseq = turn.modseq
     load_mailbox(tx, account_id, source_id)
+    if turn.is_gmail:
+        target = load_mailbox(tx, account_id, target_id)
+        return Labels(tx, turn, now).copy(source_id, (target_id, target.uid_validity), ranges, moves=True)
     copied, tally = _place(tx, account_id, source_id, target_id, ranges, now, modseq=modseq, dropped=Flag.DELETED)
     if not copied.source_uids:
         return copied

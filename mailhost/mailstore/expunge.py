@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 
-from mailhost.mailstore.account import charge, raise_modseq
-from mailhost.mailstore.mailboxes import find_mailbox, load_mailbox, mailbox_topic, remove_row
+from mailhost.mailstore.account import take_turn
+from mailhost.mailstore.labelnames import is_system
+from mailhost.mailstore.labels import Labels, find_messages
+from mailhost.mailstore.mailboxes import drop_empty_parents, find_mailbox, load_mailbox, mailbox_topic, remove_row
 from mailhost.mailstore.model import INBOX, MAX_UID, BadMailboxName, Flag, UidRanges
+from mailhost.mailstore.placing import release_unplaced
 from mailhost.mailstore.ranges import conditions
 from mailhost.storage.database import Tx
+
+LABELS_AT_ONCE = 5_000
 
 
 def expunge(
@@ -17,15 +22,26 @@ def expunge(
     now: int,
     *,
     only_deleted: bool = True,
+    everywhere: bool = False,
     limit: int = MAX_UID,
 ) -> list[int]:
     """Remove the placements inside the ranges that carry \\Deleted, or all of them; returns their UIDs, ascending.
 
     At most `limit` of them, for a caller who comes back and lets other writers pass between. A message that loses its
-    last placement is kept, out of sight, for the owner to undo. Raises NoSuchMailbox.
+    last placement is kept, out of sight, for the owner to undo. In the gmail layout a label is taken away, unless the
+    message is to go `everywhere`. Raises NoSuchMailbox.
     """
-    modseq = raise_modseq(tx, account_id)
+    turn = take_turn(tx, account_id)
+    modseq = turn.modseq
     load_mailbox(tx, account_id, mailbox_id)
+    if turn.is_gmail:
+        flags = int(Flag.DELETED) if only_deleted else 0
+        found = find_messages(tx, account_id, mailbox_id, ranges, flags=flags, limit=limit)
+        labels = Labels(tx, turn, now)
+        if not everywhere:
+            return labels.expunge(mailbox_id, found)
+        labels.erase(mailbox_id, [message_id for _, message_id in found])
+        return [uid for uid, _ in found]
     uids: list[int] = []
     for condition, parameters in conditions(ranges):
         rows = tx.execute(
@@ -100,33 +116,23 @@ def remove_entombed(tx: Tx, account_id: int, mailbox_id: int, modseq: int, tally
     tx.wake(mailbox_topic(account_id, mailbox_id))
 
 
-def release_unplaced(tx: Tx, account_id: int, mailbox_id: int, modseq: int, now: int) -> None:
-    """Move the messages that lost their last placement in this transaction from usage to retention."""
-    rows = tx.execute(
-        """update message set removed_at = :now where account_id = :account_id and removed_at is null
-            and id in (select message_id from tombstone
-                where account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq)
-            and not exists (select 1 from placement
-                where placement.account_id = message.account_id and placement.message_id = message.id)
-        returning octets""",
-        account_id=account_id,
-        mailbox_id=mailbox_id,
-        modseq=modseq,
-        now=now,
-    )
-    octets = sum(row[0] for row in rows)
-    charge(tx, account_id, -octets, -len(rows), retained=octets)
-
-
 def delete_mailbox(tx: Tx, account_id: int, name: str, now: int) -> None:
     """Delete a mailbox and its messages; a name with children stays as a name (RFC 9051 §6.3.5).
 
     Raises NoSuchMailbox, HasChildren, BadMailboxName.
     """
-    raise_modseq(tx, account_id)
+    turn = take_turn(tx, account_id)
     mailbox = find_mailbox(tx, account_id, name)
     if mailbox.name == INBOX:
         raise BadMailboxName("INBOX cannot be deleted.")
-    if mailbox.is_selectable:
+    if turn.is_gmail:
+        if is_system(mailbox.name):
+            raise BadMailboxName("This mailbox cannot be deleted.")
+        labels = Labels(tx, turn, now)
+        while found := find_messages(tx, account_id, mailbox.id, [(1, MAX_UID)], limit=LABELS_AT_ONCE):
+            labels.remove(mailbox.id, [message_id for _, message_id in found])
+    elif mailbox.is_selectable:
         expunge(tx, account_id, mailbox.id, [(1, MAX_UID)], now, only_deleted=False)
     remove_row(tx, account_id, mailbox)
+    if turn.is_gmail:
+        drop_empty_parents(tx, account_id, mailbox.name)

@@ -1,6 +1,7 @@
 """Mailboxes: made, renamed, deleted, listed, subscribed (RFC 9051 §6.3)."""
 
-from mailhost.mailstore.account import add_row, raise_modseq
+from mailhost.mailstore.account import add_row, raise_modseq, take_turn
+from mailhost.mailstore.labelnames import ROOT, SYSTEM_BOXES, is_system, label_name
 from mailhost.mailstore.model import (
     DEFAULT_QUOTA,
     DELIMITER,
@@ -28,6 +29,8 @@ DEFAULT_MAILBOXES = (
     ("Trash", "\\Trash"),
     ("Archive", "\\Archive"),
 )
+
+GMAIL_MAILBOXES = ((INBOX, ""), (ROOT, ""), *((box.gmail, box.special_use) for box in SYSTEM_BOXES))
 
 _SPECIAL_USES = {use.lower(): use for _, use in DEFAULT_MAILBOXES if use}
 
@@ -69,13 +72,19 @@ def canonical_name(name: str) -> str:
     return name
 
 
-def open_store(tx: Tx, account_id: int, now: int, quota_octets: int = DEFAULT_QUOTA) -> None:
-    """Make an account's mail store with INBOX, Sent, Drafts, Junk, Trash and Archive, all subscribed (RFC 6154)."""
-    add_row(tx, account_id, now, quota_octets)
+def open_store(
+    tx: Tx, account_id: int, now: int, quota_octets: int = DEFAULT_QUOTA, *, shows_labels: bool = False
+) -> None:
+    """Make an account's mail store with INBOX, Sent, Drafts, Junk, Trash and Archive, or what the gmail layout has.
+
+    All of them are subscribed (RFC 6154).
+    """
+    add_row(tx, account_id, now, quota_octets, layout="gmail" if shows_labels else "classic")
     modseq = raise_modseq(tx, account_id)
-    for name, special_use in DEFAULT_MAILBOXES:
-        _insert(tx, account_id, name, special_use, modseq, is_selectable=True)
-        subscribe(tx, account_id, name)
+    for name, special_use in GMAIL_MAILBOXES if shows_labels else DEFAULT_MAILBOXES:
+        insert_mailbox(tx, account_id, name, special_use, modseq, is_selectable=name != ROOT)
+        if name != ROOT:
+            subscribe(tx, account_id, name)
 
 
 def create_mailbox(tx: Tx, account_id: int, name: str, special_use: str = "") -> Mailbox:
@@ -84,20 +93,22 @@ def create_mailbox(tx: Tx, account_id: int, name: str, special_use: str = "") ->
     Raises MailboxExists, BadMailboxName, TooManyMailboxes, SpecialUseRefused.
     """
     name = canonical_name(name)
-    modseq = raise_modseq(tx, account_id)
+    turn = take_turn(tx, account_id)
+    if turn.is_gmail:
+        name = label_name(name)
     if special_use:
         special_use = _free_special_use(tx, account_id, special_use)
     existing = _find(tx, account_id, name)
     if existing is not None and existing.is_selectable:
         raise MailboxExists
-    _make_parents(tx, account_id, name, modseq)
+    _make_parents(tx, account_id, name, turn.modseq, is_selectable=not turn.is_gmail)
     if existing is not None:
         # The name held only children. The new mailbox is another one: whoever still has the old one open must not
         # reach its messages, and the old one's tombstones let the owner undo what was in it.
         tx.execute(
             "delete from mailbox where account_id = :account_id and id = :id", account_id=account_id, id=existing.id
         )
-    _insert(tx, account_id, name, special_use, modseq, is_selectable=True)
+    insert_mailbox(tx, account_id, name, special_use, turn.modseq, is_selectable=True)
     tx.wake(mailboxes_topic(account_id))
     return find_mailbox(tx, account_id, name)
 
@@ -204,22 +215,31 @@ def rename_mailbox(tx: Tx, account_id: int, old: str, new: str) -> None:
     Raises NoSuchMailbox, MailboxExists, BadMailboxName, TooManyMailboxes.
     """
     new = canonical_name(new)
-    modseq = raise_modseq(tx, account_id)
+    turn = take_turn(tx, account_id)
     mailbox = find_mailbox(tx, account_id, old)
+    if turn.is_gmail:
+        new = label_name(new)
+        if is_system(mailbox.name):
+            raise BadMailboxName("This mailbox keeps its name.")
     if mailbox.name == INBOX or new == INBOX:
         raise BadMailboxName("INBOX keeps its name; move its messages instead.")
     if _find(tx, account_id, new) is not None:
         raise MailboxExists
     if new.startswith(mailbox.name + DELIMITER):
         raise BadMailboxName("A mailbox cannot move below itself.")
-    _make_parents(tx, account_id, new, modseq)
+    _make_parents(tx, account_id, new, turn.modseq, is_selectable=not turn.is_gmail)
     for child in [mailbox, *_children(tx, account_id, mailbox.name)]:
         tx.execute(
-            "update mailbox set name = :name where account_id = :account_id and id = :id",
+            """update mailbox set name = :name,
+                other_name = case when other_name like :system then other_name else '' end
+            where account_id = :account_id and id = :id""",
             account_id=account_id,
             id=child.id,
             name=canonical_name(new + child.name[len(mailbox.name) :]),
+            system=f"{ROOT}/%",
         )
+    if turn.is_gmail:
+        drop_empty_parents(tx, account_id, mailbox.name)
     tx.wake(mailboxes_topic(account_id))
 
 
@@ -252,6 +272,18 @@ def subscriptions(tx: Tx, account_id: int) -> set[str]:
     """The subscribed names."""
     rows = tx.execute("select name from subscription where account_id = :account_id", account_id=account_id)
     return {row[0] for row in rows}
+
+
+def drop_empty_parents(tx: Tx, account_id: int, name: str) -> None:
+    """The gmail layout: a name above that only held this one goes with it."""
+    while DELIMITER in name:
+        name = name.rpartition(DELIMITER)[0]
+        parent = _find(tx, account_id, name)
+        if parent is None or parent.is_selectable or is_system(name) or _children(tx, account_id, name):
+            return
+        tx.execute(
+            "delete from mailbox where account_id = :account_id and id = :id", account_id=account_id, id=parent.id
+        )
 
 
 def remove_row(tx: Tx, account_id: int, mailbox: Mailbox) -> None:
@@ -301,7 +333,7 @@ def _children(tx: Tx, account_id: int, name: str) -> list[Mailbox]:
     return [_mailbox(row) for row in rows]
 
 
-def _make_parents(tx: Tx, account_id: int, name: str, modseq: int) -> None:
+def _make_parents(tx: Tx, account_id: int, name: str, modseq: int, *, is_selectable: bool) -> None:
     """Raises TooManyMailboxes when there is no room for these levels and one more."""
     levels = name.split(DELIMITER)
     [(count,)] = tx.execute("select count(*) from mailbox where account_id = :account_id", account_id=account_id)
@@ -310,10 +342,11 @@ def _make_parents(tx: Tx, account_id: int, name: str, modseq: int) -> None:
     for depth in range(1, len(levels)):
         parent = DELIMITER.join(levels[:depth])
         if _find(tx, account_id, parent) is None:
-            _insert(tx, account_id, parent, "", modseq, is_selectable=True)
+            insert_mailbox(tx, account_id, parent, "", modseq, is_selectable=is_selectable)
 
 
-def _insert(tx: Tx, account_id: int, name: str, special_use: str, modseq: int, *, is_selectable: bool) -> None:
+def insert_mailbox(tx: Tx, account_id: int, name: str, special_use: str, modseq: int, *, is_selectable: bool) -> int:
+    """Make a mailbox's row, under a name nobody has; returns its id."""
     [(mailbox_id, uid_validity)] = tx.execute(
         """update mail_account set next_mailbox_id = next_mailbox_id + 1, next_uid_validity = next_uid_validity + 1
         where account_id = :account_id returning next_mailbox_id - 1, next_uid_validity - 1""",
@@ -332,3 +365,4 @@ def _insert(tx: Tx, account_id: int, name: str, special_use: str, modseq: int, *
         special_use=special_use,
         is_selectable=int(is_selectable),
     )
+    return int(mailbox_id)

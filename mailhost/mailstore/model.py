@@ -155,7 +155,7 @@ class Appended:
     """Where messages were put: `uids` in the order of the messages."""
 
     uid_validity: int
-    uids: range
+    uids: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class Copied:
 
     uid_validity: int
     source_uids: list[int]
-    target_uids: range
+    target_uids: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)

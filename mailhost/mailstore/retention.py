@@ -1,11 +1,12 @@
 """What an owner can still undo, and its end: removed messages are kept for 30 days, at most one quota of them."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from mailhost.mailstore.account import charge, raise_modseq
-from mailhost.mailstore.append import take_uids
-from mailhost.mailstore.mailboxes import load_mailbox
-from mailhost.mailstore.model import INBOX, RETENTION_SECONDS, Flag, NoSuchMailbox
+from mailhost.mailstore.account import charge, take_turn
+from mailhost.mailstore.labels import Labels
+from mailhost.mailstore.model import INBOX, RETENTION_SECONDS, Flag
+from mailhost.mailstore.placing import place_one
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Row, Tx
 
@@ -31,14 +32,9 @@ def restore_removed(tx: Tx, account_id: int, message_ids: Iterable[int], now: in
 
     Raises OverQuota.
     """
-    modseq = raise_modseq(tx, account_id)
-    homes = {
-        message_id: (mailbox_id, flags)
-        for message_id, mailbox_id, flags in tx.execute(
-            """select message_id, mailbox_id, flags from tombstone where account_id = :account_id order by modseq""",
-            account_id=account_id,
-        )
-    }
+    turn = take_turn(tx, account_id)
+    labels = Labels(tx, turn, now) if turn.is_gmail else None
+    homes = _last_homes(tx, account_id)
     restored = 0
     for message_id in message_ids:
         rows = tx.execute(
@@ -49,35 +45,47 @@ def restore_removed(tx: Tx, account_id: int, message_ids: Iterable[int], now: in
         )
         if rows:
             [(octets,)] = rows
-            mailbox_id, flags = homes.get(message_id, (0, 0))  # where it was is forgotten: INBOX
+            home = homes.get(message_id, _Home(0, 0, []))  # where it was is forgotten: INBOX
             charge(tx, account_id, octets, 1, retained=-octets)
-            _place_again(tx, account_id, mailbox_id, message_id, flags & ~Flag.DELETED, octets, modseq, now)
+            mailboxes = home.mailboxes[-1:] or [_inbox(tx, account_id)]
+            if labels is not None:
+                mailboxes = labels.homes(home.mailboxes, home.flags)
+            for mailbox_id in mailboxes:
+                place_one(tx, turn, mailbox_id, message_id, home.flags, octets, now)
             restored += 1
     return restored
 
 
-def _place_again(
-    tx: Tx, account_id: int, mailbox_id: int, message_id: int, flags: int, octets: int, modseq: int, now: int
-) -> None:
-    try:
-        load_mailbox(tx, account_id, mailbox_id)
-    except NoSuchMailbox:
-        [(mailbox_id,)] = tx.execute(
-            "select id from mailbox where account_id = :account_id and name = :name", account_id=account_id, name=INBOX
-        )
-    unseen = int(not flags & Flag.SEEN)
-    _, uid = take_uids(tx, account_id, mailbox_id, 1, modseq=modseq, octets=octets, unseen=unseen, deleted=0)
-    tx.execute(
-        """insert into placement (account_id, mailbox_id, uid, message_id, modseq, flags, saved_at)
-        values (:account_id, :mailbox_id, :uid, :message_id, :modseq, :flags, :now)""",
+@dataclass(slots=True)
+class _Home:
+    """Where a removed message stood last: the mailboxes it left at one modseq that are there still."""
+
+    modseq: int
+    flags: int
+    mailboxes: list[int]
+
+
+def _last_homes(tx: Tx, account_id: int) -> dict[int, _Home]:
+    homes: dict[int, _Home] = {}
+    for message_id, mailbox_id, modseq, flags, is_there in tx.execute(
+        """select message_id, mailbox_id, modseq, flags, case when mailbox.id is null then 0 else 1 end from tombstone
+        left join mailbox on mailbox.account_id = tombstone.account_id and mailbox.id = mailbox_id and is_selectable = 1
+        where tombstone.account_id = :account_id order by modseq, mailbox_id""",
         account_id=account_id,
-        mailbox_id=mailbox_id,
-        uid=uid,
-        message_id=message_id,
-        modseq=modseq,
-        flags=flags,
-        now=now,
+    ):
+        home = homes.get(message_id)
+        if home is None or home.modseq != modseq:
+            home = homes[message_id] = _Home(modseq, flags & ~Flag.DELETED, [])
+        if is_there:
+            home.mailboxes.append(mailbox_id)
+    return homes
+
+
+def _inbox(tx: Tx, account_id: int) -> int:
+    [(mailbox_id,)] = tx.execute(
+        "select id from mailbox where account_id = :account_id and name = :name", account_id=account_id, name=INBOX
     )
+    return int(mailbox_id)
 
 
 def accounts_to_sweep(tx: Tx) -> list[int]:

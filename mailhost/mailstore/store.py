@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 
-from mailhost.mailstore.account import raise_modseq, usage
+from mailhost.mailstore.account import Turn, take_turn, usage
 from mailhost.mailstore.flags import keyword_mask
+from mailhost.mailstore.labels import Labels, find_messages
 from mailhost.mailstore.mailboxes import load_mailbox, mailbox_topic, placements
 from mailhost.mailstore.model import Flag, Stored, UidRanges
+from mailhost.mailstore.placing import log_change
 from mailhost.mailstore.ranges import conditions, without
 from mailhost.storage.database import Tx
 
 ALL_BITS = (1 << 63) - 1
+_MOVING = int(Flag.FLAGGED | Flag.DELETED)
+"""Flags that say in which mailboxes a message stands, in the gmail layout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +34,18 @@ def store_flags(
     ranges: UidRanges,
     change: FlagChange,
     *,
+    now: int,
     unchanged_since: int | None = None,
     wants_rows: bool = True,
 ) -> Stored:
     """Change the flags of the messages inside the ranges. Raises NoSuchMailbox, TooManyKeywords.
 
     A message whose MODSEQ is above `unchanged_since` is left alone and named in `modified`. With `wants_rows` unset
-    the answer's `changed` is empty; else it holds every message in the ranges that was not `modified`.
+    the answer's `changed` is empty; else it holds every message in the ranges that was not `modified`. In the gmail
+    layout \\Flagged moves messages into Starred and out of it, and \\Deleted may take them away at once.
     """
-    modseq = raise_modseq(tx, account_id)
+    turn = take_turn(tx, account_id)
+    modseq = turn.modseq
     previous = load_mailbox(tx, account_id, mailbox_id).highest_modseq
     set_mask = change.set_flags | keyword_mask(tx, account_id, change.set_keywords, create=True)
     if change.replaces:
@@ -56,7 +63,22 @@ def store_flags(
         if wants_rows:
             changed += operation.rows(condition, parameters)
     operation.log_change()
+    if turn.is_gmail and (operation.set_mask | operation.clear_mask) & _MOVING and ranges:
+        operation.has_echo = _follow_flags(tx, turn, mailbox_id, ranges, now) or operation.has_echo
     return Stored(modseq, previous, operation.has_echo, changed, modified)
+
+
+def _follow_flags(tx: Tx, turn: Turn, mailbox_id: int, ranges: UidRanges, now: int) -> bool:
+    """Let the views follow; whether the mailbox itself may have lost something by it, which is told as news."""
+    labels = Labels(tx, turn, now)
+    found = find_messages(tx, turn.account_id, mailbox_id, ranges)
+    labels.follow_stars([message_id for _, message_id in found])
+    marked = []
+    if turn.auto_expunge:
+        marked = labels.expunge(
+            mailbox_id, find_messages(tx, turn.account_id, mailbox_id, ranges, flags=int(Flag.DELETED))
+        )
+    return bool(marked) or mailbox_id == labels.boxes.starred
 
 
 @dataclass(slots=True)
@@ -142,7 +164,7 @@ class _Operation:
     def log_change(self) -> None:
         """Leave the span behind for sessions that ask later what changed."""
         if self.last_uid:
-            self._log(self.mailbox_id, self.first_uid, self.last_uid)
+            log_change(self.tx, self.account_id, self.mailbox_id, self.modseq, self.first_uid, self.last_uid)
 
     def _difference(self, flag: Flag, without: int, count: int, *, when_set: int) -> int:
         # `without` of the `count` placements did not carry the flag before.
@@ -151,20 +173,6 @@ class _Operation:
         if self.clear_mask & flag:
             return -when_set * (count - without)
         return 0
-
-    def _log(self, mailbox_id: int, first_uid: int, last_uid: int) -> None:
-        self.tx.execute(
-            """insert into flag_change (account_id, mailbox_id, modseq, first_uid, last_uid)
-            values (:account_id, :mailbox_id, :modseq, :first_uid, :last_uid)
-            on conflict (account_id, mailbox_id, modseq) do update set
-                first_uid = case when flag_change.first_uid < :first_uid then flag_change.first_uid else :first_uid end,
-                last_uid = case when flag_change.last_uid > :last_uid then flag_change.last_uid else :last_uid end""",
-            account_id=self.account_id,
-            mailbox_id=mailbox_id,
-            modseq=self.modseq,
-            first_uid=first_uid,
-            last_uid=last_uid,
-        )
 
     def _has_siblings(self) -> bool:
         # Most accounts hold no message twice; then the search for siblings, which costs more than the STORE, is spared.
@@ -198,4 +206,4 @@ class _Operation:
         for mailbox_id, count, first, last, unseen in touched:
             self.has_echo = self.has_echo or mailbox_id == self.mailbox_id
             siblings.count(mailbox_id, count, unseen, 0)
-            self._log(mailbox_id, first, last)
+            log_change(self.tx, self.account_id, mailbox_id, self.modseq, first, last)

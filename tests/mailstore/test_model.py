@@ -181,7 +181,7 @@ async def test_the_store_agrees_with_a_dict(database: Database, blobs: Blobs, st
             case ("store", box, uids, set_, clear, replaces):
                 mailbox = mailstore.find_mailbox(tx, account, box)
                 change = FlagChange(set_, (), clear, (), replaces=replaces)
-                mailstore.store_flags(tx, account, mailbox.id, [(uid, uid) for uid in uids], change)
+                mailstore.store_flags(tx, account, mailbox.id, [(uid, uid) for uid in uids], change, now=NOW)
             case ("expunge", box, uids, only_deleted):
                 mailbox = mailstore.find_mailbox(tx, account, box)
                 ranges = [(uid, uid) for uid in uids]

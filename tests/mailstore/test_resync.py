@@ -84,7 +84,7 @@ async def test_changes_are_told_of_known_messages_only(database, account, put) -
         await put()
     inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
     change = mailstore.FlagChange(set_flags=1)
-    await database.write_relaxed(mailstore.store_flags, account, inbox.id, [(2, 2), (5, 5)], change)
+    await database.write_relaxed(mailstore.store_flags, account, inbox.id, [(2, 2), (5, 5)], change, now=NOW)
     await put()
     changed = await database.read(
         changed_inside, account, inbox.id, [(1, 3), (7, 9)], since=inbox.highest_modseq, uid_next=8

@@ -98,7 +98,7 @@ async def test_the_fifty_eighth_keyword_takes_the_bit_of_an_unused_one(database,
         await put(keywords=("another",))
     box = await inbox(database, account)
     change = FlagChange(clear_keywords=("K5",))
-    await database.write(mailstore.store_flags, account, box.id, [(uid, uid)], change)
+    await database.write(mailstore.store_flags, account, box.id, [(uid, uid)], change, now=NOW)
     await put(keywords=("another",))
     known = dict(await database.read(mailstore.load_keywords, account))
     assert "another" in known.values()
@@ -110,9 +110,15 @@ async def test_unchangedsince_leaves_newer_messages_alone(database, account, put
         await put()
     box = await inbox(database, account)
     since = box.highest_modseq
-    await database.write(mailstore.store_flags, account, box.id, [(2, 2)], FlagChange(set_flags=Flag.SEEN))
+    await database.write(mailstore.store_flags, account, box.id, [(2, 2)], FlagChange(set_flags=Flag.SEEN), now=NOW)
     stored = await database.write(
-        mailstore.store_flags, account, box.id, [(1, 3)], FlagChange(set_flags=Flag.FLAGGED), unchanged_since=since
+        mailstore.store_flags,
+        account,
+        box.id,
+        [(1, 3)],
+        FlagChange(set_flags=Flag.FLAGGED),
+        unchanged_since=since,
+        now=NOW,
     )
     assert stored.modified == [2]
     assert [uid for uid, _, _ in stored.changed] == [1, 3]
@@ -127,7 +133,7 @@ async def test_changes_are_told_after_the_log_was_trimmed(database, account, put
     def flip(tx: Tx) -> None:
         for turn in range(50):
             change = FlagChange(set_flags=1) if turn % 2 else FlagChange(clear_flags=1, set_flags=4)
-            mailstore.store_flags(tx, account, box.id, [(2, 2)], change, wants_rows=False)
+            mailstore.store_flags(tx, account, box.id, [(2, 2)], change, wants_rows=False, now=NOW)
         mailstore.trim_logs(tx, account, NOW, log_rows=10)
 
     await database.write(flip)

@@ -188,6 +188,7 @@ async def _mark_seen(database: Database, view: MailboxView, batch: Batch, column
         view.mailbox_id,
         as_ranges(unseen),
         FlagChange(set_flags=Flag.SEEN),
+        now=0,  # \\Seen puts a message nowhere
         wants_rows=False,
     )
     view.own_change(stored)

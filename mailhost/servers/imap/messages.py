@@ -130,6 +130,7 @@ async def _store(session: Session, command: Store) -> Answer:
             tells_modseq=session.knows_condstore,
             tells_uid=command.by_uid or session.knows_qresync,
             uid_only=session.uid_only,
+            now=int(session.services.clock()),
             limit=limit,
             tell=progress.at,
         )

@@ -34,6 +34,7 @@ async def store(
     tells_modseq: bool,
     tells_uid: bool,
     uid_only: bool = False,
+    now: int,
     limit: int,
     tell: Callable[[int, int], None],
 ) -> tuple[str | None, int | None]:
@@ -62,6 +63,7 @@ async def store(
             view.mailbox_id,
             piece,
             change,
+            now=now,
             unchanged_since=command.unchanged_since,
             wants_rows=wants_rows,
         )

@@ -1,0 +1,91 @@
+"""How an account shows its mail: classic folders, or labels as Gmail has them; and what its owner can set there."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from mailhost.mailstore.account import raise_modseq
+from mailhost.mailstore.mailboxes import find_mailbox, mailboxes_topic
+from mailhost.mailstore.model import NoSuchAccount
+from mailhost.storage.database import Tx
+
+MAX_FOLDER_LIMIT: Final = 1_000_000
+
+
+class Layout(Enum):
+    """The two ways to show an account's mail."""
+
+    CLASSIC = "classic"
+    """Folders: what is in none of them any more is removed."""
+    GMAIL = "gmail"
+    """Labels, with All Mail, Starred and Important as views."""
+
+
+class OnExpunge(Enum):
+    """What becomes of a message that is expunged from the last label IMAP shows; not asked where \\Deleted expunges."""
+
+    ARCHIVE = "archive"
+    TRASH = "trash"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSettings:
+    """What the owner of a gmail-layout account decides about IMAP.
+
+    `auto_expunge`: \\Deleted takes a label away at once; then `on_expunge` is not asked. `folder_limit`: a mailbox
+    shows its newest so many messages, 0 for all.
+    """
+
+    auto_expunge: bool = True
+    on_expunge: OnExpunge = OnExpunge.ARCHIVE
+    folder_limit: int = 0
+
+
+def layout_of(tx: Tx, account_id: int) -> Layout:
+    """The account's layout. Raises NoSuchAccount."""
+    rows = tx.execute(
+        "select layout from mail_account where account_id = :account_id and state = 'live'", account_id=account_id
+    )
+    if not rows:
+        raise NoSuchAccount
+    return Layout(rows[0][0])
+
+
+def label_settings(tx: Tx, account_id: int) -> LabelSettings:
+    """What the account's owner has set. Raises NoSuchAccount."""
+    rows = tx.execute(
+        """select auto_expunge, on_expunge, folder_limit from mail_account
+        where account_id = :account_id and state = 'live'""",
+        account_id=account_id,
+    )
+    if not rows:
+        raise NoSuchAccount
+    [(auto_expunge, on_expunge, folder_limit)] = rows
+    return LabelSettings(bool(auto_expunge), OnExpunge(on_expunge), folder_limit)
+
+
+def set_label_settings(tx: Tx, account_id: int, settings: LabelSettings) -> None:
+    """Change what the owner has set; it counts from the next command on. Raises NoSuchAccount."""
+    raise_modseq(tx, account_id)
+    tx.execute(
+        """update mail_account set auto_expunge = :auto_expunge, on_expunge = :on_expunge, folder_limit = :folder_limit
+        where account_id = :account_id""",
+        account_id=account_id,
+        auto_expunge=int(settings.auto_expunge),
+        on_expunge=settings.on_expunge.value,
+        folder_limit=settings.folder_limit,
+    )
+
+
+def show_mailbox(tx: Tx, account_id: int, name: str, *, is_shown: bool) -> None:
+    """Let LIST show a mailbox of the gmail layout, or leave it out. Raises NoSuchAccount, NoSuchMailbox."""
+    raise_modseq(tx, account_id)
+    mailbox = find_mailbox(tx, account_id, name)
+    tx.execute(
+        "update mailbox set is_shown = :is_shown where account_id = :account_id and id = :id",
+        account_id=account_id,
+        id=mailbox.id,
+        is_shown=int(is_shown),
+    )
+    tx.wake(mailboxes_topic(account_id))
