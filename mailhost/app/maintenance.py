@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from mailhost import mailstore, observe
+from mailhost.mailstore.conversations import complete_threads, tidy_threads
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.queue.sql import refers_to
 from mailhost.storage.blobs import Blobs
@@ -21,6 +22,7 @@ _FIRST: Final = 30.0  # seconds after the start, when clients that came back are
 _EVERY: Final = 900.0
 _STRAYS_EVERY: Final = 24 * 3600
 _INDEX_EVERY: Final = 24 * 3600
+_THREADS_EVERY: Final = 24 * 3600
 
 
 class Maintenance:
@@ -40,10 +42,12 @@ class Maintenance:
         self._index = index
         self._strays_at = 0
         self._index_at = 0
+        self._threads_at = 0
         self._tasks: tuple[Callable[[], Awaitable[None]], ...] = (
             self._expire_mail,
             self._sweep_blobs,
             self._tidy_index,
+            self._thread_mail,
             renew_certificate,
         )
 
@@ -84,6 +88,16 @@ class Maintenance:
         if now >= self._index_at:  # it compares all ids
             self._index_at = now + _INDEX_EVERY
             await self._index.tidy()
+
+    async def _thread_mail(self) -> None:
+        now = int(time.time())
+        is_time_to_tidy = now >= self._threads_at  # it looks at every key
+        if is_time_to_tidy:
+            self._threads_at = now + _THREADS_EVERY
+        for account_id in await self._database.read(mailstore.accounts_to_sweep):
+            await complete_threads(self._database, account_id)
+            if is_time_to_tidy:
+                await tidy_threads(self._database, account_id)
 
 
 def is_referenced(tx: Tx, digest: bytes) -> bool:

@@ -1,11 +1,25 @@
-"""What the search index says of a key: the bridge between it, the rows and the single message."""
+"""Which messages have what a key asks for: the bridge between search index, rows and the single message."""
 
 from dataclasses import dataclass
 
-from mailhost.protocols.imap.search import And, BodyContains, HeaderContains, Not, Or, SearchKey, TextContains
+from mailhost.protocols.imap.search import (
+    BodyContains,
+    EmailIs,
+    HeaderContains,
+    SearchKey,
+    TextContains,
+    ThreadIs,
+    leaves,
+)
 
 TextKey = HeaderContains | BodyContains | TextContains
 """A key that asks for text, which only the index or a look at the message can answer."""
+
+IdentityKey = EmailIs | ThreadIs
+"""A key that names messages by what they are called."""
+
+AnsweredKey = TextKey | IdentityKey
+"""A key whose answer is a set of messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +43,11 @@ class Answer:
         return True if self.is_exact else None
 
 
+def identity_keys(key: SearchKey) -> list[IdentityKey]:
+    """Every key of the tree that names messages."""
+    return [leaf for leaf in leaves(key) if isinstance(leaf, IdentityKey)]
+
+
 def text_keys(key: SearchKey) -> list[TextKey]:
     """Every key of the tree that asks for text."""
-    match key:
-        case HeaderContains() | BodyContains() | TextContains():
-            return [key]
-        case And(keys):
-            return [found for inner in keys for found in text_keys(inner)]
-        case Or(left, right):
-            return text_keys(left) + text_keys(right)
-        case Not(inner):
-            return text_keys(inner)
-        case _:
-            return []
+    return [leaf for leaf in leaves(key) if isinstance(leaf, TextKey)]

@@ -13,7 +13,7 @@ from typing import Final
 
 from mailhost import observe
 from mailhost.mailstore import textindex
-from mailhost.mailstore.answers import Answer, TextKey
+from mailhost.mailstore.answers import Answer, AnsweredKey, TextKey
 from mailhost.mailstore.append import ARRIVALS
 from mailhost.mailstore.matching import MAX_CONTENT
 from mailhost.mailstore.textindex import INDEXED_FIELDS, Document
@@ -68,7 +68,7 @@ class TextIndex:
         if self._index is not self._database:
             await self._index.close()
 
-    async def answers(self, account_id: int, keys: Iterable[TextKey]) -> dict[TextKey, Answer]:
+    async def answers(self, account_id: int, keys: Iterable[TextKey]) -> dict[AnsweredKey, Answer]:
         """What the index says of those keys that it can tell of; of the others a look at the messages must."""
         askable = [key for key in keys if _is_askable(key)]
         if not askable:
@@ -236,8 +236,10 @@ def _is_askable(key: TextKey) -> bool:
             return bool(parse_query(text).tokens)
 
 
-def _find(tx: Tx, account_id: int, keys: Sequence[TextKey], up_to: int, *, is_complete: bool) -> dict[TextKey, Answer]:
-    found: dict[TextKey, Answer] = {}
+def _find(
+    tx: Tx, account_id: int, keys: Sequence[TextKey], up_to: int, *, is_complete: bool
+) -> dict[AnsweredKey, Answer]:
+    found: dict[AnsweredKey, Answer] = {}
     for key in keys:
         is_exact = True
         match key:

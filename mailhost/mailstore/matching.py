@@ -17,6 +17,7 @@ from mailhost.protocols.imap.search import (
     ArrivedBefore,
     ArrivedWithin,
     BodyContains,
+    EmailIs,
     HasFlag,
     HasKeyword,
     HeaderContains,
@@ -31,6 +32,7 @@ from mailhost.protocols.imap.search import (
     SentDay,
     Smaller,
     TextContains,
+    ThreadIs,
     UidIn,
 )
 from mailhost.storage.database import Row
@@ -76,6 +78,8 @@ class Candidate:
                 answer = self._scope.answers.get(key)
                 verdict = None if answer is None else answer.about(self.message_id)
                 return self._text_matches(key) if verdict is None else verdict
+            case EmailIs() | ThreadIs():
+                return self._scope.answers[key].about(self.message_id)
             case _:
                 return self._row_matches(key)
 

@@ -122,6 +122,9 @@ def erase_expired(tx: Tx, blobs: Blobs, account_id: int, now: int, *, everything
 
 def _erase(tx: Tx, blobs: Blobs, account_id: int, message_id: int, digest: bytes, octets: int) -> None:
     tx.execute("delete from message where account_id = :account_id and id = :id", account_id=account_id, id=message_id)
+    tx.execute(
+        "delete from thread where account_id = :account_id and message_id = :id", account_id=account_id, id=message_id
+    )
     charge(tx, account_id, 0, 0, retained=-octets)
     blobs.release(tx, digest)
 
@@ -186,6 +189,6 @@ def drop_store(tx: Tx, blobs: Blobs, account_id: int) -> None:
         blobs.release(tx, digest)
     for table in ("placement", "tombstone", "flag_change", "message", "mailbox", "subscription", "keyword"):
         tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)  # noqa: S608
-    for table in ("sent_copy", "mail_account"):
+    for table in ("sent_copy", "thread", "thread_key", "mail_account"):
         tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)  # noqa: S608
     tx.wake(f"mailboxes:{account_id}")

@@ -5,7 +5,7 @@ from typing import Final
 
 from mailhost.storage.database import Row, Tx
 
-_FROM_PLACEMENT: Final = frozenset({"uid", "modseq", "flags", "message_id", "saved_at"})
+_FROM_PLACEMENT: Final = frozenset({"uid", "modseq", "flags", "message_id", "saved_at", "account_id"})
 _FROM_MESSAGE: Final = frozenset(
     {
         "blob",
@@ -105,18 +105,22 @@ def live_uids(tx: Tx, account_id: int, mailbox_id: int, uid_next: int, since: in
 
 @lru_cache(maxsize=256)
 def _select(columns: tuple[str, ...], table: str) -> str:
-    unknown = set(columns) - _FROM_PLACEMENT - _FROM_MESSAGE
+    unknown = set(columns) - _FROM_PLACEMENT - _FROM_MESSAGE - {"thread_id"}
     if unknown:
         raise ValueError(f"no such column: {unknown}")
     names = []
     for column in columns:
         if column == "saved_at" and table == "tombstone":
             names.append("cast(null as bigint)")  # tombstones do not keep it
+        elif column == "thread_id":
+            names.append("coalesce(thread.thread_id, placed.message_id)")
         else:
             names.append(("message." if column in _FROM_MESSAGE else "placed.") + column)
     join = ""
     if not _FROM_MESSAGE.isdisjoint(columns):
         join = "join message on message.account_id = placed.account_id and message.id = placed.message_id"
+    if "thread_id" in columns:
+        join += " left join thread on thread.account_id = placed.account_id and thread.message_id = placed.message_id"
     return f"""select {", ".join(names)} from {table} as placed {join}
         where placed.account_id = :account_id and placed.mailbox_id = :mailbox_id
             and placed.uid between :first_uid and :last_uid

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
-from mailhost.mailstore.answers import Answer, TextKey
+from mailhost.mailstore.answers import Answer, AnsweredKey
 from mailhost.mailstore.flags import Keywords
 from mailhost.mailstore.model import SYSTEM_FLAGS, UidRanges
 from mailhost.protocols.imap.search import (
@@ -18,6 +18,7 @@ from mailhost.protocols.imap.search import (
     ArrivedBefore,
     ArrivedWithin,
     BodyContains,
+    EmailIs,
     HasFlag,
     HasKeyword,
     HeaderContains,
@@ -32,7 +33,9 @@ from mailhost.protocols.imap.search import (
     SentDay,
     Smaller,
     TextContains,
+    ThreadIs,
     UidIn,
+    leaves,
 )
 from mailhost.storage.database import Engine, Row, Tx
 
@@ -70,7 +73,7 @@ class Scope:
         keywords: Keywords,
         sets: Mapping[int, UidRanges],
         now: int,
-        answers: Mapping[TextKey, Answer] | None = None,
+        answers: Mapping[AnsweredKey, Answer] | None = None,
         engine: Engine = "sqlite",
     ) -> None:
         self._sets = sets
@@ -111,7 +114,7 @@ class Condition:
     def _few(self, key: SearchKey) -> Answer | None:
         """An answer that names few messages, where only those it names can pass."""
         keys = key.keys if isinstance(key, And) else (key,)
-        answers = [self._scope.answers.get(each) for each in keys if isinstance(each, TextKey)]
+        answers = [self._scope.answers.get(each) for each in keys if isinstance(each, AnsweredKey)]
         few = [answer for answer in answers if answer and answer.is_complete and len(answer.ids) <= _FEW]
         return min(few, key=lambda answer: len(answer.ids), default=None)
 
@@ -125,7 +128,7 @@ class Condition:
                 return f"({self._translate(left, above=above)} or {self._translate(right, above=above)})"
             case Not(inner):
                 return f"not {self._translate(inner, above=not above)}"
-            case HeaderContains() | BodyContains() | TextContains():
+            case HeaderContains() | BodyContains() | TextContains() | EmailIs() | ThreadIs():
                 return self._answered(self._scope.answers.get(key), above=above)
             case UidIn() | NumberIn():
                 return self._ranges(self._scope.ranges_of(key), above=above)
@@ -250,14 +253,4 @@ def day_number(day: date) -> int:
 
 def set_keys(key: SearchKey) -> list[UidIn | NumberIn]:
     """Every set in the tree; the session says what each means."""
-    match key:
-        case UidIn() | NumberIn():
-            return [key]
-        case And(keys):
-            return [found for inner in keys for found in set_keys(inner)]
-        case Or(left, right):
-            return set_keys(left) + set_keys(right)
-        case Not(inner):
-            return set_keys(inner)
-        case _:
-            return []
+    return [leaf for leaf in leaves(key) if isinstance(leaf, UidIn | NumberIn)]

@@ -17,6 +17,8 @@ class Attribute(Enum):
     MODSEQ = b"MODSEQ"
     SAVEDATE = b"SAVEDATE"
     PREVIEW = b"PREVIEW"
+    EMAILID = b"EMAILID"
+    THREADID = b"THREADID"
 
 
 class Text(Enum):

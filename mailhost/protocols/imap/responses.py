@@ -143,7 +143,7 @@ def root_line(command: str = "LIST") -> bytes:
     return b'* %s (\\Noselect) "%s" ""\r\n' % (command.encode(), DELIMITER.encode())
 
 
-def status(name: str, values: Mapping[StatusItem, int], *, utf8: bool) -> bytes:
+def status(name: str, values: Mapping[StatusItem, int | str], *, utf8: bool) -> bytes:
     """`* STATUS "name" (MESSAGES 3 …)`."""
     items = " ".join(f"{item.value} {value}" for item, value in values.items())
     return b"* STATUS %s (%s)\r\n" % (mailbox(name, utf8=utf8), items.encode())

@@ -1,9 +1,11 @@
 """What SEARCH asks: a tree of keys that the mail store evaluates (RFC 9051 §6.4.4)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum, auto
 
+from mailhost.protocols.imap.objects import ObjectId
 from mailhost.protocols.imap.sets import SequenceSet
 
 
@@ -162,6 +164,20 @@ class ModseqSince:
     modseq: int
 
 
+@dataclass(frozen=True, slots=True)
+class EmailIs:
+    """The message is this one (RFC 8474 EMAILID)."""
+
+    id: ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadIs:
+    """The message belongs to this conversation (RFC 8474 THREADID)."""
+
+    id: ObjectId
+
+
 SearchKey = (
     All
     | And
@@ -182,19 +198,31 @@ SearchKey = (
     | NumberIn
     | UidIn
     | ModseqSince
+    | EmailIs
+    | ThreadIs
 )
+
+
+def leaves(key: SearchKey) -> Iterator[SearchKey]:
+    """Every key of the tree that holds no others, from left to right."""
+    match key:
+        case And(keys):
+            for inner in keys:
+                yield from leaves(inner)
+        case Or(left, right):
+            yield from leaves(left)
+            yield from leaves(right)
+        case Not(inner):
+            yield from leaves(inner)
+        case _:
+            yield key
 
 
 def asks_modseq(key: SearchKey) -> bool:
     """Whether MODSEQ stands anywhere in the tree: the answer then names the highest one (RFC 7162 §3.1.5)."""
-    match key:
-        case ModseqSince():
-            return True
-        case And(keys):
-            return any(asks_modseq(inner) for inner in keys)
-        case Or(left, right):
-            return asks_modseq(left) or asks_modseq(right)
-        case Not(inner):
-            return asks_modseq(inner)
-        case _:
-            return False
+    return any(isinstance(leaf, ModseqSince) for leaf in leaves(key))
+
+
+def asks_threads(key: SearchKey) -> bool:
+    """Whether the tree asks for a conversation."""
+    return any(isinstance(leaf, ThreadIs) for leaf in leaves(key))

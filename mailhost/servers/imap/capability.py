@@ -17,6 +17,7 @@ _SIGNED_IN: Final = (
     "MOVE",
     "CONDSTORE",
     "QRESYNC",
+    "OBJECTID",
     "ESEARCH",
     "SEARCHRES",
     "WITHIN",

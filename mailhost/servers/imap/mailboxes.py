@@ -1,4 +1,4 @@
-"""CREATE, DELETE, RENAME, SUBSCRIBE, STATUS (RFC 9051 §6.3)."""
+"""CREATE, DELETE, RENAME, SUBSCRIBE, STATUS (RFC 9051 §6.3, RFC 8474)."""
 
 from mailhost.mailstore.copy import move
 from mailhost.mailstore.expunge import delete_mailbox
@@ -21,6 +21,7 @@ from mailhost.protocols.imap.commands import (
     StatusItem,
     Subscribe,
 )
+from mailhost.protocols.imap.objects import mailbox_id
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.progress import Progress
 from mailhost.servers.imap.selecting import leave
@@ -33,8 +34,8 @@ async def create(session: Session, command: Create) -> Answer:
     if len(command.special_uses) > 1:
         raise SpecialUseRefused("A mailbox has one special use here.")
     special_use = "".join(command.special_uses)
-    await session.services.database.write(create_mailbox, session.account_id, command.mailbox, special_use)
-    return completed("CREATE")
+    created = await session.services.database.write(create_mailbox, session.account_id, command.mailbox, special_use)
+    return Answer("OK", f"MAILBOXID ({mailbox_id(session.account_id, created.id)})", "CREATE completed.")
 
 
 async def delete(session: Session, command: Delete) -> Answer:
@@ -101,7 +102,7 @@ async def say_status(session: Session, account_id: int, mailbox: Mailbox, items:
     if StatusItem.DELETED_STORAGE in items and mailbox.deleted:
         # No counter is kept of it: hardly anybody asks, and every STORE would have to sum sizes.
         deleted_octets = await session.services.database.read(octets_of_deleted, account_id, mailbox.id)
-    values = {
+    values: dict[StatusItem, int | str] = {
         StatusItem.MESSAGES: mailbox.messages,
         StatusItem.RECENT: 0,
         StatusItem.UIDNEXT: mailbox.uid_next,
@@ -112,6 +113,7 @@ async def say_status(session: Session, account_id: int, mailbox: Mailbox, items:
         StatusItem.DELETED: mailbox.deleted,
         StatusItem.DELETED_STORAGE: deleted_octets,
         StatusItem.APPENDLIMIT: session.services.settings.append_limit,
+        StatusItem.MAILBOXID: f"({mailbox_id(account_id, mailbox.id)})",
     }
     line = responses.status(mailbox.name, {item: values[item] for item in items}, utf8=session.connection.utf8)
     await session.say(line)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import assert_never
 
+from mailhost.mailstore.conversations import complete_threads
 from mailhost.mailstore.mailboxes import find_selectable
 from mailhost.mailstore.model import NoSuchMailbox, NotSelectable
 from mailhost.mailstore.resync import vanished_since
@@ -75,6 +76,8 @@ async def _fetch(session: Session, command: Fetch) -> Answer:
     if Attribute.MODSEQ in command.items:
         session.knows_condstore = True
     services = session.services
+    if Attribute.THREADID in command.items:
+        await complete_threads(services.database, session.selected.account_id)
     if command.vanished:
         if not session.knows_qresync:
             return Answer("BAD", None, "VANISHED needs ENABLE QRESYNC before it.")

@@ -15,6 +15,7 @@ from mailhost.message.dates import internal_date_text
 from mailhost.message.headers import CACHED_FIELDS, field_mask, select_cached
 from mailhost.message.structure import body_of
 from mailhost.protocols.imap.fetch import Attribute, Binary, FetchItem, Section, Text
+from mailhost.protocols.imap.objects import EMAILID_TEMPLATE, THREADID_TEMPLATE
 from mailhost.protocols.imap.responses import string
 from mailhost.storage.database import Column, Tx
 
@@ -32,6 +33,8 @@ _COLUMN: Final[dict[Attribute, str]] = {
     Attribute.MODSEQ: "modseq",
     Attribute.SAVEDATE: "saved_at",
     Attribute.PREVIEW: "preview",
+    Attribute.EMAILID: "message_id",
+    Attribute.THREADID: "thread_id",
 }
 
 RowItem = Attribute | Section
@@ -207,6 +210,10 @@ class _Builder:
         match item:
             case Attribute.UID | Attribute.SIZE:
                 self.words(item.value + b" %d", column)
+            case Attribute.EMAILID:
+                self.words(EMAILID_TEMPLATE, self._read("account_id"), column)
+            case Attribute.THREADID:
+                self.words(THREADID_TEMPLATE, self._read("account_id"), column)
             case Attribute.MODSEQ:
                 self.words(item.value + b" (%d)", column)
             case Attribute.FLAGS:

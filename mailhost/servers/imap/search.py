@@ -4,7 +4,8 @@ import asyncio
 from array import array
 from collections.abc import Mapping, Sequence
 
-from mailhost.mailstore.answers import text_keys
+from mailhost.mailstore.answers import identity_keys, text_keys
+from mailhost.mailstore.conversations import complete_threads, identified
 from mailhost.mailstore.flags import load_keywords
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.mailstore.matching import MAX_CONTENT, Candidate
@@ -13,7 +14,7 @@ from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Search, Sort, Thread
 from mailhost.protocols.imap.fetch import Window
-from mailhost.protocols.imap.search import ReturnOption, SearchKey, UidIn, asks_modseq
+from mailhost.protocols.imap.search import ReturnOption, SearchKey, UidIn, asks_modseq, asks_threads
 from mailhost.servers.imap.sort import in_order, in_threads
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.blobs import Blobs
@@ -101,6 +102,10 @@ async def _scope(
     now: int,
 ) -> Scope:
     answers = await index.answers(view.account_id, text_keys(key))
+    if named := identity_keys(key):
+        if asks_threads(key):
+            await complete_threads(database, view.account_id)
+        answers |= await database.read(identified, view.account_id, named)
     view.keywords = await database.point(load_keywords, view.account_id)
     return Scope(view.keywords, sets, now, answers, database.engine)
 

@@ -9,6 +9,7 @@ from mailhost.mailstore.model import MAX_UID, Mailbox, UidRange
 from mailhost.mailstore.resync import changed_inside, vanished_since
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Close, Expunge, Resync, Select
+from mailhost.protocols.imap.objects import mailbox_id
 from mailhost.protocols.imap.sets import Ranges
 from mailhost.servers.imap.answers import UID_REQUIRED, Answer, completed
 from mailhost.servers.imap.notices import flags_in_use, tell_flags, tell_news
@@ -53,6 +54,7 @@ async def select(session: Session, command: Select) -> Answer:
                 b"" if session.speaks_rev2 else b"* 0 RECENT\r\n",
                 responses.untagged("OK", "Predicted next UID.", f"UIDNEXT {mailbox.uid_next}"),
                 responses.untagged("OK", "Highest.", f"HIGHESTMODSEQ {mailbox.highest_modseq}"),
+                responses.untagged("OK", "Its id.", f"MAILBOXID ({mailbox_id(session.account_id, mailbox.id)})"),
             )
         )
     )

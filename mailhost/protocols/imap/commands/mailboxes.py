@@ -8,7 +8,7 @@ from mailhost.protocols.imap.sets import SequenceSet
 
 
 class StatusItem(Enum):
-    """What STATUS tells of a mailbox (RFC 9051 §6.3.11, RFC 7162, RFC 7889, RFC 8438)."""
+    """What STATUS tells of a mailbox (RFC 9051 §6.3.11, RFC 7162, RFC 7889, RFC 8438, RFC 8474)."""
 
     MESSAGES = "MESSAGES"
     RECENT = "RECENT"
@@ -20,6 +20,7 @@ class StatusItem(Enum):
     DELETED = "DELETED"
     DELETED_STORAGE = "DELETED-STORAGE"
     APPENDLIMIT = "APPENDLIMIT"
+    MAILBOXID = "MAILBOXID"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""SEARCH and its keys (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162 §3.1.5, RFC 8514, RFC 9394)."""
+"""SEARCH and its keys (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162 §3.1.5, RFC 8474 …)."""
 
 from collections.abc import Callable
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 from mailhost.protocols.imap.commands import Search
 from mailhost.protocols.imap.fetch import Window
 from mailhost.protocols.imap.flags import InvalidFlag, parse_flag
+from mailhost.protocols.imap.objects import ObjectId, parse_object_id
 from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, Cursor, Refusal
 from mailhost.protocols.imap.parsing.dates import parse_day
 from mailhost.protocols.imap.search import (
@@ -15,6 +16,7 @@ from mailhost.protocols.imap.search import (
     ArrivedBefore,
     ArrivedWithin,
     BodyContains,
+    EmailIs,
     HasFlag,
     HasKeyword,
     HeaderContains,
@@ -30,6 +32,7 @@ from mailhost.protocols.imap.search import (
     SentDay,
     Smaller,
     TextContains,
+    ThreadIs,
     UidIn,
 )
 from mailhost.protocols.imap.sets import MAX_NUMBER, SequenceSet
@@ -129,6 +132,11 @@ class _Reader:
             return _NOTHING
         return UidIn(SequenceSet(((min(nearest, other), max(nearest, other)),)))
 
+    def object_id(self, kind: str, make: Callable[[ObjectId], SearchKey]) -> SearchKey:
+        self.cursor.space()
+        found = parse_object_id(kind, self.cursor.astring().decode("ascii", "replace"))
+        return _NOTHING if found is None else make(found)
+
     def modseq(self) -> ModseqSince:
         """The entry name and type some clients give change nothing: one modseq stands for all flags of a message."""
         self.cursor.space()
@@ -217,6 +225,8 @@ _KEYS: Final[dict[bytes, Callable[[_Reader], SearchKey]]] = {
     b"UIDAFTER": lambda reader: reader.uids_between(1, MAX_NUMBER),
     b"UIDBEFORE": lambda reader: reader.uids_between(-1, 1),
     b"MODSEQ": _Reader.modseq,
+    b"EMAILID": lambda reader: reader.object_id("M", EmailIs),
+    b"THREADID": lambda reader: reader.object_id("T", ThreadIs),
 }
 
 

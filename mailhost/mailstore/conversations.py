@@ -1,0 +1,181 @@
+"""Conversations: each message gets its thread once and for good (RFC 8474 §5.2), behind the deliveries.
+
+A thread has the id of its first message. Messages are looked at by rising id, so it makes no difference when that is
+done: before an answer that names threads, and now and then. A message belongs to the oldest thread that knows one of
+its keys; what it is known by is left behind for those that follow.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from mailhost.mailstore.account import raise_modseq
+from mailhost.mailstore.answers import Answer, AnsweredKey, IdentityKey
+from mailhost.message.conversation import CONVERSATION_FIELDS, ConversationKeys, conversation_keys
+from mailhost.message.headers import first_values, parse_fields, unpack_fields
+from mailhost.protocols.imap.search import EmailIs
+from mailhost.storage.database import Database, Row, Tx
+
+SUBJECT_SECONDS: Final = 30 * 86_400
+"""An answer that names no message we know belongs to what the same people wrote under its subject this long ago."""
+_BATCH: Final = 100
+_KEYS_AT_ONCE: Final = 500
+_TIDY_PAGE: Final = 2_000
+_EVERY_ID: Final = (1 << 63) - 1
+
+
+async def complete_threads(database: Database, account_id: int) -> None:
+    """Give every message of the account its thread: before an answer that names threads. Raises NoSuchAccount."""
+    while await database.point(_is_behind, account_id):
+        await database.write(_thread_some, account_id)
+
+
+def _is_behind(tx: Tx, account_id: int) -> bool:
+    rows = tx.execute(
+        """select 1 from mail_account
+        where account_id = :account_id and threaded_to < next_message_id - 1 and state = 'live'""",
+        account_id=account_id,
+    )
+    return bool(rows)
+
+
+def _thread_some(tx: Tx, account_id: int) -> None:
+    """The oldest messages that have no thread, a batch of them."""
+    raise_modseq(tx, account_id)
+    [(done, newest)] = tx.execute(
+        "select threaded_to, next_message_id - 1 from mail_account where account_id = :account_id",
+        account_id=account_id,
+    )
+    rows = tx.execute(
+        """select id, internal_date, fields from message
+        where account_id = :account_id and id > :done order by id limit :limit""",
+        account_id=account_id,
+        done=done,
+        limit=_BATCH,
+    )
+    threads = _threads(tx, account_id, rows)
+    tx.execute_many(
+        "insert into thread (account_id, message_id, thread_id) values (:account_id, :message_id, :thread_id)",
+        [
+            {"account_id": account_id, "message_id": message_id, "thread_id": thread_id}
+            for message_id, thread_id in threads.items()
+        ],
+    )
+    tx.execute(
+        "update mail_account set threaded_to = :threaded_to where account_id = :account_id",
+        account_id=account_id,
+        threaded_to=rows[-1][0] if len(rows) == _BATCH else newest,
+    )
+
+
+def _threads(tx: Tx, account_id: int, rows: list[Row]) -> dict[int, int]:
+    """Message id → thread id for (id, INTERNALDATE, fields); what the messages are known by is learnt."""
+    read = [(message_id, dated, _keys(fields)) for message_id, dated, fields in rows]
+    known = _Known(tx, account_id, {key for _, _, keys in read for key in (*keys.named, keys.subject)} - {None})
+    threads = {message_id: known.place(message_id, dated, keys) for message_id, dated, keys in read}
+    known.save()
+    return threads
+
+
+def _keys(fields: bytes) -> ConversationKeys:
+    return conversation_keys(first_values(parse_fields(unpack_fields(fields)), CONVERSATION_FIELDS))
+
+
+class _Known:
+    """What is known by which key, for one batch: (thread id, date) of those that are there and those to be learnt."""
+
+    def __init__(self, tx: Tx, account_id: int, keys: "set[int | None]") -> None:
+        self._tx = tx
+        self._account_id = account_id
+        self._new: set[int] = set()
+        self._places: dict[int | None, tuple[int, int]] = {}
+        wanted = list(keys)
+        for start in range(0, len(wanted), _KEYS_AT_ONCE):
+            piece = {f"k{number}": key for number, key in enumerate(wanted[start : start + _KEYS_AT_ONCE])}
+            rows = tx.execute(
+                f"""select key, thread_id, dated from thread_key
+                where account_id = :account_id and key in ({", ".join(f":{name}" for name in piece)})""",  # noqa: S608
+                account_id=account_id,
+                **piece,
+            )
+            self._places.update((key, (thread_id, dated)) for key, thread_id, dated in rows)
+
+    def place(self, message_id: int, dated: int, keys: ConversationKeys) -> int:
+        """The thread of the next message."""
+        threads = [self._places[key][0] for key in keys.named if key in self._places]
+        if not threads and keys.is_reply and keys.subject in self._places:
+            thread_id, last = self._places[keys.subject]
+            if abs(dated - last) <= SUBJECT_SECONDS:
+                threads = [thread_id]
+        thread_id = min(threads, default=message_id)
+        for key in keys.named:
+            if key not in self._places:
+                self._learn(key, thread_id, dated)
+        if keys.subject is not None:
+            self._learn(keys.subject, thread_id, dated)
+        return thread_id
+
+    def _learn(self, key: int, thread_id: int, dated: int) -> None:
+        self._new.add(key)
+        self._places[key] = (thread_id, dated)
+
+    def save(self) -> None:
+        """Write what was learnt."""
+        self._tx.execute_many(
+            """insert into thread_key (account_id, key, thread_id, dated)
+            values (:account_id, :key, :thread_id, :dated)
+            on conflict (account_id, key) do update set thread_id = excluded.thread_id, dated = excluded.dated""",
+            [
+                {"account_id": self._account_id, "key": key, "thread_id": thread_id, "dated": dated}
+                for key in self._new
+                for thread_id, dated in (self._places[key],)
+            ],
+        )
+
+
+def identified(tx: Tx, account_id: int, keys: Iterable[IdentityKey]) -> dict[AnsweredKey, Answer]:
+    """Which messages of the account each key names; the threads are complete."""
+    return {key: Answer(_ids(tx, account_id, key), _EVERY_ID, is_complete=True, is_exact=True) for key in keys}
+
+
+def _ids(tx: Tx, account_id: int, key: IdentityKey) -> frozenset[int]:
+    if key.id.account_id not in {None, account_id}:
+        return frozenset()
+    if isinstance(key, EmailIs):
+        return frozenset({key.id.number})
+    rows = tx.execute(
+        "select message_id from thread where account_id = :account_id and thread_id = :thread_id",
+        account_id=account_id,
+        thread_id=key.id.number,
+    )
+    return frozenset(message_id for (message_id,) in rows)
+
+
+async def tidy_threads(database: Database, account_id: int) -> None:
+    """Forget what conversations were known by of which no message is left."""
+    after = -(1 << 63)
+    while (last := await database.read(_end_of_page, account_id, after)) is not None:
+        await database.write_relaxed(_forget_lost, account_id, after, last)
+        after = last
+
+
+def _end_of_page(tx: Tx, account_id: int, after: int) -> int | None:
+    [(last,)] = tx.execute(
+        """select max(key) from (select key from thread_key
+            where account_id = :account_id and key > :after order by key limit :limit) as page""",
+        account_id=account_id,
+        after=after,
+        limit=_TIDY_PAGE,
+    )
+    return None if last is None else int(last)
+
+
+def _forget_lost(tx: Tx, account_id: int, after: int, last: int) -> None:
+    raise_modseq(tx, account_id)
+    tx.execute(
+        """delete from thread_key where account_id = :account_id and key > :after and key <= :last
+            and not exists (select 1 from thread where thread.account_id = thread_key.account_id
+                and thread.thread_id = thread_key.thread_id)""",
+        account_id=account_id,
+        after=after,
+        last=last,
+    )
