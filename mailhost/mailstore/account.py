@@ -9,6 +9,11 @@ MODSEQ_JUMP = 1_000_000
 """Added to every modseq after an unclean stop: more than can have been told in the second that a power cut may take."""
 
 
+def store_topic(account_id: int) -> str:
+    """Woken by every change in the account's mail store."""
+    return f"store:{account_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One change of an account: its modseq, and what the account's row says of labels (see layout.py)."""
@@ -47,6 +52,7 @@ def take_turn(tx: Tx, account_id: int) -> Turn:
     )
     if not rows:
         raise NoSuchAccount
+    tx.wake(store_topic(account_id))
     return Turn(account_id, *rows[0])
 
 
@@ -77,6 +83,7 @@ def admit(tx: Tx, account_id: int, octets: int, count: int) -> tuple[Turn, int]:
         raise NeverFits if octets > quota else OverQuota
     if not has_room:
         raise OverQuota
+    tx.wake(store_topic(account_id))
     return Turn(account_id, *row), first_id
 
 

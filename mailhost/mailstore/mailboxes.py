@@ -39,7 +39,7 @@ COLUMNS = """id, name, uid_validity, uid_next, highest_modseq, messages, unseen,
 
 
 def mailboxes_topic(account_id: int) -> str:
-    """Woken when the account's list of mailboxes changes."""
+    """Woken when the account's list of mailboxes or subscriptions changes."""
     return f"mailboxes:{account_id}"
 
 
@@ -209,6 +209,17 @@ def list_mailboxes(tx: Tx, account_id: int) -> list[Mailbox]:
     return [_mailbox(row) for row in rows]
 
 
+def changed_mailboxes(tx: Tx, account_id: int, since: int) -> list[Mailbox]:
+    """The mailboxes in which something happened to messages after modseq `since`, by name."""
+    rows = tx.execute(
+        f"""select {COLUMNS} from mailbox
+        where account_id = :account_id and highest_modseq > :since and is_selectable = 1 order by name""",  # noqa: S608
+        account_id=account_id,
+        since=since,
+    )
+    return [_mailbox(row) for row in rows]
+
+
 def rename_mailbox(tx: Tx, account_id: int, old: str, new: str) -> None:
     """Rename a mailbox with everything below it; UIDVALIDITY stays. INBOX cannot be renamed here (RFC 9051 §6.3.6).
 
@@ -257,6 +268,7 @@ def subscribe(tx: Tx, account_id: int, name: str) -> None:
         account_id=account_id,
         name=canonical_name(name),
     )
+    tx.wake(mailboxes_topic(account_id))
 
 
 def unsubscribe(tx: Tx, account_id: int, name: str) -> None:
@@ -266,6 +278,7 @@ def unsubscribe(tx: Tx, account_id: int, name: str) -> None:
         account_id=account_id,
         name=canonical_name(name),
     )
+    tx.wake(mailboxes_topic(account_id))
 
 
 def subscriptions(tx: Tx, account_id: int) -> set[str]:

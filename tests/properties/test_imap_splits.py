@@ -33,6 +33,7 @@ LINES = [
     b"t REPLACE * {1+}\r\nx (\\Draft) {3+}\r\nabc\r\n",
     b"u UID REPLACE 7 x {3}\r\nabc {3+}\r\nabc\r\n",
     b"v COMPRESS DEFLATE\r\n",
+    b"v NOTIFY SET STATUS (SUBTREE ({1+}\r\na b) (MailboxName)) (SELECTED (MessageNew (UID) MessageExpunge))\r\n",
     b'w APPEND x CATENATE (URL "/a;UID=1" TEXT ~{3}\r\nabc URL {4+}\r\n/b/c UTF8 (~{2+}\r\nyz)) CATENATE (URL a) {1+}'
     b"\r\nz\r\n",
     b'x UID REPLACE 7 {1+}\r\nx CATENATE (URL "a")\r\n',
@@ -127,6 +128,7 @@ SHAPES = st.text('()[]{}<>"\\ *%.:,0123456789abcEFTUID+-&~\r\n\x00\u00fc', max_s
             "CREATE x ",
             "UID FETCH 1 ",
             "FETCH 1 BINARY[",
+            "NOTIFY SET (",
         ]
     ),
     SHAPES,

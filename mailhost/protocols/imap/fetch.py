@@ -1,6 +1,6 @@
 """What FETCH asks: data items and body sections (RFC 9051 §6.4.5)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -79,6 +79,12 @@ class Window:
 
 
 FetchItem = Attribute | Section | Binary
+
+
+def without_seen(items: tuple[FetchItem, ...]) -> tuple[FetchItem, ...]:
+    """The same items, as PEEK where they would set \\Seen."""
+    return tuple(item if isinstance(item, Attribute) else replace(item, sets_seen=False) for item in items)
+
 
 FAST: tuple[Attribute, ...] = (Attribute.FLAGS, Attribute.INTERNALDATE, Attribute.SIZE)
 ALL: tuple[Attribute, ...] = (*FAST, Attribute.ENVELOPE)

@@ -179,6 +179,7 @@ async def _replace(session: Session, mailbox: Mailbox, message: NewMessage, old:
         )
     except NoSuchMailbox:
         return _DELETED_MEANWHILE
+    _note(session, mailbox, appended)
     # The client must know the new message before it hears that the old one is gone (RFC 8508 §3.3).
     await session.say(responses.untagged("OK", "The new message is in place.", _append_uid(appended)))
     return completed("REPLACE")
@@ -197,7 +198,13 @@ async def _place(session: Session, mailbox: Mailbox, messages: list[NewMessage])
         )
     except NoSuchMailbox:
         return _DELETED_MEANWHILE
+    _note(session, mailbox, appended)
     return Answer("OK", _append_uid(appended), "APPEND completed.")
+
+
+def _note(session: Session, mailbox: Mailbox, appended: Appended) -> None:
+    if session.watching is not None:
+        session.watching.note_own(mailbox.id, appended.uids)
 
 
 def _append_uid(appended: Appended) -> str:

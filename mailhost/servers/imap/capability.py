@@ -41,6 +41,7 @@ _SIGNED_IN: Final = (
     "STATUS=SIZE",
     "UIDONLY",
     "INPROGRESS",
+    "NOTIFY",
     "UNAUTHENTICATE",
     "COMPRESS=DEFLATE",
 )

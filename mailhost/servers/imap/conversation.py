@@ -30,6 +30,7 @@ from mailhost.protocols.imap.commands import (
     MessageCommand,
     Namespace,
     Noop,
+    Notify,
     Rename,
     Search,
     Select,
@@ -61,7 +62,7 @@ from mailhost.servers.imap import capability, enable, listing, mailboxes, messag
 from mailhost.servers.imap.answers import MAY_ONLY_READ, Answer, answer_for, completed
 from mailhost.servers.imap.append import append
 from mailhost.servers.imap.idle import idle
-from mailhost.servers.imap.notices import tell_news
+from mailhost.servers.imap.notify import next_event, notify, tell_events
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import MailboxGone, ViewBroken
 from mailhost.servers.serving import SessionOver
@@ -74,8 +75,8 @@ async def converse(session: Session) -> None:
     greeting = f"Mailhost ready for requests from {stream.peer[0]} {stream.id}"
     await session.say(responses.untagged("OK", greeting, f"CAPABILITY {capability.capabilities(session)}"))
     while True:
-        event = await session.next_event()
         try:
+            event = await next_event(session)
             await _heed(session, event)
         except MailboxGone:
             raise await session.bye("The selected mailbox was deleted.", "mailbox-gone") from None
@@ -112,6 +113,8 @@ async def _heed(session: Session, event: Event) -> None:
 
 async def _carry_out(session: Session, command: Command | AppendMessage) -> None:
     """Obey, tell what happened meanwhile, answer."""
+    if session.watching is not None:
+        session.watching.begin_command(_names_changed_by(command))
     try:
         answer = await _obey(session, command)
     except (MailboxGone, ViewBroken):
@@ -122,15 +125,23 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
             raise
     if answer is None:
         return
+    # News first: what a client reads before the tagged answer is true when it reads that (RFC 9051 §7.5.1).
     is_by_number = isinstance(command, Fetch | Store | Search | Sort | Thread) and not command.by_uid
-    await _finish(session, command.tag, answer, permits_expunge=not is_by_number)
+    removes = (
+        isinstance(command, Expunge)
+        or (isinstance(command, Copy) and command.moves)
+        or (isinstance(command, AppendMessage) and command.replaces is not None)
+    )
+    await tell_events(session, permits_expunge=not is_by_number, removes=removes)
+    await session.say(responses.tagged(command.tag, answer.status, answer.text, answer.code))
 
 
-async def _finish(session: Session, tag: bytes, answer: Answer, *, permits_expunge: bool = True) -> None:
-    """News first: what a client reads before the tagged answer is true when it reads that (RFC 9051 §7.5.1)."""
-    if permits_expunge:
-        await tell_news(session)
-    await session.say(responses.tagged(tag, answer.status, answer.text, answer.code))
+def _names_changed_by(command: Command | AppendMessage) -> set[str]:
+    """The names of mailboxes that a client need not be told of when this is done, for it is its own doing."""
+    if not isinstance(command, Create | Delete | Rename | Subscribe):
+        return set()
+    names = {command.mailbox, command.new_name} if isinstance(command, Rename) else {command.mailbox}
+    return names | {parent for name in names for parent in listing.parents_of(name)}
 
 
 async def _obey(session: Session, command: Command | AppendMessage) -> Answer | None:
@@ -203,6 +214,8 @@ async def _obey_about_session(session: Session, command: SessionCommand) -> Answ
             return completed("NOOP")
         case Idle():
             return await idle(session)
+        case Notify():
+            return await notify(session, command)
         case Capability():
             return await capability.tell_capabilities(session)
         case Id():

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from mailhost.errors import MailhostError
 from mailhost.mailstore.copy import copy, move
@@ -21,6 +22,18 @@ class TooManyMessages(MailhostError):
         self.lowest = lowest
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What COPY or MOVE did: the code `COPYUID v sources targets`, None for no message, and the new UIDs.
+
+    `lowest` is set where a MOVE named too many messages and did only the newest: the lowest UID among those.
+    """
+
+    code: str | None
+    target_uids: list[int]
+    lowest: int | None
+
+
 async def copy_or_move(
     database: Database,
     view: MailboxView,
@@ -28,12 +41,10 @@ async def copy_or_move(
     target: Mailbox,
     limit: int,
     tell: Callable[[int, int], None],
-) -> tuple[str | None, int | None]:
-    """Place the messages in `target`.
+) -> Placed:
+    """Place the messages in `target`, at most `limit`. `tell` is told how many are done, of how many.
 
-    Returns the code `COPYUID v sources targets`, or None when there were none, and where a MOVE named more than `limit`
-    messages, so that only the newest of them were moved, the lowest UID among those. `tell` is told how many are done,
-    of how many. The EXPUNGEs of a MOVE are told with the session's next news.
+    The EXPUNGEs of a MOVE are told with the session's next news.
 
     Raises NoSuchMailbox, ReadOnlyView, ViewBroken, TooManyMessages.
     """
@@ -54,6 +65,6 @@ async def copy_or_move(
         targets += copied.target_uids
         tell(len(sources), goal)
     if not sources:
-        return None, lowest
+        return Placed(None, [], lowest)
     pairs = f"{format_numbers(sources).decode()} {format_numbers(targets).decode()}"
-    return f"COPYUID {target.uid_validity} {pairs}", lowest
+    return Placed(f"COPYUID {target.uid_validity} {pairs}", targets, lowest)

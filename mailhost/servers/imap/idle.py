@@ -6,9 +6,8 @@ from mailhost.mailstore.mailboxes import mailbox_topic
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.events import Hangup, IdleDone, Mistake
 from mailhost.servers.imap.answers import Answer
-from mailhost.servers.imap.notices import tell_news
+from mailhost.servers.imap.notify import expect_everything, tell_events
 from mailhost.servers.imap.session import Session
-from mailhost.servers.serving import SessionOver
 
 
 async def idle(session: Session) -> Answer:
@@ -26,9 +25,7 @@ async def idle(session: Session) -> Answer:
 
 
 async def _until_done(session: Session) -> Answer:
-    settings = session.services.settings
-    clock = asyncio.get_running_loop().time
-    until = clock() + settings.idle_seconds
+    until = asyncio.get_running_loop().time() + session.services.settings.idle_seconds
     while True:
         match session.connection.next_event():
             case None:
@@ -41,18 +38,6 @@ async def _until_done(session: Session) -> Answer:
                 raise await session.bye(text, "bad-input")
             case event:
                 raise AssertionError(f"unexpected in IDLE: {event}")
-        await tell_news(session)
-        await session.flush()
-        session.rest()
-        try:
-            data = await session.read(min(settings.recheck_seconds, max(until - clock(), 0.001)))
-        except TimeoutError:
-            if clock() >= until:
-                raise await session.bye("Autologout; IDLE again before half an hour is over.", "timeout") from None
-            continue
-        if data is None:
-            await session.heed_interruption()
-        elif data:
-            session.connection.receive_data(data)
-        else:
-            raise SessionOver("closed-by-client")
+        await tell_events(session)
+        if not await session.doze(until, "Autologout; IDLE again before half an hour is over."):
+            expect_everything(session)

@@ -75,13 +75,20 @@ async def _search(session: Session, command: Search | Sort) -> Answer:
 async def _fetch(session: Session, command: Fetch) -> Answer:
     if Attribute.MODSEQ in command.items:
         session.knows_condstore = True
-    services = session.services
-    if Attribute.THREADID in command.items:
-        await complete_threads(services.database, session.selected.account_id)
     if command.vanished:
         if not session.knows_qresync:
             return Answer("BAD", None, "VANISHED needs ENABLE QRESYNC before it.")
         await _tell_vanished(session, command)
+    await send_fetched(session, command)
+    await tell_keywords(session, session.selected)
+    return completed("FETCH")
+
+
+async def send_fetched(session: Session, command: Fetch) -> None:
+    """The untagged answers to a FETCH, asked for or not. Raises what `fetch` raises."""
+    services = session.services
+    if Attribute.THREADID in command.items:
+        await complete_threads(services.database, session.selected.account_id)
     is_answering = False
     try:
         async for piece in fetch(
@@ -99,8 +106,6 @@ async def _fetch(session: Session, command: Fetch) -> Answer:
             raise
         # Half a literal may be out: no tagged answer would be understood any more.
         raise await session.bye("System Error. Connect again.", f"storage: {error}") from error
-    await tell_keywords(session, session.selected)
-    return completed("FETCH")
 
 
 async def _tell_vanished(session: Session, command: Fetch) -> None:
@@ -153,17 +158,20 @@ async def _copy(session: Session, command: Copy) -> Answer:
     try:
         target = await database.point(find_selectable, view.account_id, command.mailbox)
         async with Progress(session, command.tag) as progress:
-            code, lowest = await copy_or_move(database, view, command, target, limit, progress.at)
+            copied = await copy_or_move(database, view, command, target, limit, progress.at)
     except (NoSuchMailbox, NotSelectable):
         return Answer("NO", "TRYCREATE", "There is no such mailbox.")
     except TooManyMessages as error:
         return Answer("NO", f"MESSAGELIMIT {limit} {error.lowest}", str(error))
+    if session.watching is not None:
+        session.watching.note_own(target.id, copied.target_uids)
+    code = copied.code
     if command.moves and code is not None:
         # RFC 6851 §4.3: COPYUID must come before the EXPUNGE responses.
         await session.say(responses.untagged("OK", "Messages moved.", code))
         code = None
-    if lowest is not None:
-        return _limited("MOVE", limit, lowest)
+    if copied.lowest is not None:
+        return _limited("MOVE", limit, copied.lowest)
     return Answer("OK", code, "MOVE completed." if command.moves else "COPY completed.")
 
 

@@ -12,15 +12,15 @@ from mailhost.servers.imap.view import MailboxView
 _LINES_AT_ONCE = 1_000
 
 
-async def tell_news(session: Session) -> None:
+async def tell_news(session: Session, *, with_flags: bool = True) -> list[int]:
     """Tell everything that happened in the selected mailbox. Only at moments that permit EXPUNGE.
 
-    Raises MailboxGone, ViewBroken.
+    Returns the UIDs of what arrived. Raises MailboxGone, ViewBroken.
     """
     view = session.view
     database = session.services.database
     if view is None or not await view.has_news(database):
-        return
+        return []
     expunged, news = await view.take_news(database)
     lines = []
     if session.knows_qresync or session.uid_only:
@@ -30,7 +30,9 @@ async def tell_news(session: Session) -> None:
     if news.arrived:
         lines.append(responses.exists(view.exists))
     await session.say(b"".join(lines))
-    await tell_flags(session, view, news.flags)
+    if with_flags:
+        await tell_flags(session, view, news.flags)
+    return news.arrived
 
 
 async def tell_flags(session: Session, view: MailboxView, changed: Sequence[tuple[int, int, int]]) -> None:
@@ -45,14 +47,16 @@ async def tell_flags(session: Session, view: MailboxView, changed: Sequence[tupl
     for start in range(0, len(changed), _LINES_AT_ONCE):
         lines = []
         for uid, modseq, mask in changed[start : start + _LINES_AT_ONCE]:
-            number = numbers.number_of(uid)
-            if number and session.uid_only:
-                modified = b" MODSEQ (%d)" % modseq if session.knows_condstore else b""
-                lines.append(b"* %d UIDFETCH (FLAGS (%b)%b)\r\n" % (uid, names[mask], modified))
-            elif number and session.knows_condstore:
-                lines.append(b"* %d FETCH (UID %d MODSEQ (%d) FLAGS (%b))\r\n" % (number, uid, modseq, names[mask]))
-            elif number:
-                lines.append(b"* %d FETCH (FLAGS (%b))\r\n" % (number, names[mask]))
+            if number := numbers.number_of(uid):
+                words = b"FLAGS (%b)" % names[mask]
+                if session.knows_condstore:
+                    words = b"MODSEQ (%d) %b" % (modseq, words)
+                if session.uid_only:
+                    lines.append(b"* %d UIDFETCH (%b)\r\n" % (uid, words))
+                elif session.knows_condstore or session.watching is not None:  # RFC 7162 §3.2.4, RFC 5465 §5.1
+                    lines.append(b"* %d FETCH (UID %d %b)\r\n" % (number, uid, words))
+                else:
+                    lines.append(b"* %d FETCH (%b)\r\n" % (number, words))
         await session.say(b"".join(lines))
 
 

@@ -109,6 +109,8 @@ def _open_again(tx: Tx, account_id: int, name: str, known: Resync) -> tuple[Mail
 
 def leave(session: Session) -> None:
     """No mailbox is selected any more."""
+    if session.watching is not None and session.view is not None and session.view.account_id == session.account_id:
+        session.watching.resume(session.view)
     session.view = None
     session.connection.mailbox_closed()
 

@@ -16,6 +16,7 @@ from mailhost.protocols.imap.connection import ImapConnection, Limits
 from mailhost.protocols.imap.events import Event
 from mailhost.servers.imap.live import LiveSessions
 from mailhost.servers.imap.view import MailboxView
+from mailhost.servers.imap.watching import Watching
 from mailhost.servers.serving import SessionOver
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database
@@ -78,6 +79,7 @@ class Session:
         "told_keywords",
         "uid_only",
         "view",
+        "watching",
     )
 
     def __init__(self, stream: Stream, services: ImapServices) -> None:
@@ -91,6 +93,7 @@ class Session:
         self.speaks_rev2 = False  # ENABLE IMAP4rev2: ESEARCH for SEARCH, no RECENT, LIST at SELECT (RFC 9051 App. A)
         self.uid_only = False  # ENABLE UIDONLY: no sequence numbers, either way (RFC 9586)
         self.told_keywords: Keywords = ()  # those of the last FLAGS response
+        self.watching: Watching | None = None  # what NOTIFY asked for, once the client has used it
         self.client_id = ""
         self.is_writing = False
         self._compression: Compression | None = None
@@ -121,6 +124,9 @@ class Session:
         self.services.live.leave(self.account_id, self)
         self.identity = None
         self.view = None
+        if self.watching is not None:
+            self.watching.close()
+            self.watching = None
         self.knows_condstore = self.knows_qresync = self.speaks_rev2 = self.uid_only = False
         self._sign_in_by = asyncio.get_running_loop().time() + self.services.settings.sign_in_seconds
 
@@ -194,10 +200,14 @@ class Session:
         while (event := self.connection.next_event()) is None:
             self._in_a_row = 0
             await self.receive(self._patience())
+        await self.be_fair()
+        return event
+
+    async def be_fair(self) -> None:
+        """An event came: now and then others get their turn, though nothing was waited for."""
         self._in_a_row += 1
         if self._in_a_row % FAIR == 0:
             await asyncio.sleep(0)
-        return event
 
     async def receive(self, seconds: float) -> None:
         """Wait for octets and hand them to the conversation; an interruption counts. Raises SessionOver."""
@@ -206,14 +216,34 @@ class Session:
             data = await self.read(max(seconds, 0.001))
         except TimeoutError:
             raise await self.bye("Autologout; you said nothing for too long.", "timeout") from None
+        await self._take(data)
+
+    async def doze(self, until: float, farewell: str) -> bool:
+        """Wait for octets or an interruption, but no longer than it takes to miss a lost one: False then.
+
+        At the time `until` of the loop the client is sent away with `farewell`. Raises SessionOver.
+        """
+        clock = asyncio.get_running_loop().time
+        await self.flush()
+        self.rest()
+        try:
+            data = await self.read(min(self.services.settings.recheck_seconds, max(until - clock(), 0.001)))
+        except TimeoutError:
+            if clock() >= until:
+                raise await self.bye(farewell, "timeout") from None
+            return False
+        await self._take(data)
+        return True
+
+    async def _take(self, data: bytes | None) -> None:
         if data is None:
-            await self.heed_interruption()
+            await self._heed_interruption()
         elif data:
             self.connection.receive_data(data)
         else:
             raise SessionOver("closed-by-client")
 
-    async def heed_interruption(self) -> None:
+    async def _heed_interruption(self) -> None:
         """Somebody interrupted the wait: is the server stopping, or is the credential not good any more?"""
         if self.stream.draining:
             raise await self.bye("The server is restarting. Connect again.", "draining")

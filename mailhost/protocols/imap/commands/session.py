@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from mailhost.protocols.imap.notifying import EventGroup
+
 
 @dataclass(frozen=True, slots=True)
 class Capability:
@@ -94,6 +96,15 @@ class Idle:
     tag: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """NOTIFY SET, or NOTIFY NONE when `groups` is None (RFC 5465)."""
+
+    tag: bytes
+    groups: tuple[EventGroup, ...] | None
+    tells_status: bool = False  # STATUS of every mailbox concerned, before the answer
+
+
 SessionCommand = (
     Capability
     | Noop
@@ -107,5 +118,6 @@ SessionCommand = (
     | Compress
     | Namespace
     | Idle
+    | Notify
 )
 """A command about the conversation itself."""

@@ -164,13 +164,8 @@ def _parse_fetch(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Fetch:
     if macro is not None:
         cursor.word()
         items.update(dict.fromkeys(macro))
-    elif cursor.skip(b"("):
-        items[_parse_item(cursor)] = None
-        while not cursor.skip(b")"):
-            cursor.space()
-            items[_parse_item(cursor)] = None
-            if len(items) > MAX_ITEMS:
-                raise Refusal(f"FETCH takes at most {MAX_ITEMS} items.")
+    elif cursor.text.startswith(b"(", cursor.place):
+        items.update(dict.fromkeys(parse_items(cursor)))
     else:
         items[_parse_item(cursor)] = None
     changed_since: int | None = None
@@ -182,9 +177,21 @@ def _parse_fetch(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Fetch:
     if changed_since is not None:
         items[Attribute.MODSEQ] = None
     cursor.end()
+    return Fetch(tag, numbers, by_uid, tuple(items), changed_since, vanished, window)
+
+
+def parse_items(cursor: Cursor) -> tuple[FetchItem, ...]:
+    """Data items in parentheses, each once."""
+    cursor.expect(b"(")
+    items: dict[FetchItem, None] = {_parse_item(cursor): None}
+    while not cursor.skip(b")"):
+        cursor.space()
+        items[_parse_item(cursor)] = None
+        if len(items) > MAX_ITEMS:
+            raise Refusal(f"FETCH takes at most {MAX_ITEMS} items.")
     if sum(len(item.fields) for item in items if isinstance(item, Section)) > MAX_FIELDS:
         raise Refusal(f"FETCH takes at most {MAX_FIELDS} names of header fields.")
-    return Fetch(tag, numbers, by_uid, tuple(items), changed_since, vanished, window)
+    return tuple(items)
 
 
 def _fetch_modifiers(cursor: Cursor, *, by_uid: bool) -> tuple[int | None, bool, Window | None]:
@@ -280,6 +287,8 @@ def _parse_fields(cursor: Cursor) -> tuple[tuple[bytes, ...], bytes]:
     cursor.expect(b"(")
     names: list[bytes] = []
     while not cursor.skip(b")"):
+        if len(names) >= MAX_FIELDS:
+            raise Refusal(f"FETCH takes at most {MAX_FIELDS} names of header fields.")
         if names:
             cursor.space()
         name = cursor.astring()

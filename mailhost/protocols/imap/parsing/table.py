@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final
 
 from mailhost.protocols.imap.commands import Command
-from mailhost.protocols.imap.parsing import mailboxes, messages, searching, session, sorting
+from mailhost.protocols.imap.parsing import mailboxes, messages, notifying, searching, session, sorting
 from mailhost.protocols.imap.parsing.cursor import Cursor
 
 
@@ -44,6 +44,7 @@ COMMANDS: Final[dict[bytes, CommandRule]] = {
     b"UNAUTHENTICATE": CommandRule(session.parse_unauthenticate, _SIGNED_IN),
     b"COMPRESS": CommandRule(session.parse_compress, _SIGNED_IN),
     b"NAMESPACE": CommandRule(session.parse_namespace, _SIGNED_IN),
+    b"NOTIFY": CommandRule(notifying.parse_notify, _SIGNED_IN),
     b"IDLE": CommandRule(session.parse_idle, _SIGNED_IN),
     b"SELECT": CommandRule(mailboxes.parse_select, _SIGNED_IN),
     b"EXAMINE": CommandRule(mailboxes.parse_examine, _SIGNED_IN),

@@ -1,0 +1,104 @@
+"""MailboxName and SubscriptionChange: which mailboxes were made, deleted, renamed, subscribed (RFC 5465 §5.4, §5.5)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mailhost.mailstore.mailboxes import list_mailboxes, subscriptions
+from mailhost.mailstore.model import DELIMITER
+from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.commands import List
+from mailhost.protocols.imap.notifying import EventKind
+from mailhost.servers.imap.listing import Entry, find_entries
+from mailhost.servers.imap.session import Session
+from mailhost.servers.imap.watching import Watching
+from mailhost.storage.database import Tx
+
+Names = Mapping[int, str]
+"""Id → name of every mailbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """How names stand now."""
+
+    names: Names
+    subscribed: frozenset[str]
+    entries: Mapping[str, Entry]
+
+
+async def tell_names(session: Session, watching: Watching) -> None:
+    """LIST for each name with which something happened, but for what the client's own command did."""
+    read = session.services.database.read
+    known, subscribed = watching.names, watching.subscribed
+    now: Present = await read(_look, session.account_id)
+    watching.names, watching.subscribed = now.names, now.subscribed
+    watching.forget_gone()
+    told: dict[str, str | None] = {}
+    for name, old_name in changed_names(known, now.names).items():
+        wanted = watching.events_of(name) | watching.events_of(old_name or name)
+        if EventKind.MAILBOX_NAME in wanted:
+            told[name] = old_name
+    for name in sorted(subscribed ^ now.subscribed):
+        if EventKind.SUBSCRIPTION_CHANGE in watching.events_of(name) or (
+            name in subscribed and EventKind.SUBSCRIPTION_CHANGE in _events_before(watching, name, subscribed)
+        ):
+            told.setdefault(name, None)
+    for name, old_name in told.items():
+        if name not in watching.own_names:
+            attributes = _attributes(name, now)
+            utf8 = session.connection.utf8
+            await session.say(responses.list_line(attributes, name, utf8=utf8, old_name=old_name))
+
+
+def _events_before(watching: Watching, name: str, subscribed: frozenset[str]) -> frozenset[EventKind]:
+    """What was to be told of the name while it was subscribed."""
+    now, watching.subscribed = watching.subscribed, subscribed
+    try:
+        return watching.events_of(name)
+    finally:
+        watching.subscribed = now
+
+
+def _look(tx: Tx, account_id: int) -> Present:
+    every = List(b"", "", ("*",), extended=True, return_subscribed=True, return_children=True)
+    mailboxes = list_mailboxes(tx, account_id)
+    return Present(
+        {mailbox.id: mailbox.name for mailbox in mailboxes if mailbox.is_selectable},
+        frozenset(subscriptions(tx, account_id)),
+        {entry.name: entry for entry in find_entries(tx, account_id, every)},
+    )
+
+
+def changed_names(before: Names, now: Names) -> dict[str, str | None]:
+    """The names that are affected, each with the one it had before where a mailbox was renamed.
+
+    A mailbox that comes or goes affects the one above it; one that is renamed with the one above it is not told.
+    """
+    renamed = {before[key]: now[key] for key in before.keys() & now.keys() if before[key] != now[key]}
+    changed: dict[str, str | None] = {}
+    for old, new in sorted(renamed.items()):
+        above = _renamed_above(old, renamed)
+        if above is None or renamed[above] + old[len(above) :] != new:
+            changed[new] = old
+    for key in sorted(before.keys() ^ now.keys()):
+        name = now[key] if key in now else before[key]
+        changed.setdefault(name, None)
+        above, slash, _ = name.rpartition(DELIMITER)
+        if slash:
+            changed.setdefault(above, None)
+    return changed
+
+
+def _renamed_above(name: str, renamed: Mapping[str, str]) -> str | None:
+    """The nearest level above that was renamed."""
+    above = name.rpartition(DELIMITER)[0]
+    while above and above not in renamed:
+        above = above.rpartition(DELIMITER)[0]
+    return above or None
+
+
+def _attributes(name: str, now: Present) -> list[str]:
+    entry = now.entries.get(name)
+    if entry is None:
+        return ["\\NonExistent", *(["\\Subscribed"] if name in now.subscribed else [])]
+    return ["\\NonExistent" if attribute == "\\Noselect" else attribute for attribute in entry.attributes]
