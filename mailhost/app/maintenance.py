@@ -1,4 +1,4 @@
-"""What tidies up while the server runs: expired mail, old logs, unreferenced blobs, certificates that run out."""
+"""What tidies up while the server runs: expired mail, old logs, unused keywords and blobs, aging certificates."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from mailhost import mailstore, observe
+from mailhost.mailstore import keywords
 from mailhost.mailstore.conversations import complete_threads, tidy_threads
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.queue.sql import refers_to
@@ -44,7 +45,9 @@ class Maintenance:
         self._index_at = 0
         self._threads_at = 0
         self._tasks: tuple[Callable[[], Awaitable[None]], ...] = (
+            self._finish_steps,
             self._expire_mail,
+            self._free_keywords,
             self._sweep_blobs,
             self._tidy_index,
             self._thread_mail,
@@ -66,12 +69,30 @@ class Maintenance:
             except Exception:  # it must not end the server, and is told
                 log.exception("maintenance.crashed", task=getattr(task, "__name__", ""))
 
+    async def _finish_steps(self) -> None:
+        """What a crash interrupted: mailboxes half emptied, accounts half erased."""
+        now = int(time.time())
+        for account_id in await self._database.read(mailstore.accounts_with_steps_left):
+            while await self._database.write(mailstore.empty_more, account_id, now):
+                pass
+        for account_id in await self._database.read(mailstore.closed_accounts):
+            while await self._database.write(mailstore.erase_closed, self._blobs, account_id):
+                pass
+
     async def _expire_mail(self) -> None:
         now = int(time.time())
         for account_id in await self._database.read(mailstore.accounts_to_sweep):
             while await self._database.write(mailstore.erase_expired, self._blobs, account_id, now):
                 pass
-            await self._database.write(mailstore.trim_logs, account_id, now)
+            for overgrown in await self._database.read(mailstore.overgrown_logs, account_id, now):
+                while await self._database.write(mailstore.trim_log, account_id, overgrown):
+                    pass
+
+    async def _free_keywords(self) -> None:
+        for account_id in await self._database.read(keywords.accounts_with_many_keywords):
+            carried = await self._database.read(keywords.seek, account_id)
+            if carried is not None:
+                await self._database.write(keywords.free, account_id, carried)
 
     async def _sweep_blobs(self) -> None:
         now = int(time.time())

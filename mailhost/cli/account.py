@@ -117,8 +117,10 @@ def list_(as_json: bool, data: Path) -> None:
     )
 
 
-def _remove(tx: Tx, blobs: Blobs, address: str) -> None:
-    forget_account(tx, blobs, leave(tx, blobs, address).id)
+def _remove(tx: Tx, blobs: Blobs, address: str) -> int:
+    account_id = leave(tx, address).id
+    forget_account(tx, blobs, account_id)
+    return account_id
 
 
 @account.command()
@@ -135,7 +137,9 @@ def remove(address: str, yes: bool, data: Path) -> None:
 
     async def work() -> None:
         async with opened(data) as store:
-            await store.database.write(_remove, store.blobs, address)
+            account_id = await store.database.write(_remove, store.blobs, address)
+            while await store.database.write(mailstore.erase_closed, store.blobs, account_id):
+                pass  # interrupted here, the server goes on with it
 
     found, usage = asyncio.run(find())
     if not yes:

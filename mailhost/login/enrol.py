@@ -8,7 +8,6 @@ from mailhost.crypto import SecretKey, grouped, new_app_password
 from mailhost.domains import BadDomainName, Domain, NoSuchDomain, normalise_domain
 from mailhost.errors import MailhostError
 from mailhost.login.authenticate import APP_PASSWORD
-from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
 
 MIN_PASSWORD_LENGTH: Final = 8
@@ -64,13 +63,13 @@ def enrol(
     return account
 
 
-def leave(tx: Tx, blobs: Blobs, address: str) -> Account:
-    """Remove an account and everything it has, for good; live sessions end. Raises NoSuchAccount.
+def leave(tx: Tx, address: str) -> Account:
+    """Remove an account for good; live sessions end, and `mailstore.erase_closed` takes its mail away in steps.
 
-    When it was its domain's administrator, the oldest account that remains is from now on.
+    When it was its domain's administrator, the oldest account that remains is from now on. Raises NoSuchAccount.
     """
     account = account_at(tx, address)
-    mailstore.drop_store(tx, blobs, account.id)
+    mailstore.close_store(tx, account.id)
     accounts.remove_account(tx, account.id)
     domain = domains.get_domain(tx, account.domain_id)
     if domain.administrator_id == account.id:

@@ -9,7 +9,16 @@ from mailhost.mailstore.account import (
 from mailhost.mailstore.append import append, append_from_client, file_sent_copy, replace_message
 from mailhost.mailstore.changes import changes, highest_modseq
 from mailhost.mailstore.copy import copy, move
-from mailhost.mailstore.expunge import delete_mailbox, expunge
+from mailhost.mailstore.emptying import (
+    accounts_with_steps_left,
+    close_store,
+    closed_accounts,
+    delete_mailbox,
+    empty_more,
+    erase_closed,
+    rename_inbox,
+)
+from mailhost.mailstore.expunge import expunge
 from mailhost.mailstore.flags import Keywords, flag_text, load_keywords, system_mask
 from mailhost.mailstore.intake import Intake, MessageTooLarge, NulInMessage
 from mailhost.mailstore.layout import (
@@ -21,6 +30,7 @@ from mailhost.mailstore.layout import (
     set_label_settings,
     show_mailbox,
 )
+from mailhost.mailstore.logs import overgrown_logs, trim_log
 from mailhost.mailstore.mailboxes import (
     create_mailbox,
     find_mailbox,
@@ -68,12 +78,10 @@ from mailhost.mailstore.model import (
 )
 from mailhost.mailstore.retention import (
     accounts_to_sweep,
-    drop_store,
     erase_expired,
     is_referenced,
     removed_messages,
     restore_removed,
-    trim_logs,
 )
 from mailhost.mailstore.rows import expunged_rows, live_rows, live_uids
 from mailhost.mailstore.store import FlagChange, store_flags
@@ -117,13 +125,17 @@ __all__ = [
     "UidRanges",
     "Usage",
     "accounts_to_sweep",
+    "accounts_with_steps_left",
     "append",
     "append_from_client",
     "changes",
+    "close_store",
+    "closed_accounts",
     "copy",
     "create_mailbox",
     "delete_mailbox",
-    "drop_store",
+    "empty_more",
+    "erase_closed",
     "erase_expired",
     "expunge",
     "expunged_rows",
@@ -146,8 +158,10 @@ __all__ = [
     "mailboxes_topic",
     "move",
     "open_store",
+    "overgrown_logs",
     "raise_modseq",
     "removed_messages",
+    "rename_inbox",
     "rename_mailbox",
     "replace_message",
     "restore_removed",
@@ -159,7 +173,7 @@ __all__ = [
     "subscribe",
     "subscriptions",
     "system_mask",
-    "trim_logs",
+    "trim_log",
     "unsubscribe",
     "usage",
 ]

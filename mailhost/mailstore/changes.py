@@ -1,7 +1,7 @@
 """What happened since a modseq: the one answer to IDLE, NOOP, CONDSTORE, POP3 and the web (DESIGN §4)."""
 
 from mailhost.mailstore.mailboxes import load_mailbox
-from mailhost.mailstore.model import Changes
+from mailhost.mailstore.model import Changes, SleptTooLong
 from mailhost.storage.database import Tx
 
 
@@ -16,10 +16,20 @@ def highest_modseq(tx: Tx, account_id: int, mailbox_id: int) -> int | None:
 
 
 def changes(tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next: int) -> Changes:
-    """What a session that knew the mailbox at modseq `since` and `uid_next` must hear. Raises NoSuchMailbox."""
+    """What a session that knew the mailbox at modseq `since` and `uid_next` must hear.
+
+    Raises NoSuchMailbox, and SleptTooLong when tombstones do not reach back so far.
+    """
     mailbox = load_mailbox(tx, account_id, mailbox_id)
     if mailbox.highest_modseq <= since:
         return Changes(mailbox.highest_modseq, mailbox.uid_next, [], [], [])
+    [(purged_below,)] = tx.execute(
+        "select purged_below from mailbox where account_id = :account_id and id = :id",
+        account_id=account_id,
+        id=mailbox_id,
+    )
+    if since < purged_below - 1:
+        raise SleptTooLong
     arrivals = tx.execute(
         """select uid from placement where account_id = :account_id and mailbox_id = :mailbox_id and uid >= :uid_next
         order by uid""",

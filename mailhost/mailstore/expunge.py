@@ -1,17 +1,14 @@
-"""Taking placements away: EXPUNGE, POP3's QUIT, DELETE of a mailbox; messages are kept for their owner to undo."""
+"""Taking placements away: EXPUNGE, POP3's QUIT; messages are kept for their owner to undo."""
 
 from dataclasses import dataclass
 
 from mailhost.mailstore.account import take_turn
-from mailhost.mailstore.labelnames import is_system
 from mailhost.mailstore.labels import Labels, find_messages
-from mailhost.mailstore.mailboxes import drop_empty_parents, find_mailbox, load_mailbox, mailbox_topic, remove_row
-from mailhost.mailstore.model import INBOX, MAX_UID, BadMailboxName, Flag, UidRanges
+from mailhost.mailstore.mailboxes import load_mailbox, mailbox_topic
+from mailhost.mailstore.model import MAX_UID, Flag, UidRanges
 from mailhost.mailstore.placing import release_unplaced
 from mailhost.mailstore.ranges import conditions
 from mailhost.storage.database import Tx
-
-LABELS_AT_ONCE = 5_000
 
 
 def expunge(
@@ -34,14 +31,25 @@ def expunge(
     turn = take_turn(tx, account_id)
     modseq = turn.modseq
     load_mailbox(tx, account_id, mailbox_id)
+    wanted = int(Flag.DELETED) if only_deleted else 0
     if turn.is_gmail:
-        flags = int(Flag.DELETED) if only_deleted else 0
-        found = find_messages(tx, account_id, mailbox_id, ranges, flags=flags, limit=limit)
+        found = find_messages(tx, account_id, mailbox_id, ranges, flags=wanted, limit=limit)
         labels = Labels(tx, turn, now)
         if not everywhere:
             return labels.expunge(mailbox_id, found)
         labels.erase(mailbox_id, [message_id for _, message_id in found])
         return [uid for uid, _ in found]
+    uids = entomb(tx, account_id, mailbox_id, modseq, ranges, now, wanted=wanted, limit=limit)
+    if uids:
+        remove_entombed(tx, account_id, mailbox_id, modseq, entombed(tx, account_id, mailbox_id, modseq))
+        release_unplaced(tx, account_id, mailbox_id, modseq, now)
+    return sorted(uids)
+
+
+def entomb(
+    tx: Tx, account_id: int, mailbox_id: int, modseq: int, ranges: UidRanges, now: int, *, wanted: int, limit: int
+) -> list[int]:
+    """Make tombstones for at most `limit` placements with all the `wanted` flags; returns their UIDs."""
     uids: list[int] = []
     for condition, parameters in conditions(ranges):
         rows = tx.execute(
@@ -55,15 +63,12 @@ def expunge(
             mailbox_id=mailbox_id,
             modseq=modseq,
             now=now,
-            wanted=int(Flag.DELETED) if only_deleted else 0,
+            wanted=wanted,
             room=limit - len(uids),
             **parameters,
         )
         uids += (row[0] for row in rows)
-    if uids:
-        remove_entombed(tx, account_id, mailbox_id, modseq, entombed(tx, account_id, mailbox_id, modseq))
-        release_unplaced(tx, account_id, mailbox_id, modseq, now)
-    return sorted(uids)
+    return uids
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,25 +119,3 @@ def remove_entombed(tx: Tx, account_id: int, mailbox_id: int, modseq: int, tally
         octets=tally.octets,
     )
     tx.wake(mailbox_topic(account_id, mailbox_id))
-
-
-def delete_mailbox(tx: Tx, account_id: int, name: str, now: int) -> None:
-    """Delete a mailbox and its messages; a name with children stays as a name (RFC 9051 §6.3.5).
-
-    Raises NoSuchMailbox, HasChildren, BadMailboxName.
-    """
-    turn = take_turn(tx, account_id)
-    mailbox = find_mailbox(tx, account_id, name)
-    if mailbox.name == INBOX:
-        raise BadMailboxName("INBOX cannot be deleted.")
-    if turn.is_gmail:
-        if is_system(mailbox.name):
-            raise BadMailboxName("This mailbox cannot be deleted.")
-        labels = Labels(tx, turn, now)
-        while found := find_messages(tx, account_id, mailbox.id, [(1, MAX_UID)], limit=LABELS_AT_ONCE):
-            labels.remove(mailbox.id, [message_id for _, message_id in found])
-    elif mailbox.is_selectable:
-        expunge(tx, account_id, mailbox.id, [(1, MAX_UID)], now, only_deleted=False)
-    remove_row(tx, account_id, mailbox)
-    if turn.is_gmail:
-        drop_empty_parents(tx, account_id, mailbox.name)

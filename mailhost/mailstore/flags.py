@@ -6,9 +6,13 @@ are taken, so an account has at most 57 keywords at a time and forgets none that
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Final
 
 from mailhost.mailstore.model import FIRST_KEYWORD_BIT, LAST_KEYWORD_BIT, SYSTEM_FLAGS, TooManyKeywords
 from mailhost.storage.database import Tx
+
+LOOKED_THROUGH: Final = 50_000
+"""Placements and tombstones that a new keyword may look through for one that nobody carries."""
 
 Keywords = tuple[tuple[int, str], ...]
 """(bit, name) in the order of bits: an account's keywords."""
@@ -76,15 +80,22 @@ def _take_bit(tx: Tx, account_id: int, taken: set[int], name: str) -> int:
 
 
 def _unused_bit(tx: Tx, account_id: int) -> int:
-    used = 0
-    for (mask,) in tx.execute(
-        "select distinct flags from placement where account_id = :account_id", account_id=account_id
-    ):
-        used |= mask
+    """Looked for in passing only where that is quick; in larger accounts maintenance does it (keywords.py)."""
     # What the owner can still undo keeps its keywords too.
-    for (mask,) in tx.execute(
-        "select distinct flags from tombstone where account_id = :account_id", account_id=account_id
-    ):
+    rows = tx.execute(
+        """select flags, count(*) from (
+            select flags from placement where account_id = :account_id
+            union all
+            select flags from tombstone where account_id = :account_id
+            limit :most
+        ) as marked group by flags""",
+        account_id=account_id,
+        most=LOOKED_THROUGH,
+    )
+    if sum(count for _, count in rows) == LOOKED_THROUGH:
+        raise TooManyKeywords
+    used = 0
+    for mask, _ in rows:
         used |= mask
     for bit in range(FIRST_KEYWORD_BIT, LAST_KEYWORD_BIT + 1):
         if not used >> bit & 1:

@@ -178,9 +178,10 @@ def find_special(tx: Tx, account_id: int, special_use: str) -> Mailbox:
 
 
 def placements(tx: Tx, account_id: int) -> int:
-    """How many messages the account's mailboxes show, copies counted each."""
+    """How many messages the account's mailboxes hold, copies counted each; also those that are being emptied."""
     [(count,)] = tx.execute(
-        "select cast(coalesce(sum(messages), 0) as bigint) from mailbox where account_id = :account_id",
+        """select cast(coalesce((select sum(messages) from mailbox where account_id = :account_id), 0)
+            + coalesce((select sum(messages) from emptying where account_id = :account_id), 0) as bigint)""",
         account_id=account_id,
     )
     return int(count)
@@ -299,20 +300,17 @@ def drop_empty_parents(tx: Tx, account_id: int, name: str) -> None:
         )
 
 
-def remove_row(tx: Tx, account_id: int, mailbox: Mailbox) -> None:
-    """The last act of a deletion: the row goes, or stays as a name for its children. Its messages are gone already."""
-    if _children(tx, account_id, mailbox.name):
-        if not mailbox.is_selectable:
-            raise HasChildren
-        tx.execute(
-            "update mailbox set is_selectable = 0, special_use = '' where account_id = :account_id and id = :id",
-            account_id=account_id,
-            id=mailbox.id,
-        )
-    else:
-        tx.execute(
-            "delete from mailbox where account_id = :account_id and id = :id", account_id=account_id, id=mailbox.id
-        )
+def take_name_away(tx: Tx, account_id: int, mailbox: Mailbox, modseq: int) -> None:
+    """The mailbox is no more, for anybody; its placements are the caller's. Raises HasChildren.
+
+    A name with children stays for them, under another id: what the old one holds must be out of reach at once.
+    """
+    has_children = bool(_children(tx, account_id, mailbox.name))
+    if has_children and not mailbox.is_selectable:
+        raise HasChildren
+    tx.execute("delete from mailbox where account_id = :account_id and id = :id", account_id=account_id, id=mailbox.id)
+    if has_children:
+        insert_mailbox(tx, account_id, mailbox.name, "", modseq, is_selectable=False)
     tx.execute(
         "delete from flag_change where account_id = :account_id and mailbox_id = :id",
         account_id=account_id,

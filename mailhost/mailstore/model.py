@@ -77,6 +77,10 @@ class HasChildren(MailhostError):
     """The name holds children and nothing else; they must go first."""
 
 
+class SleptTooLong(MailhostError):
+    """Messages were expunged since that nobody remembers any more; only a look at everything helps."""
+
+
 class SpecialUseRefused(MailhostError):
     """No mailbox can have this special use, or another has it; the message says which."""
 

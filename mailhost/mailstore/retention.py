@@ -11,8 +11,6 @@ from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Row, Tx
 
 SWEEP_BATCH = 500
-LOG_ROWS = 5_000
-"""flag_change rows kept for a mailbox; older questions are answered by a scan."""
 
 
 def removed_messages(tx: Tx, account_id: int, since: int, limit: int = 1_000) -> list[Row]:
@@ -129,66 +127,6 @@ def _erase(tx: Tx, blobs: Blobs, account_id: int, message_id: int, digest: bytes
     blobs.release(tx, digest)
 
 
-def trim_logs(tx: Tx, account_id: int, now: int, log_rows: int = LOG_ROWS) -> None:
-    """Forget old tombstones and all but the newest flag changes, and note how far back the logs reach."""
-    tx.execute(
-        """with purged as (
-            select mailbox_id, max(modseq) + 1 as below from tombstone
-            where account_id = :account_id and expunged_at < :oldest group by mailbox_id)
-        update mailbox set purged_below = below from purged
-        where account_id = :account_id and id = mailbox_id and purged_below < below""",
-        account_id=account_id,
-        oldest=now - RETENTION_SECONDS,
-    )
-    tx.execute(
-        """delete from tombstone where account_id = :account_id and expunged_at < :oldest
-            and not exists (select 1 from message where message.account_id = tombstone.account_id
-                and message.id = tombstone.message_id and removed_at is not null)""",
-        account_id=account_id,
-        oldest=now - RETENTION_SECONDS,
-    )
-    long_logs = tx.execute(
-        """select mailbox_id from flag_change where account_id = :account_id
-        group by mailbox_id having count(*) > :rows""",
-        account_id=account_id,
-        rows=2 * log_rows,
-    )
-    for (mailbox_id,) in long_logs:
-        [(floor,)] = tx.execute(
-            """select modseq from flag_change where account_id = :account_id and mailbox_id = :mailbox_id
-            order by modseq desc limit 1 offset :rows""",
-            account_id=account_id,
-            mailbox_id=mailbox_id,
-            rows=log_rows,
-        )
-        tx.execute(
-            "update mailbox set log_floor = :floor where account_id = :account_id and id = :mailbox_id",
-            account_id=account_id,
-            mailbox_id=mailbox_id,
-            floor=floor,
-        )
-        tx.execute(
-            """delete from flag_change where account_id = :account_id and mailbox_id = :mailbox_id
-                and modseq <= :floor""",
-            account_id=account_id,
-            mailbox_id=mailbox_id,
-            floor=floor,
-        )
-
-
 def is_referenced(tx: Tx, digest: bytes) -> bool:
     """Whether any message, of any account, still has this content: what the sweeper asks before it erases."""
     return bool(tx.execute("select 1 from message where blob = :digest limit 1", digest=digest))
-
-
-def drop_store(tx: Tx, blobs: Blobs, account_id: int) -> None:
-    """Remove all of an account's mail, at once and for good; the sweeper erases the bytes."""
-    for (digest,) in tx.execute(
-        "select distinct blob from message where account_id = :account_id", account_id=account_id
-    ):
-        blobs.release(tx, digest)
-    for table in ("placement", "tombstone", "flag_change", "message", "mailbox", "subscription", "keyword"):
-        tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)  # noqa: S608
-    for table in ("sent_copy", "thread", "thread_key", "mail_account"):
-        tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)  # noqa: S608
-    tx.wake(f"mailboxes:{account_id}")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from mailhost.mailstore.account import Turn, take_turn
+from mailhost.mailstore.emptying import empty_more
 from mailhost.mailstore.labelnames import ALL_MAIL, ELSEWHERE, ROOT, SYSTEM_BOXES, SystemBox, is_system
 from mailhost.mailstore.labels import Labels, find_boxes
 from mailhost.mailstore.layout import Layout
@@ -31,6 +32,8 @@ def set_layout(tx: Tx, account_id: int, layout: Layout, now: int) -> None:
     turn = take_turn(tx, account_id)
     if turn.layout == layout.value:
         return
+    while empty_more(tx, account_id, now):  # by the rules of the layout it was begun in
+        pass
     tx.execute(
         "update mail_account set layout = :layout where account_id = :account_id",
         account_id=account_id,

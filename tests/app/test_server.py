@@ -10,8 +10,8 @@ from mailhost.app.maintenance import Maintenance, is_referenced
 from mailhost.app.services import DataFolderBusy, Services, data_folder, open_services
 from mailhost.config import Config
 from mailhost.domains import add_domain
-from mailhost.login.enrol import enrol
-from mailhost.mailstore import Intake, NewMessage
+from mailhost.login.enrol import enrol, leave
+from mailhost.mailstore import Intake, NewMessage, emptying
 from mailhost.mailstore.indexer import open_index
 from mailhost.storage.database import Tx
 
@@ -41,6 +41,30 @@ async def test_the_sweeper_keeps_what_mailboxes_need_and_erases_the_rest(tmp_pat
         maintenance = Maintenance(database, services.blobs, services.files, index, nothing)
         await maintenance.round()
         assert len(await services.blobs.read(incoming.blob.digest)) == incoming.blob.size
+
+
+async def test_what_a_crash_left_half_done_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emptying, "STEP", 1)
+    async with (
+        open_services(Config(), tmp_path, serving=True) as services,
+        open_index(services.database, services.blobs, tmp_path) as index,
+    ):
+        database = services.database
+        await database.write(add_domain, "example.test", 0)
+        stays, leaves = [
+            await database.write(enrol, address, password_hash="x", now=0)
+            for address in ("stays@example.test", "leaves@example.test")
+        ]
+        for account in (stays, leaves, stays):
+            intake = Intake(services.blobs, 1 << 20, normalise=True)
+            intake.write(b"Subject: x\r\n\r\n")
+            await database.write(a_message, services, account.id, NewMessage(await intake.finish(), 0))
+        await database.write(mailstore.rename_inbox, stays.id, "Old", 0)
+        await database.write(leave, "leaves@example.test")
+        await Maintenance(database, services.blobs, services.files, index, nothing).round()
+        assert (await database.read(mailstore.find_mailbox, stays.id, "Old")).messages == 2
+        assert await database.read(mailstore.accounts_with_steps_left) == []
+        assert await database.read(mailstore.closed_accounts) == []
 
 
 async def test_one_task_that_fails_does_not_keep_the_others_from_running(tmp_path: Path) -> None:

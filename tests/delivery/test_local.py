@@ -83,7 +83,7 @@ async def test_full_suspended_and_leaving_accounts(house: House) -> None:
     await house.database.write(lambda tx: tx.execute("update account set state = 'suspended' where id = :id", id=bob))
     with pytest.raises(RecipientSuspended):
         await house.database.point(route, address("bob@example.test"))
-    await house.database.write(mailstore.drop_store, house.blobs, house.accounts["ann"])
+    await house.database.write(mailstore.close_store, house.accounts["ann"])
     with pytest.raises(NoSuchUser):
         await house.database.point(route, address("ann@example.test"))
 

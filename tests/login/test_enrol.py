@@ -22,7 +22,6 @@ from mailhost.login.enrol import (
     leave,
     replace_app_password,
 )
-from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
 
 NOW = 1_800_000_000
@@ -67,30 +66,28 @@ async def test_an_address_is_taken_once(database: Database) -> None:
         await enrolled(database, "ANNA@example.test")
 
 
-async def test_the_first_account_administers_and_hands_on(
-    database: Database, blobs: Blobs, our_domain: domains.Domain
-) -> None:
+async def test_the_first_account_administers_and_hands_on(database: Database, our_domain: domains.Domain) -> None:
     async def administrator() -> int | None:
         return (await database.read(domains.get_domain, our_domain.id)).administrator_id
 
     anna, otto, zoe = [await enrolled(database, f"{name}@example.test") for name in ("anna", "otto", "zoe")]
     assert await administrator() == anna.id
-    await database.write(leave, blobs, "otto@example.test")
+    await database.write(leave, "otto@example.test")
     assert await administrator() == anna.id
-    await database.write(leave, blobs, "anna@example.test")
+    await database.write(leave, "anna@example.test")
     assert await administrator() == zoe.id
-    await database.write(leave, blobs, "zoe@example.test")
+    await database.write(leave, "zoe@example.test")
     assert await administrator() is None
     assert otto.id not in {anna.id, zoe.id}
 
 
-async def test_who_leaves_takes_mailboxes_along(database: Database, blobs: Blobs) -> None:
+async def test_who_leaves_takes_mailboxes_along(database: Database) -> None:
     anna = await enrolled(database, "anna@example.test")
-    await database.write(leave, blobs, " Anna@example.test")
+    await database.write(leave, " Anna@example.test")
     with pytest.raises(mailstore.NoSuchAccount):
         await database.read(mailstore.usage, anna.id)
     with pytest.raises(NoSuchAccount, match=r"anna@example\.test"):
-        await database.write(leave, blobs, "anna@example.test")
+        await database.write(leave, "anna@example.test")
     back = await enrolled(database, "anna@example.test")
     assert back.id != anna.id
 

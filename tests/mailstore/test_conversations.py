@@ -139,7 +139,9 @@ async def test_what_has_a_thread_is_not_looked_at_again(database, account, put, 
 async def test_a_removed_account_takes_its_threads_along(database, blobs, account, put) -> None:
     await put(letter("Lunch", "1"))
     await complete_threads(database, account)
-    await database.write(mailstore.drop_store, blobs, account)
+    await database.write(mailstore.close_store, account)
+    while await database.write(mailstore.erase_closed, blobs, account):
+        pass
     await complete_threads(database, account)
 
     def left(tx: Tx) -> int:

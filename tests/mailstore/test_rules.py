@@ -124,6 +124,12 @@ async def test_unchangedsince_leaves_newer_messages_alone(database, account, put
     assert [uid for uid, _, _ in stored.changed] == [1, 3]
 
 
+def trim(tx: Tx, account: int, now: int, **most: int) -> None:
+    for overgrown in mailstore.overgrown_logs(tx, account, now, **most):
+        while mailstore.trim_log(tx, account, overgrown):
+            pass
+
+
 async def test_changes_are_told_after_the_log_was_trimmed(database, account, put) -> None:
     for _ in range(3):
         await put()
@@ -134,7 +140,7 @@ async def test_changes_are_told_after_the_log_was_trimmed(database, account, put
         for turn in range(50):
             change = FlagChange(set_flags=1) if turn % 2 else FlagChange(clear_flags=1, set_flags=4)
             mailstore.store_flags(tx, account, box.id, [(2, 2)], change, wants_rows=False, now=NOW)
-        mailstore.trim_logs(tx, account, NOW, log_rows=10)
+        trim(tx, account, NOW, most_changes=10)
 
     await database.write(flip)
     news = await database.read(mailstore.changes, account, box.id, since, box.uid_next)
@@ -146,7 +152,7 @@ async def test_old_tombstones_go_and_the_mailbox_says_so(database, account, put)
     box = await inbox(database, account)
     trash = await database.read(mailstore.find_mailbox, account, "Trash")
     await database.write(mailstore.move, account, box.id, trash.id, [(uid, uid)], NOW)
-    await database.write(mailstore.trim_logs, account, NOW + 31 * DAY)
+    await database.write(trim, account, NOW + 31 * DAY)
     rows = await database.read(mailstore.expunged_rows, account, box.id, 1, 9, ("uid",), 9)
     assert rows == []
 
@@ -157,16 +163,14 @@ async def test_what_was_purged_once_stays_purged(database, account, put) -> None
     trash = await database.read(mailstore.find_mailbox, account, "Trash")
     await database.write(mailstore.move, account, box.id, trash.id, [(first, first)], NOW)
     await database.write(mailstore.move, account, box.id, trash.id, [(second, second)], NOW)
-    # The first message is removed a month later, so that its older tombstone outlives the newer one of the second.
-    await database.write(mailstore.expunge, account, trash.id, [(1, 1)], NOW + 30 * DAY, only_deleted=False)
 
     def purged_below(tx: Tx) -> int:
         [(modseq,)] = tx.execute("select purged_below from mailbox where account_id = 1 and name = 'INBOX'")
         return int(modseq)
 
-    await database.write(mailstore.trim_logs, account, NOW + 31 * DAY)
+    await database.write(trim, account, NOW + 31 * DAY)
     before = await database.read(purged_below)
-    await database.write(mailstore.trim_logs, account, NOW + 32 * DAY)
+    await database.write(trim, account, NOW + 32 * DAY)
     assert await database.read(purged_below) == before
 
 
@@ -313,9 +317,13 @@ async def test_a_dropped_account_is_gone_and_an_unclean_stop_passes_every_modseq
     await database.write(mailstore.jump_modseqs)
     await put()
     assert (await inbox(database, account)).highest_modseq > before + MODSEQ_JUMP
-    await database.write(mailstore.drop_store, blobs, account)
+    await database.write(mailstore.close_store, account)
     with pytest.raises(NoSuchAccount):
         await database.read(mailstore.usage, account)
+    with pytest.raises(NoSuchAccount):
+        await put()
+    while await database.write(mailstore.erase_closed, blobs, account):
+        pass
     with pytest.raises(NoSuchMailbox):
         await inbox(database, account)
 

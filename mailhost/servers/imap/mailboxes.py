@@ -1,7 +1,6 @@
 """CREATE, DELETE, RENAME, SUBSCRIBE, STATUS (RFC 9051 §6.3, RFC 8474)."""
 
-from mailhost.mailstore.copy import move
-from mailhost.mailstore.expunge import delete_mailbox
+from mailhost.mailstore.emptying import delete_mailbox, empty_more, rename_inbox
 from mailhost.mailstore.mailboxes import (
     create_mailbox,
     find_mailbox,
@@ -11,7 +10,7 @@ from mailhost.mailstore.mailboxes import (
     subscribe,
     unsubscribe,
 )
-from mailhost.mailstore.model import INBOX, MAX_UID, Mailbox, SpecialUseRefused
+from mailhost.mailstore.model import INBOX, Mailbox, SpecialUseRefused
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import (
     Create,
@@ -42,42 +41,49 @@ async def delete(session: Session, command: Delete) -> Answer:
     """DELETE; a mailbox this session has selected is closed by it."""
     services = session.services
     view = session.view
+    now = int(services.clock())
     async with Progress(session, command.tag):
-        deleted = await services.database.write(_delete, session.account_id, command.mailbox, int(services.clock()))
+        deleted, is_unfinished = await services.database.write(_delete, session.account_id, command.mailbox, now)
+        if is_unfinished:
+            await _go_on(session, now)
     if view is not None and view.mailbox_id == deleted:
         leave(session)
     return completed("DELETE")
 
 
-def _delete(tx: Tx, account_id: int, name: str, now: int) -> int:
-    """Returns the id of the mailbox deleted."""
+async def _go_on(session: Session, now: int) -> None:
+    """Do in steps what the first transaction left; if anything stops us, maintenance goes on with it."""
+    while await session.services.database.write(empty_more, session.account_id, now):
+        pass
+
+
+def _delete(tx: Tx, account_id: int, name: str, now: int) -> tuple[int, bool]:
+    """Returns the id of the mailbox deleted, and whether messages are left."""
     mailbox = find_mailbox(tx, account_id, name)
-    delete_mailbox(tx, account_id, name, now)
-    return mailbox.id
+    return mailbox.id, delete_mailbox(tx, account_id, name, now)
 
 
 async def rename(session: Session, command: Rename) -> Answer:
     """RENAME; INBOX stays and its messages move to a new mailbox."""
     services = session.services
     now = int(services.clock())
+    if command.mailbox == INBOX:
+        async with Progress(session, command.tag):
+            if await services.database.write(rename_inbox, session.account_id, command.new_name, now):
+                await _go_on(session, now)
+        return completed("RENAME")
     async with Progress(session, command.tag):
-        renamed = await services.database.write(_rename, session.account_id, command.mailbox, command.new_name, now)
-    if session.speaks_rev2 and renamed is not None:
+        renamed = await services.database.write(_rename, session.account_id, command.mailbox, command.new_name)
+    if session.speaks_rev2:
         uses = filter(None, [renamed.special_use])
         await session.say(responses.list_line(uses, renamed.name, utf8=True, old_name=command.mailbox))
     return completed("RENAME")
 
 
-def _rename(tx: Tx, account_id: int, name: str, new_name: str, now: int) -> Mailbox | None:
-    """The mailbox under its new name; None for INBOX, which keeps its own."""
-    if name != INBOX:
-        rename_mailbox(tx, account_id, name, new_name)
-        return find_mailbox(tx, account_id, new_name)
-    # RFC 9051 §6.3.6: INBOX is emptied; its children stay where they are.
-    source = find_mailbox(tx, account_id, name)
-    target = create_mailbox(tx, account_id, new_name)
-    move(tx, account_id, source.id, target.id, [(1, MAX_UID)], now)
-    return None
+def _rename(tx: Tx, account_id: int, name: str, new_name: str) -> Mailbox:
+    """The mailbox under its new name."""
+    rename_mailbox(tx, account_id, name, new_name)
+    return find_mailbox(tx, account_id, new_name)
 
 
 async def change_subscription(session: Session, command: Subscribe) -> Answer:

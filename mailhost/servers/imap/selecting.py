@@ -18,7 +18,7 @@ from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import MailboxView, ReadOnlyView
 from mailhost.storage.database import Tx
 
-EXPUNGED_AT_ONCE = 2_000
+EXPUNGED_AT_ONCE = 500
 """Then other writers pass."""
 
 

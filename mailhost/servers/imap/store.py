@@ -97,10 +97,12 @@ def newest(ranges: Sequence[UidRange], numbers: NumberMap, limit: int) -> tuple[
     raise AssertionError("fewer messages than were counted")
 
 
-def split_ranges(ranges: Sequence[UidRange], numbers: NumberMap) -> Iterator[list[UidRange]]:
-    """The ranges in pieces of at most `UIDS_AT_ONCE` messages; UIDs that nobody has any more count for nothing."""
+def split_ranges(
+    ranges: Sequence[UidRange], numbers: NumberMap, at_once: int = UIDS_AT_ONCE
+) -> Iterator[list[UidRange]]:
+    """The ranges in pieces of at most `at_once` messages; UIDs that nobody has any more count for nothing."""
     piece: list[UidRange] = []
-    room = UIDS_AT_ONCE
+    room = at_once
     for low, high in ranges:
         _, known = numbers.known_in(low, high)
         start = 0
@@ -111,7 +113,7 @@ def split_ranges(ranges: Sequence[UidRange], numbers: NumberMap) -> Iterator[lis
             start = end
             if room == 0:
                 yield piece
-                piece, room = [], UIDS_AT_ONCE
+                piece, room = [], at_once
     if piece:
         yield piece
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from mailhost.errors import MailhostError
 from mailhost.mailstore.changes import changes, highest_modseq
 from mailhost.mailstore.flags import Keywords, has_keywords, load_keywords
-from mailhost.mailstore.model import Changes, Mailbox, NoSuchMailbox, Stored, UidRange
+from mailhost.mailstore.model import Changes, Mailbox, NoSuchMailbox, SleptTooLong, Stored, UidRange
 from mailhost.mailstore.ranges import as_ranges
 from mailhost.mailstore.rows import live_uids
 from mailhost.protocols.imap.sets import SequenceSet
@@ -26,7 +26,7 @@ class NoSuchNumber(MailhostError):
 
 
 class ViewBroken(MailhostError):
-    """The number map does not have as many messages as the session was told; only a new session can mend that."""
+    """The number map cannot be what the session was told; only a new session can mend that."""
 
 
 class MailboxView:
@@ -125,6 +125,8 @@ class MailboxView:
             news = await database.read(changes, self.account_id, self.mailbox_id, self.modseq, self.uid_next)
         except NoSuchMailbox as error:
             raise MailboxGone from error
+        except SleptTooLong as error:
+            raise ViewBroken("it asked for no news for too long") from error
         expunged: list[int] = []
         if news.vanished:
             numbers = await self.numbers(database)
