@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from enum import Enum
 from functools import lru_cache
-from typing import Final, Generic, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
@@ -50,17 +50,20 @@ class Unusual(Enum):
     HOLD = "hold"  # likewise; and the most unusual ones wait for the owner's word
 
 
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """What an account may; None leaves it to the domain's rules, and there to the settings. Octets are a day's."""
 
     imap: bool | None = None
     pop3: bool | None = None
     smtp: bool | None = None
-    imap_connections: int | None = None
-    imap_download: int | None = None
-    imap_upload: int | None = None
-    pop3_download: int | None = None
-    commands_a_minute: int | None = None
+    imap_connections: Count | None = None
+    imap_download: Count | None = None
+    imap_upload: Count | None = None
+    pop3_download: Count | None = None
+    commands_a_minute: Count | None = None
     unusual: Unusual | None = None
 
     def over(self, other: Rules) -> Rules:

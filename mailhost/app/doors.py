@@ -19,7 +19,6 @@ from mailhost.login import DoorKeeper
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.network.listener import Handler
 from mailhost.network.misdirected import Service
-from mailhost.servers.imap.live import LiveSessions
 from mailhost.servers.imap.server import ImapServer
 from mailhost.servers.imap.session import ImapServices, ImapSettings
 from mailhost.servers.pop3.server import Pop3Server
@@ -117,7 +116,6 @@ def _imap(house: House) -> ImapServer:
             services.blobs,
             house.index,
             house.keeper,
-            LiveSessions(services.database, limits.imap_sessions_per_account),
             time.time,
             lambda: house.context,
             ImapSettings(

@@ -23,9 +23,11 @@ from mailhost.app.maintenance import Maintenance
 from mailhost.app.services import Services
 from mailhost.config import Ports
 from mailhost.delivery.worker import Worker
+from mailhost.limits import Rules
 from mailhost.login import DoorKeeper
 from mailhost.login import Limits as SignInLimits
 from mailhost.login.doorstep import Doorstep
+from mailhost.login.model import SETTINGS
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.network.certificates import CertificateFiles, ensure_certificates, names_of
 from mailhost.network.listener import Admission, CannotListen, Listener, bind_all
@@ -72,6 +74,13 @@ class Server:
         sign_ins = SignInLimits(
             wrong_per_account=limits.wrong_passwords_per_account,
             wrong_per_network=limits.wrong_passwords_per_network,
+            rules=Rules(
+                imap_connections=limits.imap_sessions_per_account,
+                imap_download=limits.imap_download_a_day,
+                imap_upload=limits.imap_upload_a_day,
+                pop3_download=limits.pop3_download_a_day,
+                commands_a_minute=limits.commands_a_minute,
+            ).over(SETTINGS),
         )
         self._keeper = DoorKeeper(services.database, services.key, sign_ins, time.time)
         self._admission.tell = Doorstep(self._keeper, limits.connections_per_address).tell

@@ -10,6 +10,7 @@ import click
 
 from mailhost import accounts, mailstore
 from mailhost.accounts import Account, AccountState, NoSuchAccount
+from mailhost.cli.rules import account_rules
 from mailhost.cli.sign_ins import sign_ins
 from mailhost.cli.store import data_option, opened, plainly, show_table
 from mailhost.crypto import hash_password, new_password
@@ -43,6 +44,7 @@ def account() -> None:
 
 
 account.add_command(sign_ins)
+account.add_command(account_rules)
 
 
 @account.command()

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mailhost import accounts, domains
+from mailhost.cli.rules import domain_rules
 from mailhost.cli.store import data_option, opened, plainly, show_table
 from mailhost.domains import Domain, displayed_domain, normalise_domain
 from mailhost.storage.database import Tx
@@ -16,6 +17,9 @@ from mailhost.storage.database import Tx
 @click.group()
 def domain() -> None:
     """Domains: the names whose mail is received here."""
+
+
+domain.add_command(domain_rules)
 
 
 @domain.command()

@@ -72,6 +72,14 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     connections: Annotated[Count, Meta(description="connections at a time, in all")] = 20_000
     connections_per_address: Annotated[Count, Meta(description="… and from one address (IPv6: one /64)")] = 50
     imap_sessions_per_account: Annotated[Count, Meta(description="IMAP sessions of one account at a time")] = 15
+    imap_download_a_day: Annotated[Count, Meta(description="octets one account may fetch over IMAP in a day (UTC)")] = (
+        2_500_000_000
+    )
+    imap_upload_a_day: Annotated[Count, Meta(description="… and store over IMAP")] = 500_000_000
+    pop3_download_a_day: Annotated[Count, Meta(description="… and fetch over POP3")] = 1_250_000_000
+    commands_a_minute: Annotated[
+        Count, Meta(description="commands of one IMAP session in a minute; stops programs that run wild")
+    ] = 600_000
     wrong_passwords_per_account: Annotated[
         Count, Meta(description="different wrong passwords for one account, from one network, before waits begin")
     ] = 10
@@ -89,6 +97,10 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 RELAXED: Final[dict[str, int]] = {
     "connections_per_address": 250,
     "imap_sessions_per_account": 30,
+    "imap_download_a_day": 10**15,
+    "imap_upload_a_day": 10**15,
+    "pop3_download_a_day": 10**15,
+    "commands_a_minute": 10**9,
     "wrong_passwords_per_account": 240,
     "wrong_passwords_per_network": 240,
     "messages_a_day": 100_000,

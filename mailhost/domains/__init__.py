@@ -2,7 +2,15 @@
 
 from mailhost.domains.model import BadDomainName, Domain, DomainExists, NoSuchDomain
 from mailhost.domains.names import displayed_domain, normalise_domain
-from mailhost.domains.sql import add_domain, find_domain, get_domain, list_domains, set_administrator
+from mailhost.domains.sql import (
+    add_domain,
+    find_domain,
+    get_domain,
+    list_domains,
+    rules_of_domain,
+    set_administrator,
+    set_rules,
+)
 
 __all__ = [
     "BadDomainName",
@@ -15,5 +23,7 @@ __all__ = [
     "get_domain",
     "list_domains",
     "normalise_domain",
+    "rules_of_domain",
     "set_administrator",
+    "set_rules",
 ]

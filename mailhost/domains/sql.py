@@ -1,6 +1,7 @@
 """The domains that receive mail here, as rows."""
 
 from mailhost.domains.model import Domain, DomainExists, NoSuchDomain
+from mailhost.limits import Rules, read_rules
 from mailhost.storage.database import Row, Tx
 from mailhost.storage.sql import take_id
 
@@ -41,6 +42,25 @@ def list_domains(tx: Tx, at_most: int = 100_000) -> list[Domain]:
         at_most=at_most,
     )
     return [_domain(row) for row in rows]
+
+
+def set_rules(tx: Tx, domain_id: int, rules: Rules) -> None:
+    """Let the domain's accounts have rules of their own, for sign-ins from now on. Raises NoSuchDomain."""
+    rows = tx.execute(
+        "update domain set rules = :rules where id = :domain_id returning id",
+        domain_id=domain_id,
+        rules=rules.to_text(),
+    )
+    if not rows:
+        raise NoSuchDomain
+
+
+def rules_of_domain(tx: Tx, domain_id: int) -> Rules:
+    """What the domain's own rules say. Raises NoSuchDomain."""
+    rows = tx.execute("select rules from domain where id = :domain_id", domain_id=domain_id)
+    if not rows:
+        raise NoSuchDomain
+    return read_rules(rows[0][0])
 
 
 def set_administrator(tx: Tx, domain_id: int, account_id: int | None) -> None:

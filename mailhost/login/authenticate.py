@@ -4,27 +4,28 @@ A right app password costs one read by key. Everything else costs one slow check
 that nobody has, so that an unknown user and a wrong password differ neither in the answer nor in the time it takes.
 """
 
+import asyncio
 from collections.abc import Callable
-from functools import lru_cache
+from dataclasses import replace
 from typing import Final
 
-from mailhost.accounts.audit.model import DOORSTEP, NOBODY, Cause, Facts, SignIn
+from mailhost.accounts.audit.model import DOORSTEP, NOBODY, Cause, Facts
 from mailhost.accounts.credentials import sql as credentials
 from mailhost.accounts.model import Candidate, LastUse
 from mailhost.crypto import PasswordChecks, SecretKey, TooBusy, app_password_letters
 from mailhost.limits import rules_of
 from mailhost.login import throttle
 from mailhost.login.diary import Diary
-from mailhost.login.judge import PROTOCOL_BITS, REASONS, Verdict, Wrong, asked_for, cause_of_wrong, why_closed, why_dead
+from mailhost.login.judge import REASONS, Verdict, Wrong, asked_for, cause_of_wrong, why_closed, why_dead
+from mailhost.login.live import Live, LiveSessions, TooManySessions
 from mailhost.login.model import Clock, Identity, Limits, Reason, Refused, Visit
-from mailhost.login.names import implied_domain, network_of, read_user_name
+from mailhost.login.names import implied_domain, network_of, printable, read_user_name
 from mailhost.storage.database import Database, Tx
 from mailhost.storage.errors import StorageError
 
 APP_PASSWORD: Final = "app-password"  # noqa: S105 - the purpose of a digest
 _WRONG_SECRET: Final = "wrong-secret"  # noqa: S105 - likewise
 _MARK_OCTETS: Final = 8
-_SHOWN_LENGTH: Final = 200
 
 
 class DoorKeeper:
@@ -37,13 +38,19 @@ class DoorKeeper:
         self._clock = clock
         self._checks = PasswordChecks(limits.checks_at_once, limits.checks_waiting)
         self._diary = Diary(database, limits, clock)
+        self.live = LiveSessions(database, self._diary, clock)
 
     async def run(self) -> None:
-        """Write the diary until `close`."""
-        await self._diary.run()
+        """Write the diary and watch over the sessions until `close`."""
+        watching = asyncio.get_running_loop().create_task(self.live.run())
+        try:
+            await self._diary.run()
+        finally:
+            watching.cancel()
 
     async def close(self) -> None:
         """Write what the diary still holds, and let `run` end."""
+        self.live.collect()
         await self._diary.close()
         self._checks.close()
 
@@ -51,16 +58,42 @@ class DoorKeeper:
         """Note in the diary what a door has to say of a visit; without an identity it happened on the doorstep."""
         account_id = DOORSTEP if identity is None else identity.account_id
         credential_id = None if identity is None else identity.credential_id
-        self._note(Verdict(cause, facts or {}), account_id, credential_id, "", visit, self._clock())
+        self._diary.tell(Verdict(cause, facts or {}), visit, self._clock(), account_id, credential_id)
 
-    def use_again(self, identity: Identity, visit: Visit) -> None:
-        """Note that a credential is in use, by a program that told its name only after signing in."""
-        self._diary.note_use(identity.account_id, identity.credential_id, _use(visit, self._clock()))
+    def learn_client(self, live: Live, client_id: str) -> None:
+        """A program told its name only after signing in, as most do."""
+        live.visit = replace(live.visit, client_id=client_id)
+        identity = live.identity
+        self._diary.note_use(identity.account_id, identity.credential_id, _use(live.visit, self._clock()))
+        self.live.tell_again(live)
 
-    async def authenticate(
-        self, user: str, secret: str, visit: Visit, enter: Callable[[int], bool] | None = None
-    ) -> Identity:
-        """Who this is. `enter` counts the session into its account, unless that has its most. Raises Refused."""
+    async def sign_in(self, user: str, secret: str, visit: Visit, interrupt: Callable[[], None]) -> Live:
+        """Who this is, as a session that counts from now on; its door gives it back by `live.leave`. Raises Refused.
+
+        `interrupt` makes the door ask `live.why_over`.
+        """
+        identity, candidate = await self._judge(user, secret, visit)
+        try:
+            live = await self.live.enter(identity, visit, interrupt)
+        except TooManySessions as full:
+            verdict = Verdict(Cause.TOO_MANY_CONNECTIONS, full.facts, limit=str(full.facts["limit"]))
+            raise self._refused(verdict, candidate, "", visit, self._clock()) from None
+        self._welcome(identity, visit)
+        return live
+
+    async def authenticate(self, user: str, secret: str, visit: Visit) -> Identity:
+        """Who this is, for one deed without a session. Raises Refused."""
+        identity, _ = await self._judge(user, secret, visit)
+        self._welcome(identity, visit)
+        return identity
+
+    def _welcome(self, identity: Identity, visit: Visit) -> None:
+        now = self._clock()
+        self._diary.tell(_SIGNED_IN, visit, now, identity.account_id, identity.credential_id)
+        self._diary.note_use(identity.account_id, identity.credential_id, _use(visit, now))
+
+    async def _judge(self, user: str, secret: str, visit: Visit) -> tuple[Identity, Candidate]:
+        """Who this is, and what was found. Raises Refused."""
         name = read_user_name(user)
         letters = app_password_letters(secret)
         digest = self._key.digest(APP_PASSWORD, letters.encode()) if letters else b""
@@ -74,19 +107,22 @@ class DoorKeeper:
                 wrong = Wrong(address, has_domain, letters or secret, digest, dead)
                 raise await self._refusal(wrong, candidate, visit)
         except StorageError as error:
-            self._note(Verdict(Cause.STORE_AWAY), DOORSTEP, None, "", visit, now)
+            self._diary.tell(Verdict(Cause.STORE_AWAY), visit, now, DOORSTEP)
             raise Refused(Reason.TEMPORARY) from error
         rules = rules_of(candidate.rules, candidate.domain_rules, self._limits.rules)
-        closed = why_closed(candidate, found, rules, visit.protocol)
+        closed = why_closed(candidate, found, rules, visit.protocol, now)
         if closed is not None:
             raise self._refused(closed, candidate, "", visit, now)
-        if enter is not None and not enter(candidate.account_id):
-            raise self._refused(Verdict(Cause.TOO_MANY_CONNECTIONS), candidate, "", visit, now)
-        self._note(_SIGNED_IN, candidate.account_id, found.id, "", visit, now)
-        self._diary.note_use(candidate.account_id, found.id, _use(visit, now))
-        return Identity(
-            candidate.account_id, candidate.address, found.id, visit.protocol, read_only=found.read_only, rules=rules
+        identity = Identity(
+            candidate.account_id,
+            candidate.address,
+            found.id,
+            visit.protocol,
+            found.read_only,
+            found.expires_at,
+            rules,
         )
+        return identity, candidate
 
     async def _refusal(self, wrong: Wrong, candidate: Candidate | None, visit: Visit) -> Refused:
         """The refusal of what opens nothing: one slow check, unless it has to wait."""
@@ -123,26 +159,8 @@ class DoorKeeper:
     ) -> Refused:
         account_id = candidate.account_id if candidate is not None else verdict.account_id or NOBODY
         credential_id = candidate.found.id if candidate is not None and candidate.found is not None else None
-        self._note(verdict, account_id, credential_id, asked, visit, now)
-        return Refused(REASONS[verdict.cause], until)
-
-    def _note(
-        self, verdict: Verdict, account_id: int, credential_id: int | None, asked: str, visit: Visit, now: float
-    ) -> None:
-        sign_in = SignIn(
-            account_id,
-            verdict.cause,
-            asked,
-            visit.protocol,
-            visit.port,
-            visit.peer,
-            network_of(visit.peer),
-            visit.tls_version,
-            visit.mechanism,
-            printable(visit.client_id),
-            credential_id,
-        )
-        self._diary.note(sign_in, visit.connection_id, now, verdict.facts)
+        self._diary.tell(verdict, visit, now, account_id, credential_id, asked)
+        return Refused(REASONS[verdict.cause], until or verdict.until, verdict.limit)
 
 
 _SIGNED_IN: Final = Verdict(Cause.SIGNED_IN)
@@ -162,15 +180,3 @@ def look_up(
     local_part, domain = name
     address = f"{local_part}@{domain or implied_domain(tx, server_name) or ''}"
     return address, credentials.find_candidate(tx, address, digest)
-
-
-def still_valid(tx: Tx, identity: Identity, now: int) -> bool:
-    """Whether a live session may go on; asked when the topic `accounts.sql.topic(account_id)` wakes."""
-    bit = PROTOCOL_BITS[identity.protocol]
-    return credentials.still_valid(tx, identity.account_id, identity.credential_id, bit, now)
-
-
-@lru_cache(maxsize=1_024)
-def printable(text: str) -> str:
-    """What a client says of itself, safe to store and to show."""
-    return "".join(character if character.isprintable() else "?" for character in text[:_SHOWN_LENGTH])

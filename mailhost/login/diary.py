@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from mailhost import observe
 from mailhost.accounts.audit.model import DOORSTEP, LET_IN, Cause, Facts, Occurrence, SignIn
@@ -10,9 +10,12 @@ from mailhost.accounts.audit.sql import accounts_with_sign_ins, record_sign_ins,
 from mailhost.accounts.credentials.sql import record_uses
 from mailhost.accounts.model import LastUse
 from mailhost.accounts.places.sql import KEEP_SECONDS, forget_places, record_places
+from mailhost.accounts.sessions.sql import LiveSession, record_sessions, remove_sessions
 from mailhost.accounts.waits.sql import forget_waits
-from mailhost.login.model import Clock, Limits
-from mailhost.login.names import program_of
+from mailhost.login.judge import Verdict
+from mailhost.login.model import Clock, Limits, Visit
+from mailhost.login.names import network_of, printable, program_of
+from mailhost.login.quantities import count_moved
 from mailhost.storage.database import Database, Tx
 from mailhost.storage.errors import StorageError
 
@@ -31,6 +34,21 @@ Home = tuple[int, int, str, str]
 """(account, credential, network, program): where a credential is used."""
 
 
+@dataclass(slots=True)
+class Batch:
+    """What waits to be written: attempts, last uses, homes of credentials, sessions, octets."""
+
+    attempts: dict[SignIn, Occurrence] = field(default_factory=dict)
+    uses: dict[tuple[int, int], LastUse] = field(default_factory=dict)
+    places: dict[Home, int] = field(default_factory=dict)
+    opened: dict[tuple[int, str], LiveSession] = field(default_factory=dict)
+    closed: dict[tuple[int, str], None] = field(default_factory=dict)
+    moved: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.attempts or self.uses or self.places or self.opened or self.closed or self.moved)
+
+
 class Diary:
     """Entries on their way to the store, written by `run` until `close`; what finds no room is counted in `dropped`."""
 
@@ -38,9 +56,7 @@ class Diary:
         self._database = database
         self._limits = limits
         self._clock = clock
-        self._waiting: dict[SignIn, Occurrence] = {}
-        self._uses: dict[tuple[int, int], LastUse] = {}
-        self._places: dict[Home, int] = {}
+        self._batch = Batch()
         self._written: OrderedDict[Home, int] = OrderedDict()  # when a place was written last, by this process
         self._touched: set[int] = set()
         self._rows_since_trim = 0
@@ -50,29 +66,77 @@ class Diary:
         self._closing = False
         self.dropped = 0
 
+    # What the others note; none of it waits
+
     def note(self, sign_in: SignIn, connection_id: str, now: float, facts: Facts | None = None) -> None:
-        """Take an attempt into the next batch; does not wait."""
+        """An attempt."""
         at = int(now)
-        occurrence = self._waiting.get(sign_in)
+        occurrence = self._batch.attempts.get(sign_in)
         if occurrence is not None:
             occurrence.at = at
             occurrence.connection_id = connection_id
             occurrence.attempts += 1
             occurrence.facts = facts or occurrence.facts
-        elif len(self._waiting) < _MAX_WAITING:
-            self._waiting[sign_in] = Occurrence(at, connection_id, 1, facts or {})
+        elif len(self._batch.attempts) < _MAX_WAITING:
+            self._batch.attempts[sign_in] = Occurrence(at, connection_id, 1, facts or {})
         else:
             self.dropped += 1
         self._news.set()
 
+    def tell(
+        self,
+        verdict: Verdict,
+        visit: Visit,
+        now: float,
+        account_id: int,
+        credential_id: int | None = None,
+        asked: str = "",
+    ) -> None:
+        """An attempt as the judge and its door saw it."""
+        sign_in = SignIn(
+            account_id,
+            verdict.cause,
+            asked,
+            visit.protocol,
+            visit.port,
+            visit.peer,
+            network_of(visit.peer),
+            visit.tls_version,
+            visit.mechanism,
+            printable(visit.client_id),
+            credential_id,
+        )
+        self.note(sign_in, visit.connection_id, now, verdict.facts)
+
     def note_use(self, account_id: int, credential_id: int, use: LastUse) -> None:
-        """Remember the last use of a credential, and that it is at home there, for the next batch; does not wait."""
-        if len(self._uses) < _MAX_WAITING or (account_id, credential_id) in self._uses:
-            self._uses[account_id, credential_id] = use
+        """The last use of a credential, and that it is at home there."""
+        batch = self._batch
+        if len(batch.uses) < _MAX_WAITING or (account_id, credential_id) in batch.uses:
+            batch.uses[account_id, credential_id] = use
             self._news.set()
         home = (account_id, credential_id, use.network, program_of(use.client_id))
-        if self._written.get(home, -_PLACE_SECONDS) + _PLACE_SECONDS <= use.at and len(self._places) < _MAX_WAITING:
-            self._places[home] = use.at
+        if self._written.get(home, -_PLACE_SECONDS) + _PLACE_SECONDS <= use.at and len(batch.places) < _MAX_WAITING:
+            batch.places[home] = use.at
+
+    def note_session(self, session: LiveSession) -> None:
+        """A session was opened, or its client has told its name by now."""
+        if len(self._batch.opened) < _MAX_WAITING:
+            self._batch.opened[session.account_id, session.id] = session
+            self._news.set()
+
+    def note_end(self, account_id: int, session_id: str) -> None:
+        """A session is over."""
+        self._batch.opened.pop((account_id, session_id), None)
+        if len(self._batch.closed) < _MAX_WAITING:
+            self._batch.closed[account_id, session_id] = None
+            self._news.set()
+
+    def note_octets(self, account_id: int, kind: str, octets: int) -> None:
+        """An account moved octets, of a kind of `quantities`."""
+        self._batch.moved[account_id, kind] = self._batch.moved.get((account_id, kind), 0) + octets
+        self._news.set()
+
+    # How it is written
 
     async def run(self) -> None:
         """Write what was noted, at most FLUSH_SECONDS later, until `close`."""
@@ -95,27 +159,24 @@ class Diary:
         try:
             await self.flush()
         except StorageError as error:
-            log.warning("diary.delayed", reason=str(error), dropped=self.dropped + len(self._waiting))
+            log.warning("diary.delayed", reason=str(error), dropped=self.dropped + len(self._batch.attempts))
         self._news.set()
 
     async def flush(self) -> None:
         """Write everything noted so far in one transaction. Raises StorageError, and then keeps it."""
         self._news.clear()
-        batch, self._waiting = self._waiting, {}
-        uses, self._uses = self._uses, {}
-        places, self._places = self._places, {}
-        if not batch and not uses:
+        batch, self._batch = self._batch, Batch()
+        if not batch:
             return
         try:
-            await self._database.write_relaxed(_write, list(batch.items()), list(uses.items()), places)
+            await self._database.write_relaxed(_write, batch, self._limits, int(self._clock()))
         except StorageError:
-            self._take_back(batch, uses)
-            self._places = {**places, **self._places}
+            self._take_back(batch)
             raise
-        self._remember(places)
-        self._touched.update(sign_in.account_id for sign_in in batch)
-        self._rows_since_trim += len(batch)
-        _tell_operator(batch)
+        self._remember(batch.places)
+        self._touched.update(sign_in.account_id for sign_in in batch.attempts)
+        self._rows_since_trim += len(batch.attempts)
+        _tell_operator(batch.attempts)
 
     def _remember(self, places: dict[Home, int]) -> None:
         """What was written need not be written again for a while."""
@@ -125,16 +186,22 @@ class Diary:
         while len(self._written) > self._limits.tracked:
             self._written.popitem(last=False)
 
-    def _take_back(self, batch: dict[SignIn, Occurrence], uses: dict[tuple[int, int], LastUse]) -> None:
-        for sign_in, occurrence in batch.items():
-            later = self._waiting.get(sign_in)
+    def _take_back(self, batch: Batch) -> None:
+        now = self._batch
+        for sign_in, occurrence in batch.attempts.items():
+            later = now.attempts.get(sign_in)
             if later is not None:
                 later.attempts += occurrence.attempts
-            elif len(self._waiting) < _MAX_WAITING:
-                self._waiting[sign_in] = occurrence
+            elif len(now.attempts) < _MAX_WAITING:
+                now.attempts[sign_in] = occurrence
             else:
                 self.dropped += occurrence.attempts
-        self._uses = {**uses, **self._uses}
+        now.uses = {**batch.uses, **now.uses}
+        now.places = {**batch.places, **now.places}
+        now.opened = {key: row for key, row in batch.opened.items() if key not in now.closed} | now.opened
+        now.closed = {**batch.closed, **now.closed}
+        for (account_id, kind), octets in batch.moved.items():
+            self.note_octets(account_id, kind, octets)
         self._news.set()
 
     async def _trim(self) -> None:
@@ -182,12 +249,10 @@ def _tell_operator(batch: dict[SignIn, Occurrence]) -> None:
             log.info("login.refused", reason=sign_in.cause.value, **fields)
 
 
-def _write(
-    tx: Tx,
-    batch: list[tuple[SignIn, Occurrence]],
-    uses: Iterable[tuple[tuple[int, int], LastUse]],
-    places: dict[Home, int],
-) -> None:
-    record_sign_ins(tx, batch)
-    record_places(tx, [(*home, at) for home, at in places.items()])
-    record_uses(tx, [(account_id, credential_id, use) for (account_id, credential_id), use in uses])
+def _write(tx: Tx, batch: Batch, limits: Limits, now: int) -> None:
+    record_sign_ins(tx, [*batch.attempts.items()])
+    record_places(tx, [(*home, at) for home, at in batch.places.items()])
+    record_uses(tx, [(account_id, credential_id, use) for (account_id, credential_id), use in batch.uses.items()])
+    record_sessions(tx, batch.opened.values())
+    remove_sessions(tx, batch.closed)
+    count_moved(tx, batch.moved, limits.rules, now)

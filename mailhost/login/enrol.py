@@ -140,6 +140,11 @@ def account_at(tx: Tx, address: str) -> Account:
     return account
 
 
+def domain_at(tx: Tx, name: str) -> Domain:
+    """The domain of a name as somebody typed it. Raises NoSuchDomain, BadDomainName."""
+    return _our_domain(tx, normalise_domain(name))
+
+
 def _our_domain(tx: Tx, name: str) -> Domain:
     domain = domains.find_domain(tx, name)
     if domain is None:

@@ -9,7 +9,8 @@ from mailhost.accounts.credentials.scope import is_within
 from mailhost.accounts.model import Candidate, Ended, Found, Protocols
 from mailhost.domains import find_domain
 from mailhost.limits import Rules, read_rules
-from mailhost.login.model import Protocol, Reason, Visit
+from mailhost.login.model import Identity, Protocol, Reason, Visit
+from mailhost.login.quantities import cause_of_reached, reached_in, shown_octets
 from mailhost.storage.database import Tx
 
 PROTOCOL_BITS: Final[dict[Protocol, int]] = {
@@ -68,6 +69,9 @@ class Verdict:
     facts: Facts = field(default_factory=dict)
     account_id: int | None = None
     """Whose diary it belongs to, where the user name does not say it."""
+    limit: str = ""
+    until: float | None = None
+    """What was too much and when it ends, as `Refused` tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def why_dead(found: Found, visit: Visit, now: float) -> Verdict | None:
     return None
 
 
-def why_closed(candidate: Candidate, found: Found, rules: Rules, protocol: Protocol) -> Verdict | None:
+def why_closed(candidate: Candidate, found: Found, rules: Rules, protocol: Protocol, now: float) -> Verdict | None:
     """Why a right app password opens nothing: its owner may be told on the wire."""
     if not candidate.is_live:
         return Verdict(Cause.SUSPENDED)
@@ -110,7 +114,17 @@ def why_closed(candidate: Candidate, found: Found, rules: Rules, protocol: Proto
     if not is_on(rules, protocol):
         own = read_rules(candidate.rules)
         return Verdict(Cause.PROTOCOL_OFF if is_on(own, protocol) is False else Cause.PROTOCOL_OFF_FOR_DOMAIN)
+    if candidate.over_limits and (reached := reached_in(candidate.over_limits, protocol, now)) is not None:
+        limit = shown_octets(reached.limit)
+        facts: Facts = {"limit": limit, "until_at": reached.until}
+        return Verdict(cause_of_reached(reached), facts, limit=limit, until=reached.until)
     return None
+
+
+def still_valid(tx: Tx, identity: Identity, now: int) -> bool:
+    """Whether a live session may go on; asked when the topic `accounts.sql.topic(account_id)` wakes."""
+    bit = PROTOCOL_BITS[identity.protocol]
+    return credentials.still_valid(tx, identity.account_id, identity.credential_id, bit, now)
 
 
 def is_on(rules: Rules, protocol: Protocol) -> bool | None:

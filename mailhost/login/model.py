@@ -30,13 +30,17 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is acting, by which credential, and what the rules allow them; `read_only` lets nothing be changed."""
+    """Who is acting, by which credential, until when (Unix time), and what the rules allow them.
+
+    `read_only` lets nothing be changed.
+    """
 
     account_id: int
     address: str
     credential_id: int
     protocol: Protocol
     read_only: bool = False
+    expires_at: int | None = None
     rules: Rules = field(default_factory=Rules, compare=False)
 
 
@@ -85,7 +89,7 @@ SETTINGS = Rules(
     imap_download=2_500 * _MEGABYTE,
     imap_upload=500 * _MEGABYTE,
     pop3_download=1_250 * _MEGABYTE,
-    commands_a_minute=6_000,
+    commands_a_minute=600_000,
     unusual=Unusual.HOLD,
 )
 """The rules where nobody has set others; connections and octets a day are Gmail's."""

@@ -10,6 +10,7 @@ from mailhost.storage.database import Tx
 
 _MAX_USER_NAME = 320
 _MAX_PROGRAM = 60
+_SHOWN_LENGTH = 200
 
 
 def read_user_name(text: str) -> tuple[str, str | None] | None:
@@ -63,3 +64,9 @@ def network_of(peer: str) -> str:
             return str(ipaddress.ip_network((address, 48), strict=False))
         address = address.ipv4_mapped
     return str(ipaddress.ip_network((address, 24), strict=False))
+
+
+@lru_cache(maxsize=1_024)
+def printable(text: str) -> str:
+    """What a client says of itself, safe to store and to show."""
+    return "".join(character if character.isprintable() else "?" for character in text[:_SHOWN_LENGTH])

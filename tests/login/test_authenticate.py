@@ -9,7 +9,7 @@ from mailhost import accounts, crypto
 from mailhost.accounts.audit.model import NOBODY, Cause
 from mailhost.login import Identity, Reason, Refused, still_valid
 from mailhost.storage.database import Tx
-from tests.login.conftest import ACCOUNT_PASSWORD, OTTOS, PHONE, POP_ONLY, START, House, answer, visit
+from tests.login.conftest import ACCOUNT_PASSWORD, OTTOS, PHONE, POP_ONLY, START, House, answer
 
 ANNA = "anna@example.test"
 
@@ -170,19 +170,10 @@ async def test_a_device_that_repeats_one_wrong_password_never_waits(house: House
 async def test_too_many_at_once_are_asked_to_come_back(house: House) -> None:
     house.limits = replace(house.limits, checks_at_once=1, checks_waiting=1, wrong_per_account=100)
     keeper = house.keeper()
-    refused = await asyncio.gather(*(answer(keeper, ANNA, f"wrong {number}") for number in range(5)))
-    reasons = [one.reason for one in refused if isinstance(one, Refused)]
-    assert sorted(reason.value for reason in reasons) == ["temporary"] * 3 + ["wrong-credentials"] * 2
+    refused = await asyncio.gather(*(answer(keeper, ANNA, f"wrong {number}") for number in range(20)))
+    reasons = {one.reason for one in refused if isinstance(one, Refused)}
+    assert reasons == {Reason.TEMPORARY, Reason.WRONG_CREDENTIALS}
     assert sorted(cause.value for cause in await house.causes(keeper, house.anna)) == ["too-busy", "wrong-password"]
-
-
-async def test_one_session_too_many_stands_in_the_diary_as_that(house: House) -> None:
-    keeper = house.keeper()
-    with pytest.raises(Refused) as refused:
-        await keeper.authenticate(ANNA, PHONE, visit(), lambda account_id: account_id != house.anna)
-    assert refused.value.reason is Reason.TOO_MANY_CONNECTIONS
-    assert await house.causes(keeper, house.anna) == [Cause.TOO_MANY_CONNECTIONS]
-    assert (await keeper.authenticate(ANNA, PHONE, visit(), lambda account_id: True)).account_id == house.anna
 
 
 async def test_the_store_away_is_temporary(house: House) -> None:

@@ -83,7 +83,7 @@ async def test_a_store_that_is_away_loses_nothing_that_fits(database: Database, 
         with pytest.raises(StorageError):
             await diary.flush()
         diary.note(entry(), "c2", START + 1)
-    [occurrence] = diary._waiting.values()
+    [occurrence] = diary._batch.attempts.values()
     assert (occurrence.at, occurrence.attempts) == (START + 1, 4)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from msgspec import structs
+
 from mailhost import accounts, crypto, domains, mailstore
 from mailhost.accounts import Protocols, Scope
 from mailhost.crypto import SecretKey
@@ -22,7 +24,6 @@ from mailhost.mailstore.indexer import TextIndex
 from mailhost.network.listener import Admission, Handler, Listener
 from mailhost.network.misdirected import Service
 from mailhost.network.stream import Deadlines
-from mailhost.servers.imap.live import LiveSessions
 from mailhost.servers.imap.server import ImapServer
 from mailhost.servers.imap.session import ImapServices, ImapSettings
 from mailhost.servers.pop3.server import Pop3Server
@@ -64,7 +65,7 @@ class House:
     plaintext_sign_in: bool = True
     message_limit: int = 35_651_584
     daily_messages: int = 1000
-    sessions_per_account: int = 15
+    rules: dict[str, int] = field(default_factory=dict)  # of `limits.Rules`
     offers_tls: bool = True
     scope: Scope = field(default_factory=Scope)
     ids: dict[str, int] = field(default_factory=dict)
@@ -81,7 +82,8 @@ class House:
         path = self.database.path.with_name("search.db") if isinstance(self.database, SqliteDatabase) else None
         self.index = TextIndex(self.database, self.blobs, path)
         await self.index.open()
-        self.keeper = DoorKeeper(self.database, self.key, self.login_limits, self.clock)
+        limits = replace(self.login_limits, rules=structs.replace(self.login_limits.rules, **self.rules))
+        self.keeper = DoorKeeper(self.database, self.key, limits, self.clock)
 
     async def close(self) -> None:
         """What `build` has opened."""
@@ -129,7 +131,6 @@ def _imap(house: House) -> Handler:
         house.blobs,
         house.index,
         house.keeper,
-        LiveSessions(house.database, house.sessions_per_account),
         house.clock,
         _tls(house),
         settings,
@@ -225,7 +226,11 @@ def _offer_no_tls(house: House, _found: re.Match[str]) -> None:
 
 
 def _limit_sessions(house: House, found: re.Match[str]) -> None:
-    house.sessions_per_account = int(found[1])
+    house.rules["imap_connections"] = int(found[1])
+
+
+def _limit_commands(house: House, found: re.Match[str]) -> None:
+    house.rules["commands_a_minute"] = int(found[1])
 
 
 def _limit_append(house: House, found: re.Match[str]) -> None:
@@ -269,6 +274,7 @@ SETTINGS: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]],
     (re.compile(r"signing in needs TLS"), _need_tls),
     (re.compile(r"TLS is not offered"), _offer_no_tls),
     (re.compile(r"an account may have (\d+) sessions?"), _limit_sessions),
+    (re.compile(r"a session may give (\d+) commands a minute"), _limit_commands),
     (re.compile(r"a message may have (\d+) octets"), _limit_append),
     (re.compile(r"a message may have (\d+) recipients?"), _limit_recipients),
     (re.compile(r"a client may make (\d+) mistakes?"), _limit_mistakes),

@@ -375,8 +375,13 @@ class ImapConnection:
 
     @property
     def is_inside_command(self) -> bool:
-        """Whether a command has begun and the client owes the rest of it."""
+        """Whether a command has begun and the client owes the rest of it; during IDLE it owes DONE."""
         return self._mode is not _Mode.COMMAND or self._command is not None or len(self._lines) > 0
+
+    @property
+    def is_idling(self) -> bool:
+        """Whether IDLE is under way."""
+        return self._mode is _Mode.IDLE
 
     # What the owner decides
 

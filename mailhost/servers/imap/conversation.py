@@ -115,6 +115,7 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
     """Obey, tell what happened meanwhile, answer."""
     if session.watching is not None:
         session.watching.begin_command(_names_changed_by(command))
+    await session.count_command()
     try:
         answer = await _obey(session, command)
     except (MailboxGone, ViewBroken):

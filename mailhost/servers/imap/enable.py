@@ -5,7 +5,6 @@ from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Compress, Enable, Id
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.session import Session
-from mailhost.servers.serving import visit_of
 
 _CLIENT_ID_LENGTH = 200
 
@@ -37,10 +36,8 @@ async def exchange_ids(session: Session, command: Id) -> Answer:
     fields = dict(command.fields)
     words = [fields.get("name"), fields.get("version"), fields.get("os")]
     session.client_id = " ".join(word for word in words if word)[:_CLIENT_ID_LENGTH]
-    if session.identity is not None:  # most clients tell it only now
-        session.services.door_keeper.use_again(
-            session.identity, visit_of(session.stream, "imap", "", session.client_id)
-        )
+    if session.live is not None:  # most clients tell it only now
+        session.services.door_keeper.learn_client(session.live, session.client_id)
     await session.say(
         responses.server_id(
             {

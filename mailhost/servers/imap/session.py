@@ -5,8 +5,11 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mailhost.login.authenticate import DoorKeeper, still_valid
+from mailhost.accounts.audit.model import Cause, Facts
+from mailhost.login.authenticate import DoorKeeper
+from mailhost.login.live import Ended, Ending, Live
 from mailhost.login.model import Clock, Identity
+from mailhost.login.wire import last_words
 from mailhost.mailstore.flags import Keywords
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.network.stream import Stream
@@ -14,7 +17,6 @@ from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.compression import Compression, CompressionBroken
 from mailhost.protocols.imap.connection import ImapConnection, Limits
 from mailhost.protocols.imap.events import Event
-from mailhost.servers.imap.live import LiveSessions
 from mailhost.servers.imap.view import MailboxView
 from mailhost.servers.imap.watching import Watching
 from mailhost.servers.serving import SessionOver
@@ -23,6 +25,8 @@ from mailhost.storage.database import Database
 
 WRITE_AT = 16384
 """Octets of answers that are gathered before they are written, so that pipelined commands share a packet."""
+
+_MINUTE = 60.0
 
 FAIR = 32
 """Pipelined commands after which other sessions get their turn, though nothing was waited for."""
@@ -52,7 +56,6 @@ class ImapServices:
     blobs: Blobs
     index: TextIndex
     door_keeper: DoorKeeper
-    live: LiveSessions
     clock: Clock
     tls_context: Callable[[], ssl.SSLContext] | None  # for STARTTLS; None where it is not offered
     settings: ImapSettings
@@ -62,17 +65,18 @@ class Session:
     """What the files of this door share. Answers are gathered by `say` and leave before the next wait."""
 
     __slots__ = (
+        "_commands",
         "_compression",
         "_in_a_row",
-        "_must_recheck",
+        "_minute_began",
         "_pending",
         "_sign_in_by",
         "client_id",
         "connection",
-        "identity",
         "is_writing",
         "knows_condstore",
         "knows_qresync",
+        "live",
         "services",
         "speaks_rev2",
         "stream",
@@ -86,7 +90,7 @@ class Session:
         self.stream = stream
         self.services = services
         self.connection = ImapConnection(services.settings.limits)
-        self.identity: Identity | None = None
+        self.live: Live | None = None  # once somebody is signed in
         self.view: MailboxView | None = None
         self.knows_condstore = False  # the client has used CONDSTORE: it hears MODSEQ from now on (RFC 7162 §3.1)
         self.knows_qresync = False  # ENABLE QRESYNC: it hears VANISHED for EXPUNGE, and UIDs always (RFC 7162 §3.2)
@@ -98,20 +102,26 @@ class Session:
         self.is_writing = False
         self._compression: Compression | None = None
         self._pending = b""
-        self._must_recheck = False
+        self._commands = 0  # since the minute began
+        self._minute_began = asyncio.get_running_loop().time()
         self._in_a_row = 0
         self._sign_in_by = asyncio.get_running_loop().time() + services.settings.sign_in_seconds
 
     @property
+    def identity(self) -> Identity | None:
+        """Who is signed in, if anybody is."""
+        return None if self.live is None else self.live.identity
+
+    @property
     def account_id(self) -> int:
         """Whose session this is; only once signed in."""
-        assert self.identity is not None
-        return self.identity.account_id
+        assert self.live is not None
+        return self.live.identity.account_id
 
     @property
     def is_read_only(self) -> bool:
         """Whether the credential lets nothing be changed."""
-        return self.identity is not None and self.identity.read_only
+        return self.live is not None and self.live.identity.read_only
 
     @property
     def selected(self) -> MailboxView:
@@ -121,8 +131,9 @@ class Session:
 
     def forget_identity(self) -> None:
         """Nobody is signed in any more, and what the client enabled is off."""
-        self.services.live.leave(self.account_id, self)
-        self.identity = None
+        assert self.live is not None
+        self.services.door_keeper.live.leave(self.live)
+        self.live = None
         self.view = None
         if self.watching is not None:
             self.watching.close()
@@ -136,7 +147,7 @@ class Session:
 
     async def leave(self) -> None:
         """However the session ended: it counts no longer."""
-        if self.identity is not None:
+        if self.live is not None:
             self.forget_identity()
 
     async def say(self, data: bytes) -> None:
@@ -155,24 +166,41 @@ class Session:
 
     async def write(self, data: bytes) -> None:
         """Send `data` now, compressed where the client wants that."""
+        if self._compression is not None:
+            data = self._compression.deflate(data)
+        if self.live is not None:
+            self.live.sent += len(data)
         self.is_writing = True
-        await self.stream.write(data if self._compression is None else self._compression.deflate(data))
+        await self.stream.write(data)
         self.is_writing = False
 
     async def read(self, seconds: float) -> bytes | None:
         """The client's next octets as `Stream.read` gives them, inflated. Raises SessionOver where they cannot be."""
         layer = self._compression
         if layer is None:
-            return await self.stream.read(seconds)
+            return await self._hear(seconds)
         try:
             while not (data := layer.take()):
-                received = await self.stream.read(seconds)
+                received = await self._hear(seconds)
                 if not received:
                     return received
                 layer.feed(received)
         except CompressionBroken:
             raise await self.bye("What you sent is not compressed by DEFLATE.", "bad-input") from None
         await asyncio.sleep(0)  # few octets may stand for many: others get their turn between the pieces
+        return data
+
+    async def _hear(self, seconds: float) -> bytes | None:
+        """The client's next octets as they come, counted; meanwhile the session may have to make room for another."""
+        live = self.live
+        if live is None:
+            return await self.stream.read(seconds)
+        live.is_waiting = self.connection.is_idling or not self.connection.is_inside_command
+        data = await self.stream.read(seconds)
+        live.is_waiting = False
+        if data:
+            live.received += len(data)
+            live.heard_at = asyncio.get_running_loop().time()
         return data
 
     @property
@@ -189,9 +217,9 @@ class Session:
         if self._compression is not None:
             self._compression.rest()
 
-    async def bye(self, text: str, reason: str) -> SessionOver:
+    async def bye(self, text: str, reason: str, code: str | None = None) -> SessionOver:
         """Say BYE; raise what this returns."""
-        await self.say(responses.untagged("BYE", text))
+        await self.say(responses.untagged("BYE", text, code))
         await self.flush()
         return SessionOver(reason)
 
@@ -247,15 +275,30 @@ class Session:
         """Somebody interrupted the wait: is the server stopping, or is the credential not good any more?"""
         if self.stream.draining:
             raise await self.bye("The server is restarting. Connect again.", "draining")
-        if self._must_recheck and self.identity is not None:
-            self._must_recheck = False
-            if not await self.services.database.point(still_valid, self.identity, int(self.services.clock())):
-                raise await self.bye("Session expired, please login again.", "credential-revoked")
+        if self.live is None:
+            return
+        ended = await self.services.door_keeper.live.why_over(self.live)
+        if ended is not None:
+            code = "OVERQUOTA" if ended.ending is Ending.OVER_LIMIT else None
+            raise await self.bye(last_words(ended), ended.ending.value, code)
 
-    def recheck(self) -> None:
-        """The account's credentials changed: ask at once whether this session may go on."""
-        self._must_recheck = True
-        self.stream.interrupt()
+    async def count_command(self) -> None:
+        """One more command; who gives too many within a minute is sent away. Raises SessionOver."""
+        self._commands += 1
+        live = self.live
+        if live is None or self._commands <= (live.identity.rules.commands_a_minute or self._commands):
+            return
+        loop_time = asyncio.get_running_loop().time()
+        if loop_time - self._minute_began >= _MINUTE:
+            self._minute_began = loop_time
+            self._commands = 1
+            return
+        until = int(self.services.clock() + _MINUTE - (loop_time - self._minute_began))
+        limit = live.identity.rules.commands_a_minute or 0
+        facts: Facts = {"limit": limit, "until_at": until}
+        self.services.door_keeper.tell(Cause.OVER_COMMANDS, live.visit, live.identity, facts)
+        ended = Ended(Ending.OVER_LIMIT, f"{limit} commands a minute", until)
+        raise await self.bye(last_words(ended), "over-commands", "OVERQUOTA")
 
     def _patience(self) -> float:
         settings = self.services.settings

@@ -4,7 +4,7 @@ from typing import assert_never
 
 from mailhost.accounts.audit.model import Cause
 from mailhost.login.model import Reason, Refused
-from mailhost.login.wire import over_limit, printable_mechanism, seconds_until
+from mailhost.login.wire import OVER_LIMITS, over_limit, printable_mechanism, seconds_until
 from mailhost.network.tls import TlsFailed
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Authenticate, Login, StartTls
@@ -97,16 +97,15 @@ def tell(session: Session, cause: Cause, mechanism: str = "", **facts: str) -> N
 
 async def _sign_in(session: Session, credentials: Credentials) -> Answer:
     visit = visit_of(session.stream, "imap", credentials.mechanism, session.client_id)
-    keeper, live = session.services.door_keeper, session.services.live
+    keeper = session.services.door_keeper
     try:
-        identity = await keeper.authenticate(
-            credentials.user, credentials.secret, visit, lambda account_id: live.enter(account_id, session)
-        )
+        live = await keeper.sign_in(credentials.user, credentials.secret, visit, session.stream.interrupt)
     except Refused as refused:
         return _refusal(session, refused)
-    session.identity = identity
+    session.live = live
     session.connection.login_succeeded()
-    session.recheck()  # the credential may have been revoked between the look and the watch
+    live.recheck()  # the credential may have been revoked between the look and the watch
+    identity = live.identity
     return Answer("OK", f"CAPABILITY {capabilities(session)}", f"{identity.address} authenticated (Success)")
 
 
@@ -131,14 +130,13 @@ def _refusal(session: Session, refused: Refused) -> Answer:
         case Reason.ACCOUNT_SUSPENDED:
             return Answer("NO", "ALERT", f"The account is suspended: {help_url}/suspended (Failure)")
         case Reason.TOO_MANY_CONNECTIONS:
-            return Answer("NO", "ALERT", "Too many simultaneous connections. (Failure)")
+            most = f"{refused.limit} at a time are the most; close one and try again."
+            return Answer("NO", "ALERT", f"Too many simultaneous connections. {most} (Failure)")
         case Reason.THROTTLED:
             wait = seconds_until(refused.until, session.services.clock())
             return Answer("NO", "ALERT", f"Too many wrong passwords. Try again in {wait} seconds. (Failure)")
         case Reason.OVER_LIMIT:
-            return Answer(
-                "NO", "OVERQUOTA", f"Account exceeded command or bandwidth limits: {over_limit(refused)} (Failure)"
-            )
+            return Answer("NO", "OVERQUOTA", f"{OVER_LIMITS}: {over_limit(refused)} (Failure)")
         case Reason.TEMPORARY:
             return Answer("NO", "UNAVAILABLE", "Temporary System Problem (Failure)")
         case _:

@@ -7,18 +7,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from mailhost.accounts import topic
 from mailhost.delivery.maildrop import RENEW_SECONDS, Maildrop, MaildropLocked, lock, unlock
 from mailhost.errors import MailhostError
-from mailhost.login.authenticate import DoorKeeper, still_valid
+from mailhost.login.authenticate import DoorKeeper
+from mailhost.login.live import Ending, Live
 from mailhost.login.model import Clock, Identity
+from mailhost.login.wire import last_words
 from mailhost.network.stream import Stream
 from mailhost.protocols.pop3.answers import err
 from mailhost.protocols.pop3.commands import Event
 from mailhost.protocols.pop3.server import Pop3Connection
 from mailhost.servers.serving import SessionOver
 from mailhost.storage.blobs import Blobs
-from mailhost.storage.database import Database, Watch
+from mailhost.storage.database import Database
 
 WRITE_AT: Final = 16384
 """Octets of answers that are gathered before they are written, so that pipelined commands share a packet."""
@@ -56,15 +57,13 @@ class Session:
         self.services = services
         self.settings = services.settings
         self.connection = Pop3Connection()
-        self.identity: Identity | None = None
+        self.live: Live | None = None  # once somebody is signed in
         self.mistakes = 0
         self._drop: Maildrop | None = None
         self._answers = b""
         self._loop = asyncio.get_running_loop()
         self._patience_ends = self._loop.time() + self.settings.sign_in_seconds
         self._renew_at = 0.0
-        self._watch: Watch | None = None
-        self._must_recheck = False
 
     @property
     def is_private(self) -> bool:
@@ -82,16 +81,16 @@ class Session:
         """The time, in Unix seconds."""
         return int(self.services.clock())
 
-    def opened(self, identity: Identity, drop: Maildrop) -> None:
-        """The maildrop was locked just now, for this identity."""
-        self.identity = identity
+    @property
+    def identity(self) -> Identity | None:
+        """Who is signed in, if anybody is."""
+        return None if self.live is None else self.live.identity
+
+    def opened(self, live: Live, drop: Maildrop) -> None:
+        """The maildrop was locked just now, for this session."""
+        self.live = live
         self._drop = drop
         self._renew_at = self._loop.time() + RENEW_SECONDS
-        self._watch = self.services.database.watch(topic(identity.account_id), self._credentials_changed)
-
-    def _credentials_changed(self) -> None:
-        self._must_recheck = True
-        self.stream.interrupt()
 
     async def say(self, data: bytes) -> None:
         """Send `data`, at the latest when the session waits again."""
@@ -103,6 +102,8 @@ class Session:
         """Send what was gathered."""
         if self._answers:
             data, self._answers = self._answers, b""
+            if self.live is not None:
+                self.live.sent += len(data)
             await self.stream.write(data)
 
     async def bye(self, text: str, code: str, reason: str) -> SessionOver:
@@ -137,10 +138,11 @@ class Session:
             raise SessionOver("closed-by-client")
         if data:
             self.connection.receive_data(data)
-        elif self._must_recheck:
-            self._must_recheck = False
-            if self.identity and not await self.services.database.point(still_valid, self.identity, self.now()):
-                raise await self.bye("Your password was revoked; nothing was deleted.", "AUTH", "revoked")
+        elif self.live is not None:
+            ended = await self.services.door_keeper.live.why_over(self.live)
+            if ended is not None:
+                code = "SYS/TEMP" if ended.ending is Ending.OVER_LIMIT else "AUTH"
+                raise await self.bye(f"{last_words(ended)} Nothing was deleted.", code, ended.ending.value)
 
     async def keep_lock(self) -> None:
         """Renew the hold on the maildrop when it is time. Raises SessionOver when it was lost."""
@@ -163,8 +165,9 @@ class Session:
 
     async def leave(self) -> None:
         """However the session ended: let go of the maildrop, deleting nothing."""
-        if self._watch is not None:
-            self._watch.close()
+        if self.live is not None:
+            self.services.door_keeper.live.leave(self.live)
+            self.live = None
         drop, self._drop = self._drop, None
         if drop is not None:
             with suppress(MailhostError):  # then the lease ends by itself

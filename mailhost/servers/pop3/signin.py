@@ -4,7 +4,6 @@ from typing import Final, assert_never
 
 from mailhost.accounts.audit.model import Cause
 from mailhost.delivery.maildrop import MaildropLocked, lock, snapshot, unlock
-from mailhost.login.authenticate import still_valid
 from mailhost.login.model import Reason, Refused
 from mailhost.login.wire import over_limit, printable_mechanism, seconds_until
 from mailhost.network.tls import TlsFailed
@@ -99,26 +98,26 @@ async def sign_in(session: Session, credentials: Credentials) -> bytes:
     stream, services = session.stream, session.services
     visit = visit_of(stream, "pop3", credentials.mechanism)
     try:
-        identity = await services.door_keeper.authenticate(credentials.user, credentials.secret, visit)
+        live = await services.door_keeper.sign_in(credentials.user, credentials.secret, visit, stream.interrupt)
     except Refused as refused:
         await session.say(refusal(session, refused))
         await session.count_mistake()
         return b""
+    identity = live.identity
     try:
         await services.database.write(lock, identity.account_id, stream.id, session.now())
     except MaildropLocked:
+        services.door_keeper.live.leave(live)
         services.door_keeper.tell(Cause.MAILDROP_IN_USE, visit, identity)
         return err("Unable to lock maildrop: another POP3 session has it open", "IN-USE")
     try:
         drop = await services.database.read(snapshot, identity.account_id)
     except StorageError:
+        services.door_keeper.live.leave(live)
         await services.database.write_relaxed(unlock, identity.account_id, stream.id)
         raise
-    session.opened(identity, drop)
-    if not await services.database.point(
-        still_valid, identity, session.now()
-    ):  # revoked between the look and the watch
-        raise await session.bye("Your password was revoked.", "AUTH", "revoked")
+    session.opened(live, drop)
+    live.recheck()  # the credential may have been revoked between the look and the watch
     session.connection.login_succeeded()
     return ok("Welcome.")
 

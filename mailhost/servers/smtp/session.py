@@ -129,6 +129,9 @@ class Session(ABC):
     async def authenticate(self, event: e.Auth) -> bytes:
         """AUTH."""
 
+    async def heed_interruption(self) -> None:  # noqa: B027 - where nobody signs in there is nothing to heed
+        """Somebody interrupted the wait for the client. Raises SessionOver when that ends the session."""
+
     def refuse(self, transaction: Transaction, answer: bytes) -> bytes:  # noqa: ARG002 - LMTP looks at it
         """The reply after the end of a message that nobody gets."""
         return answer
@@ -180,6 +183,8 @@ class Session(ABC):
                 raise SessionOver("closed-by-client")
             if data:
                 self.connection.receive_data(data)
+            elif not in_content:
+                await self.heed_interruption()
         if self.connection.state not in _IN_CONTENT:
             self._reset_patience()
         return event

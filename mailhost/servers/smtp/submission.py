@@ -7,8 +7,9 @@ from mailhost.delivery.model import NotOurs, NoWayOut
 from mailhost.delivery.route import route
 from mailhost.delivery.submit import Submission, check_daily_limit, check_sender
 from mailhost.errors import MailhostError
-from mailhost.login.authenticate import still_valid
+from mailhost.login.live import Live
 from mailhost.login.model import Identity, Refused
+from mailhost.login.wire import last_words
 from mailhost.mailstore import Incoming
 from mailhost.network.stream import Stream
 from mailhost.protocols.sasl import MECHANISMS, Cancelled, Challenge, Credentials, Exchange, Malformed, Step
@@ -24,13 +25,13 @@ class SubmissionSession(Session):
 
     def __init__(self, stream: Stream, services: SmtpServices) -> None:
         super().__init__(stream, services)
-        self._identity: Identity | None = None
+        self._live: Live | None = None  # once somebody is signed in
         self._submission: Submission | None = None
 
     @property
     def is_signed_in(self) -> bool:
         """Whether AUTH succeeded."""
-        return self._identity is not None
+        return self._live is not None
 
     @property
     def _is_private(self) -> bool:
@@ -47,7 +48,7 @@ class SubmissionSession(Session):
         if not self._is_private:
             self.tell(Cause.PLAIN_TEXT_REFUSED, event.mechanism)
             return reply(530, "Must issue a STARTTLS command first.", "5.7.0")
-        if self._identity is not None:
+        if self._live is not None:
             return reply(503, "No identity changes permitted", "5.7.0")
         if event.mechanism not in MECHANISMS:
             self.tell(Cause.MECHANISM_UNKNOWN, event.mechanism)
@@ -82,7 +83,8 @@ class SubmissionSession(Session):
     async def _sign_in(self, credentials: Credentials) -> bytes:
         visit = self.visit(credentials.mechanism)
         try:
-            self._identity = await self.services.door_keeper.authenticate(credentials.user, credentials.secret, visit)
+            keeper = self.services.door_keeper
+            self._live = await keeper.sign_in(credentials.user, credentials.secret, visit, self.stream.interrupt)
         except Refused as refused:
             await self.say(sign_in_refusal(refused, self.settings.help_url, self.office.clock()))
             await self.count_mistake()
@@ -94,13 +96,28 @@ class SubmissionSession(Session):
     @property
     def identity(self) -> Identity:
         """Who sends; the transaction began only because somebody signed in."""
-        if self._identity is None:
+        if self._live is None:
             raise AssertionError("nobody has signed in")
-        return self._identity
+        return self._live.identity
+
+    async def heed_interruption(self) -> None:
+        """The credential may not be good any more."""
+        if self._live is None:
+            return
+        ended = await self.services.door_keeper.live.why_over(self._live)
+        if ended is not None:
+            raise await self.bye(421, last_words(ended), "4.7.0", ended.ending.value)
+
+    async def leave(self) -> None:
+        """However the session ended: it counts no longer."""
+        await super().leave()
+        if self._live is not None:
+            self.services.door_keeper.live.leave(self._live)
+            self._live = None
 
     async def admit_sender(self, mail: e.Mail) -> bytes | None:
         """The account's own address, from somebody whose credential is still good, within the day's limit."""
-        if self._identity is None:
+        if self._live is None:
             if not self._is_private:
                 self.tell(Cause.PLAIN_TEXT_REFUSED)
                 return reply(530, "Must issue a STARTTLS command first.", "5.7.0")
@@ -108,12 +125,12 @@ class SubmissionSession(Session):
             text = f"Authentication Required. For more information, go to\n{self.settings.help_url}/authentication"
             return reply(530, text, "5.7.0")
         database = self.office.database
-        if not await database.point(still_valid, self._identity, int(self.office.clock())):
-            raise await self.bye(421, "Your password was revoked. Sign in again.", "4.7.0", "revoked")
+        self._live.must_look = True  # what is sent cannot be called back, so a wake-up that was lost must not matter
+        await self.heed_interruption()
         try:
-            check_sender(self._identity.address, mail.sender)
+            check_sender(self.identity.address, mail.sender)
             limit = self.office.daily_messages
-            await database.point(check_daily_limit, self._identity.account_id, limit, int(self.office.clock()))
+            await database.point(check_daily_limit, self.identity.account_id, limit, int(self.office.clock()))
         except MailhostError as error:
             return answer_for(error, self.settings.help_url)
         return None

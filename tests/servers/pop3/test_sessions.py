@@ -294,7 +294,7 @@ async def test_a_revoked_password_ends_the_session(house: House, plain_port: int
             return [*said, *reader.readlines()]
 
     said = await in_thread(session)
-    assert said[4:] == [b"-ERR [AUTH] Your password was revoked; nothing was deleted.\r\n"]
+    assert said[4:] == [b"-ERR [AUTH] Session expired, please login again. Nothing was deleted.\r\n"]
     assert len(await house.inbox("ann")) == 1
 
 
