@@ -160,7 +160,7 @@ async def _obey(session: Session, command: Command | AppendMessage) -> Answer | 
 
 _READING: Final = (
     Search | Sort | Thread | Fetch | List | Lsub | Status | GetQuota | GetQuotaRoot | Select | Close | Noop | Check
-    | Idle | Capability | Id | Enable | Namespace | StartTls | Login | Authenticate | Compress | Unauthenticate
+    | Idle | Notify | Capability | Id | Enable | Namespace | StartTls | Login | Authenticate | Compress | Unauthenticate
     # These two find the mailbox opened to be read only, and APPEND has octets to give up.
     | Store | Expunge | AppendMessage
 )  # fmt: skip
