@@ -38,6 +38,8 @@ LINES = [
     b"\r\nz\r\n",
     b'x UID REPLACE 7 {1+}\r\nx CATENATE (URL "a")\r\n',
     b"y APPEND x CATENATE (URL {3}\r\nabc URL {20+}\r\n" + b"u" * 20 + b")\r\n",
+    b"s UID SORT RETURN (UPDATE (UID BODY.PEEK[]) CONTEXT) (DATE) UTF-8 ALL\r\n",
+    b's CANCELUPDATE "s" {1+}\r\nt\r\n',
     b"q UNAUTHENTICATE\r\n",
 ]
 
@@ -120,6 +122,8 @@ SHAPES = st.text('()[]{}<>"\\ *%.:,0123456789abcEFTUID+-&~\r\n\x00\u00fc', max_s
             "APPEND x CATENATE (",
             "REPLACE 1 ",
             "SORT (",
+            "SEARCH RETURN (UPDATE ",
+            "CANCELUPDATE ",
             "THREAD REFERENCES UTF-8 ",
             "UID ",
             "ID ",

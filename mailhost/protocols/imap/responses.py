@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from mailhost.message.threads import Node
-from mailhost.protocols.imap.commands import StatusItem
+from mailhost.protocols.imap.commands import Search, Sort, StatusItem
 from mailhost.protocols.imap.fetch import Window
 from mailhost.protocols.imap.names import DELIMITER, encode_name
 from mailhost.protocols.imap.search import ReturnOption
@@ -199,6 +199,15 @@ def thread(roots: Sequence[Node]) -> bytes:
             pieces.append(gap)
             wait(node.children)
     return b"".join(pieces) + b"\r\n"
+
+
+def esearch_update(command: Search | Sort, item: bytes, pairs: Sequence[tuple[int, Sequence[int]]]) -> bytes:
+    """`* ESEARCH (TAG "a1") UID ADDTO (0 7:9)`: places in a result and what comes or goes there (RFC 5267 §4.3)."""
+    if not pairs:
+        return b""
+    changes = b" ".join(b"%d %b" % (place, format_numbers(numbers)) for place, numbers in pairs)
+    uid = b" UID" if command.by_uid else b""
+    return b"* ESEARCH (TAG %b)%b %b (%b)\r\n" % (quoted(command.tag), uid, item, changes)
 
 
 def esearch(

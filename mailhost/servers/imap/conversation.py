@@ -7,6 +7,7 @@ from mailhost.errors import MailhostError
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import (
     Authenticate,
+    CancelUpdate,
     Capability,
     Check,
     Close,
@@ -64,6 +65,7 @@ from mailhost.servers.imap.append import append
 from mailhost.servers.imap.idle import idle
 from mailhost.servers.imap.notify import next_event, notify, tell_events
 from mailhost.servers.imap.session import Session
+from mailhost.servers.imap.updates import cancel
 from mailhost.servers.imap.view import MailboxGone, ViewBroken
 from mailhost.servers.serving import SessionOver
 from mailhost.storage.errors import StorageError
@@ -160,7 +162,8 @@ async def _obey(session: Session, command: Command | AppendMessage) -> Answer | 
 
 _READING: Final = (
     Search | Sort | Thread | Fetch | List | Lsub | Status | GetQuota | GetQuotaRoot | Select | Close | Noop | Check
-    | Idle | Notify | Capability | Id | Enable | Namespace | StartTls | Login | Authenticate | Compress | Unauthenticate
+    | Idle | Notify | CancelUpdate
+    | Capability | Id | Enable | Namespace | StartTls | Login | Authenticate | Compress | Unauthenticate
     # These two find the mailbox opened to be read only, and APPEND has octets to give up.
     | Store | Expunge | AppendMessage
 )  # fmt: skip
@@ -171,6 +174,8 @@ async def _obey_about_messages(session: Session, command: MessageCommand) -> Ans
     match command:
         case Check():
             return completed("CHECK")
+        case CancelUpdate():
+            return await cancel(session, command)
         case Close():
             return await selecting.close(session, command)
         case Expunge():

@@ -3,9 +3,8 @@
 from dataclasses import replace
 from typing import assert_never
 
-from mailhost.mailstore.conversations import complete_threads
 from mailhost.mailstore.mailboxes import find_selectable
-from mailhost.mailstore.model import NoSuchMailbox, NotSelectable
+from mailhost.mailstore.model import NoSuchMailbox, NotSelectable, UidRanges
 from mailhost.mailstore.resync import vanished_since
 from mailhost.mailstore.search import set_keys
 from mailhost.protocols.imap import responses
@@ -14,13 +13,13 @@ from mailhost.protocols.imap.fetch import Attribute
 from mailhost.protocols.imap.search import NumberIn, ReturnOption, asks_modseq
 from mailhost.servers.imap.answers import UID_REQUIRED, Answer, completed
 from mailhost.servers.imap.copy import TooManyMessages, copy_or_move
-from mailhost.servers.imap.fetch import fetch
+from mailhost.servers.imap.fetched import send_fetched
 from mailhost.servers.imap.notices import tell_keywords
 from mailhost.servers.imap.progress import Progress
-from mailhost.servers.imap.search import search, thread
+from mailhost.servers.imap.search import fixed_sets, search, thread
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.store import store
-from mailhost.storage.errors import StorageError
+from mailhost.servers.imap.updates import TAG_REUSED, keep_open
 
 
 async def obey(session: Session, command: Search | Sort | Thread | Fetch | Store | Copy) -> Answer:
@@ -64,11 +63,18 @@ async def _search(session: Session, command: Search | Sort) -> Answer:
         session.knows_condstore = True
     if session.speaks_rev2 and isinstance(command, Search) and command.returns is None:
         command = replace(command, returns=frozenset({ReturnOption.ALL}))
-    services = session.services
+    services, view = session.services, session.selected
+    sets: dict[int, UidRanges] = {}
+    if command.update is not None:
+        if session.contexts is not None and command.tag in session.contexts.by_tag:
+            return TAG_REUSED
+        sets = await fixed_sets(services.database, view, command.key)
     now = int(services.clock())
     async with Progress(session, command.tag):
-        found = await search(services.database, services.blobs, services.index, session.selected, command, now)
-    await session.say(found)
+        answer, uids = await search(services.database, services.blobs, services.index, view, command, now)
+    await session.say(answer)
+    if command.update is not None:
+        await keep_open(session, command, sets, uids)
     return completed("SEARCH" if isinstance(command, Search) else "SORT")
 
 
@@ -82,30 +88,6 @@ async def _fetch(session: Session, command: Fetch) -> Answer:
     await send_fetched(session, command)
     await tell_keywords(session, session.selected)
     return completed("FETCH")
-
-
-async def send_fetched(session: Session, command: Fetch) -> None:
-    """The untagged answers to a FETCH, asked for or not. Raises what `fetch` raises."""
-    services = session.services
-    if Attribute.THREADID in command.items:
-        await complete_threads(services.database, session.selected.account_id)
-    is_answering = False
-    try:
-        async for piece in fetch(
-            services.database,
-            services.blobs,
-            session.selected,
-            command,
-            tells_modseq=session.knows_condstore,
-            uid_only=session.uid_only,
-        ):
-            is_answering = True
-            await session.say(piece)
-    except StorageError as error:
-        if not is_answering:
-            raise
-        # Half a literal may be out: no tagged answer would be understood any more.
-        raise await session.bye("System Error. Connect again.", f"storage: {error}") from error
 
 
 async def _tell_vanished(session: Session, command: Fetch) -> None:

@@ -23,6 +23,8 @@ async def tell_news(session: Session, *, with_flags: bool = True) -> list[int]:
         return []
     expunged, news = await view.take_news(database)
     lines = []
+    if session.contexts is not None and news.vanished:
+        lines.append(session.contexts.expunged(news.vanished, expunged[::-1]))
     if session.knows_qresync or session.uid_only:
         lines.append(responses.vanished(as_ranges(news.vanished)))
     else:

@@ -2,24 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 
 from mailhost.mailstore.mailboxes import changed_mailboxes, list_mailboxes, mailbox_topic, subscriptions
 from mailhost.mailstore.model import Mailbox
-from mailhost.mailstore.ranges import as_ranges, holds
+from mailhost.mailstore.ranges import holds
 from mailhost.protocols.imap import responses
-from mailhost.protocols.imap.commands import Fetch, Notify, StatusItem
+from mailhost.protocols.imap.commands import Notify, StatusItem
 from mailhost.protocols.imap.events import Event
-from mailhost.protocols.imap.fetch import Attribute, FetchItem, without_seen
 from mailhost.protocols.imap.notifying import MESSAGE_EVENTS, EventKind
-from mailhost.protocols.imap.sets import SequenceSet
 from mailhost.servers.imap.answers import Answer, completed
-from mailhost.servers.imap.binary import UnknownEncoding
-from mailhost.servers.imap.content import ContentsDamaged
-from mailhost.servers.imap.messages import send_fetched
+from mailhost.servers.imap.fetched import fetch_new
 from mailhost.servers.imap.namechanges import tell_names
 from mailhost.servers.imap.notices import tell_news
 from mailhost.servers.imap.session import Session
+from mailhost.servers.imap.updates import tell_updates
 from mailhost.servers.imap.watching import MAX_WATCHED, Known, Watching
 from mailhost.storage.database import Tx
 
@@ -94,6 +90,7 @@ async def tell_events(session: Session, *, permits_expunge: bool = True, removes
     if watching is None:
         if permits_expunge:
             await tell_news(session)
+        await tell_updates(session)
         return
     if session.view is not None:
         await _tell_selected(session, watching, permits_expunge=permits_expunge, removes=removes)
@@ -104,28 +101,14 @@ async def tell_events(session: Session, *, permits_expunge: bool = True, removes
 
 async def _tell_selected(session: Session, watching: Watching, *, permits_expunge: bool, removes: bool) -> None:
     group = watching.selected
-    if group is None:
-        if removes:
-            await tell_news(session, with_flags=False)
-        return
-    if not (permits_expunge or watching.is_immediate):
-        return
-    arrived = await tell_news(session, with_flags=EventKind.FLAG_CHANGE in group.events)
-    if group.items and arrived:
+    arrived: list[int] = []
+    if (group is None and removes) or (group is not None and (permits_expunge or watching.is_immediate)):
+        arrived = await tell_news(session, with_flags=group is not None and EventKind.FLAG_CHANGE in group.events)
+    await tell_updates(session)
+    if group is not None and group.items and arrived:
         own = watching.own_arrivals(session.selected.mailbox_id)
         uids = [uid for uid in arrived if not holds(own, uid)]
         await fetch_new(session, uids, group.items)
-
-
-async def fetch_new(session: Session, uids: Sequence[int], items: tuple[FetchItem, ...]) -> None:
-    """FETCH that nobody asked for, of messages just told; it never sets \\Seen. Raises ViewBroken."""
-    if not uids:
-        return
-    if session.knows_qresync and Attribute.UID not in items:
-        items = (Attribute.UID, *items)  # RFC 7162 §3.2.4
-    numbers = SequenceSet(tuple(as_ranges(uids)))
-    with suppress(ContentsDamaged, UnknownEncoding):
-        await send_fetched(session, Fetch(b"*", numbers, True, without_seen(items), None))
 
 
 async def _tell_others(session: Session, watching: Watching) -> None:

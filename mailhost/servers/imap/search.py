@@ -10,11 +10,14 @@ from mailhost.mailstore.flags import load_keywords
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.mailstore.matching import MAX_CONTENT, Candidate
 from mailhost.mailstore.model import UidRanges
+from mailhost.mailstore.ranges import as_ranges
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates, set_keys
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Search, Sort, Thread
 from mailhost.protocols.imap.fetch import Window
-from mailhost.protocols.imap.search import ReturnOption, SearchKey, UidIn, asks_modseq, asks_threads
+from mailhost.protocols.imap.search import And, ReturnOption, SearchKey, UidIn, asks_modseq, asks_threads
+from mailhost.protocols.imap.sets import SequenceSet
+from mailhost.servers.imap.session import ImapServices
 from mailhost.servers.imap.sort import in_order, in_threads
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.blobs import Blobs
@@ -28,8 +31,11 @@ CANDIDATES_AT_ONCE = 200
 
 async def search(
     database: Database, blobs: Blobs, index: TextIndex, view: MailboxView, command: Search | Sort, now: int
-) -> bytes:
-    """The untagged answer to SEARCH or SORT, if any; what it is to save becomes the view's `$`. Raises ViewBroken."""
+) -> tuple[bytes, list[int]]:
+    """The untagged answer to SEARCH or SORT, if any, and the UIDs found, in their order.
+
+    What is to be saved becomes the view's `$`. Raises ViewBroken.
+    """
     returns = command.returns
     saves = returns is not None and ReturnOption.SAVE in returns
     sets = await _resolve(database, view, command.key)
@@ -43,17 +49,35 @@ async def search(
     modseq = max((modseq for _, modseq in named), default=0) if asks_modseq(command.key) else None
     if saves:
         view.saved = array("I", [uid for uid, _ in named])
-    numbers = [uid for uid, _ in found]
+    uids = numbers = [uid for uid, _ in found]
     if not command.by_uid and numbers:
         known = await view.numbers(database)
         numbers = [number for uid in numbers if (number := known.number_of(uid))]
     if returns is None:
-        return responses.search(numbers, modseq, name=b"SORT" if isinstance(command, Sort) else b"SEARCH")
+        return responses.search(numbers, modseq, name=b"SORT" if isinstance(command, Sort) else b"SEARCH"), uids
     if returns == {ReturnOption.SAVE}:
-        return b""
-    return responses.esearch(
+        return b"", uids
+    answer = responses.esearch(
         command.tag, numbers, returns, by_uid=command.by_uid, modseq=modseq or None, window=command.window
     )
+    return answer, uids
+
+
+async def fixed_sets(database: Database, view: MailboxView, key: SearchKey) -> dict[int, UidRanges]:
+    """The sets of the tree that keep their meaning while messages come and go: sequence numbers and `$`."""
+    fixed = {id(asked) for asked in set_keys(key) if not isinstance(asked, UidIn) or asked.uids.is_saved}
+    return {asked: ranges for asked, ranges in (await _resolve(database, view, key)).items() if asked in fixed}
+
+
+async def find_among(
+    services: ImapServices, view: MailboxView, key: SearchKey, fixed: Mapping[int, UidRanges], uids: Sequence[int]
+) -> set[int]:
+    """Which of the ascending UIDs match now; `fixed` are the sets that mean what they meant. Raises ViewBroken."""
+    narrowed = And((UidIn(SequenceSet(tuple(as_ranges(uids)))), key))
+    sets = await _resolve(services.database, view, narrowed) | dict(fixed)
+    scope = await _scope(services.database, services.index, view, narrowed, sets, int(services.clock()))
+    found = await _find(services.database, services.blobs, view, narrowed, scope)
+    return {uid for uid, _ in found}
 
 
 async def thread(

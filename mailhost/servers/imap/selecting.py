@@ -112,6 +112,7 @@ def leave(session: Session) -> None:
     if session.watching is not None and session.view is not None and session.view.account_id == session.account_id:
         session.watching.resume(session.view)
     session.view = None
+    session.contexts = None
     session.connection.mailbox_closed()
 
 

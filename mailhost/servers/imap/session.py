@@ -17,6 +17,7 @@ from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.compression import Compression, CompressionBroken
 from mailhost.protocols.imap.connection import ImapConnection, Limits
 from mailhost.protocols.imap.events import Event
+from mailhost.servers.imap.contexts import Contexts
 from mailhost.servers.imap.view import MailboxView
 from mailhost.servers.imap.watching import Watching
 from mailhost.servers.serving import SessionOver
@@ -73,6 +74,7 @@ class Session:
         "_sign_in_by",
         "client_id",
         "connection",
+        "contexts",
         "is_writing",
         "knows_condstore",
         "knows_qresync",
@@ -97,6 +99,7 @@ class Session:
         self.speaks_rev2 = False  # ENABLE IMAP4rev2: ESEARCH for SEARCH, no RECENT, LIST at SELECT (RFC 9051 App. A)
         self.uid_only = False  # ENABLE UIDONLY: no sequence numbers, either way (RFC 9586)
         self.told_keywords: Keywords = ()  # those of the last FLAGS response
+        self.contexts: Contexts | None = None  # searches that stay open (RFC 5267)
         self.watching: Watching | None = None  # what NOTIFY asked for, once the client has used it
         self.client_id = ""
         self.is_writing = False
@@ -135,6 +138,7 @@ class Session:
         self.services.door_keeper.live.leave(self.live)
         self.live = None
         self.view = None
+        self.contexts = None
         if self.watching is not None:
             self.watching.close()
             self.watching = None

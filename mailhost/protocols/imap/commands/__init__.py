@@ -17,6 +17,7 @@ from mailhost.protocols.imap.commands.mailboxes import (
     Subscribe,
 )
 from mailhost.protocols.imap.commands.messages import (
+    CancelUpdate,
     Check,
     Close,
     Copy,
@@ -51,6 +52,7 @@ Command = SessionCommand | MailboxCommand | MessageCommand
 
 __all__ = [
     "Authenticate",
+    "CancelUpdate",
     "Capability",
     "Check",
     "Close",

@@ -49,6 +49,7 @@ class Search:
     key: SearchKey
     returns: frozenset[ReturnOption] | None
     window: Window | None = None  # of PARTIAL
+    update: tuple[FetchItem, ...] | None = None  # of UPDATE: what is fetched of messages that are new (RFC 5267)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,15 @@ class Sort:
     key: SearchKey
     returns: frozenset[ReturnOption] | None
     window: Window | None = None
+    update: tuple[FetchItem, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelUpdate:
+    """CANCELUPDATE: the tags of searches that are to be told of no longer (RFC 5267 §4.3.5)."""
+
+    tag: bytes
+    tags: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +120,5 @@ class Copy:
     moves: bool
 
 
-MessageCommand = Check | Close | Expunge | Search | Sort | Thread | Fetch | Store | Copy
+MessageCommand = CancelUpdate | Check | Close | Expunge | Search | Sort | Thread | Fetch | Store | Copy
 """A command about messages."""

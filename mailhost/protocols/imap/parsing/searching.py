@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import Final
 
-from mailhost.protocols.imap.commands import Search
-from mailhost.protocols.imap.fetch import Window
+from mailhost.protocols.imap.commands import CancelUpdate, Search
+from mailhost.protocols.imap.fetch import FetchItem, Window
 from mailhost.protocols.imap.flags import InvalidFlag, parse_flag
 from mailhost.protocols.imap.objects import ObjectId, parse_object_id
 from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, Cursor, Refusal
 from mailhost.protocols.imap.parsing.dates import parse_day
+from mailhost.protocols.imap.parsing.messages import parse_items
 from mailhost.protocols.imap.search import (
     All,
     And,
@@ -242,14 +243,14 @@ def parse_uid_search(cursor: Cursor, tag: bytes) -> Search:
 
 def _parse_search(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Search:
     cursor.space()
-    returns, window = read_returns(cursor)
+    returns, window, update = read_returns(cursor)
     codec = "utf-8"  # unless the client says otherwise, as in RFC 9051
     if cursor.peek_word() == b"CHARSET":
         cursor.word()
         cursor.space()
         codec = read_codec(cursor)
         cursor.space()
-    return Search(tag, by_uid, read_keys(cursor, codec), returns, window)
+    return Search(tag, by_uid, read_keys(cursor, codec), returns, window, update)
 
 
 def read_keys(cursor: Cursor, codec: str) -> SearchKey:
@@ -262,19 +263,35 @@ def read_keys(cursor: Cursor, codec: str) -> SearchKey:
     return keys[0] if len(keys) == 1 else And(tuple(keys))
 
 
-def read_returns(cursor: Cursor) -> tuple[frozenset[ReturnOption] | None, Window | None]:
-    """RETURN with its options, {ALL} when there are none, and the range of PARTIAL; None where there is no RETURN."""
+Returns = tuple[frozenset[ReturnOption] | None, Window | None, tuple[FetchItem, ...] | None]
+"""The options of RETURN, the range of PARTIAL, and the items of UPDATE; None for what is not there."""
+
+
+def read_returns(cursor: Cursor) -> Returns:
+    """RETURN with its options, {ALL} when there are none."""
     if cursor.peek_word() != b"RETURN":
-        return None, None
+        return None, None, None
     cursor.word()
     cursor.space()
     cursor.expect(b"(")
     options: set[ReturnOption] = set()
-    window = None
+    window: Window | None = None
+    update: tuple[FetchItem, ...] | None = None
+    is_first = True
     while not cursor.skip(b")"):
-        if options:
+        if not is_first:
             cursor.space()
-        option = _RETURNS.get(cursor.word())
+        is_first = False
+        word = cursor.word()
+        if word == b"CONTEXT":
+            continue  # a hint that the search will be asked again (RFC 5267 §4.2)
+        if word == b"UPDATE":
+            update = ()
+            if cursor.text.startswith(b" (", cursor.place):
+                cursor.space()
+                update = parse_items(cursor)
+            continue
+        option = _RETURNS.get(word)
         if option is None:
             raise Refusal("There is no such SEARCH return option.")
         options.add(option)
@@ -284,7 +301,18 @@ def read_returns(cursor: Cursor) -> tuple[frozenset[ReturnOption] | None, Window
     if window is not None and ReturnOption.ALL in options:
         raise Refusal("ALL and PARTIAL exclude each other.")
     cursor.space()
-    return frozenset(options) or frozenset({ReturnOption.ALL}), window
+    if not options and update is None:
+        options.add(ReturnOption.ALL)
+    return frozenset(options), window, update
+
+
+def parse_cancel_update(cursor: Cursor, tag: bytes) -> CancelUpdate:
+    """CANCELUPDATE tags."""
+    tags: list[bytes] = []
+    while not tags or not cursor.at_end():
+        cursor.space()
+        tags.append(cursor.astring())
+    return CancelUpdate(tag, tuple(tags))
 
 
 def read_codec(cursor: Cursor) -> str:

@@ -23,12 +23,12 @@ def parse_uid_sort(cursor: Cursor, tag: bytes) -> Sort:
 
 def _parse_sort(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Sort:
     cursor.space()
-    returns, window = read_returns(cursor)
+    returns, window, update = read_returns(cursor)
     criteria = _criteria(cursor)
     cursor.space()
     codec = read_codec(cursor)
     cursor.space()
-    return Sort(tag, by_uid, criteria, read_keys(cursor, codec), returns, window)
+    return Sort(tag, by_uid, criteria, read_keys(cursor, codec), returns, window, update)
 
 
 def _criteria(cursor: Cursor) -> tuple[Criterion, ...]:

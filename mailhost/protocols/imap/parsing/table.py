@@ -66,6 +66,7 @@ COMMANDS: Final[dict[bytes, CommandRule]] = {
     b"UID EXPUNGE": CommandRule(messages.parse_uid_expunge, _SELECTED),
     b"SEARCH": CommandRule(searching.parse_search, _SELECTED),
     b"UID SEARCH": CommandRule(searching.parse_uid_search, _SELECTED),
+    b"CANCELUPDATE": CommandRule(searching.parse_cancel_update, _SELECTED),
     b"SORT": CommandRule(sorting.parse_sort, _SELECTED),
     b"UID SORT": CommandRule(sorting.parse_uid_sort, _SELECTED),
     b"THREAD": CommandRule(sorting.parse_thread, _SELECTED),

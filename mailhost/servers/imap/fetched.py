@@ -1,0 +1,50 @@
+"""The answers to a FETCH on their way to the client, whether it asked for them or is told of new messages."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from mailhost.mailstore.conversations import complete_threads
+from mailhost.mailstore.ranges import as_ranges
+from mailhost.protocols.imap.commands import Fetch
+from mailhost.protocols.imap.fetch import Attribute, FetchItem, without_seen
+from mailhost.protocols.imap.sets import SequenceSet
+from mailhost.servers.imap.binary import UnknownEncoding
+from mailhost.servers.imap.content import ContentsDamaged
+from mailhost.servers.imap.fetch import fetch
+from mailhost.servers.imap.session import Session
+from mailhost.storage.errors import StorageError
+
+
+async def send_fetched(session: Session, command: Fetch) -> None:
+    """The untagged answers to a FETCH, asked for or not. Raises what `fetch` raises."""
+    services = session.services
+    if Attribute.THREADID in command.items:
+        await complete_threads(services.database, session.selected.account_id)
+    is_answering = False
+    try:
+        async for piece in fetch(
+            services.database,
+            services.blobs,
+            session.selected,
+            command,
+            tells_modseq=session.knows_condstore,
+            uid_only=session.uid_only,
+        ):
+            is_answering = True
+            await session.say(piece)
+    except StorageError as error:
+        if not is_answering:
+            raise
+        # Half a literal may be out: no tagged answer would be understood any more.
+        raise await session.bye("System Error. Connect again.", f"storage: {error}") from error
+
+
+async def fetch_new(session: Session, uids: Sequence[int], items: tuple[FetchItem, ...]) -> None:
+    """FETCH that nobody asked for, of messages just told; it never sets \\Seen. Raises ViewBroken."""
+    if not uids:
+        return
+    if session.knows_qresync and Attribute.UID not in items:
+        items = (Attribute.UID, *items)  # RFC 7162 §3.2.4
+    numbers = SequenceSet(tuple(as_ranges(uids)))
+    with suppress(ContentsDamaged, UnknownEncoding):
+        await send_fetched(session, Fetch(b"*", numbers, True, without_seen(items), None))
