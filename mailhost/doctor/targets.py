@@ -1,0 +1,95 @@
+"""What a mail program is set to: protocol, host, port and encryption; and the ports that usually go with them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from mailhost.errors import MailhostError
+
+
+class BadSetting(MailhostError):
+    """The text does not say a server; the message says how one is written."""
+
+
+class Protocol(Enum):
+    """What a program speaks to a server."""
+
+    IMAP = "imap"
+    POP = "pop"
+    SMTP = "smtp"
+
+
+class Encryption(Enum):
+    """How the connection is encrypted, in the words of settings."""
+
+    TLS = "tls"
+    """From the first byte; programs call it SSL/TLS."""
+    STARTTLS = "starttls"
+    NONE = "none"
+
+    @property
+    def label(self) -> str:
+        """As mail programs write it."""
+        return {"tls": "SSL/TLS", "starttls": "STARTTLS", "none": "none"}[self.value]
+
+
+_USUAL: Final[dict[int, tuple[Protocol, Encryption]]] = {
+    993: (Protocol.IMAP, Encryption.TLS),
+    143: (Protocol.IMAP, Encryption.STARTTLS),
+    995: (Protocol.POP, Encryption.TLS),
+    110: (Protocol.POP, Encryption.STARTTLS),
+    465: (Protocol.SMTP, Encryption.TLS),
+    587: (Protocol.SMTP, Encryption.STARTTLS),
+    25: (Protocol.SMTP, Encryption.STARTTLS),
+}
+_SETTING: Final = re.compile(
+    r"(?P<host>\[[0-9a-f:.]+\]|[^\s:/\[\]]+)(?::(?P<port>[0-9]{1,5}))?(?:/(?P<encryption>[a-z]+))?", re.IGNORECASE
+)
+PORTS: Final = tuple(_USUAL)
+"""The ports of mail, best first for each protocol."""
+
+
+def usual_encryption(port: int) -> Encryption | None:
+    """What speaks on this port everywhere, or None."""
+    usual = _USUAL.get(port)
+    return usual[1] if usual else None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One server as a program is set to it. `host` is a name in ASCII or an IP address without brackets."""
+
+    protocol: Protocol
+    host: str
+    port: int
+    encryption: Encryption
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.protocol.value.upper()} {host}:{self.port} {self.encryption.label}"
+
+
+def parse_target(protocol: Protocol, text: str) -> Target:
+    """`host`, `host:port` or `host:port/encryption`; what is left out is as usual. Raises BadSetting."""
+    words = f"{text!r} is no server: write HOST, HOST:PORT or HOST:PORT/tls, /starttls or /none."
+    found = _SETTING.fullmatch(text.strip())
+    if found is None:
+        raise BadSetting(words)
+    try:
+        named = Encryption(found["encryption"].lower()) if found["encryption"] else None
+    except ValueError as error:
+        raise BadSetting(words) from error
+    port = int(found["port"]) if found["port"] else _usual_port(protocol, named or Encryption.TLS)
+    if not 0 < port < 65536:
+        raise BadSetting(words)
+    host = found["host"].strip("[]").lower().removesuffix(".")
+    return Target(protocol, host, port, named or usual_encryption(port) or Encryption.TLS)
+
+
+def _usual_port(protocol: Protocol, encryption: Encryption) -> int:
+    if encryption is Encryption.NONE:
+        encryption = Encryption.STARTTLS
+    return next(port for port, usual in _USUAL.items() if usual == (protocol, encryption))
