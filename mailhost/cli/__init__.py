@@ -19,6 +19,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {  # name -> module, and the line
     "import": ("importing", "Bring mail in from an mbox file or a Maildir."),
     "export": ("exporting", "Write mail out as an mbox file or a Maildir."),
     "undelete": ("undelete", "See what was deleted lately, and put it back."),
+    "doctor": ("doctor", "Find out why mail does not work, here or at any provider."),
     "reindex": ("reindex", "Make the search index anew, while the server runs."),
     "backup": ("backup", "Copy everything, while the server runs."),
     "restore": ("restore", "Make a data folder from a backup."),

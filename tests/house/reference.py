@@ -6,6 +6,8 @@ import msgspec
 
 from mailhost.config import model
 from mailhost.config.file import _toml
+from mailhost.doctor.catalogue import leaves, stage_of
+from mailhost.doctor.providers import built_in
 from tests.house.source import ROOT
 
 OPENING = """# Configuration
@@ -60,7 +62,48 @@ def decisions() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {ROOT / "docs" / "configuration.md": configuration, ROOT / "docs" / "decisions" / "README.md": decisions}
+def doctor_leaves() -> str:
+    """Every cause the doctor knows, with its remedy, in both languages; each has an anchor of its own."""
+    lines = [
+        "# What the doctor can find",
+        "",
+        "One paragraph for each leaf of the decision tree; a chapter's letter is its stage. Made from the code.",
+    ]
+    chapter = ""
+    for leaf, texts in leaves().items():
+        if leaf[0] != chapter:
+            chapter = leaf[0]
+            lines += ["", f"## {chapter} {stage_of(leaf).en} · {stage_of(leaf).zh}"]
+        lines += ["", f'### <a id="{leaf.lower()}"></a>{leaf} {texts.title.en} · {texts.title.zh}']
+        lines += ["", texts.remedy.en, "", texts.remedy.zh]
+    return "\n".join(lines) + "\n"
+
+
+def doctor_providers() -> str:
+    """The provider table."""
+    lines = [
+        "# Providers the doctor knows",
+        "",
+        "What large providers tell their users, as facts. This page is made from `mailhost/doctor/providers.toml`.",
+        "",
+        "| provider | reading (IMAP) | reading (POP3) | sending | password |",
+        "|---|---|---|---|---|",
+    ]
+    for provider in built_in().values():
+        cells = [
+            ", ".join(f"`{server}`" for server in servers) for servers in (provider.imap, provider.pop, provider.smtp)
+        ]
+        kind = provider.password + (", OAuth2" if provider.oauth and provider.password != "oauth" else "")
+        lines.append(f"| {provider.title} | {' | '.join(cells)} | {kind} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    ROOT / "docs" / "doctor-leaves.md": doctor_leaves,
+    ROOT / "docs" / "doctor-providers.md": doctor_providers,
+    ROOT / "docs" / "configuration.md": configuration,
+    ROOT / "docs" / "decisions" / "README.md": decisions,
+}
 
 if __name__ == "__main__":
     for page, make in PAGES.items():

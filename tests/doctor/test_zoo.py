@@ -1,0 +1,52 @@
+"""The zoo of broken servers: the doctor names the right leaf first for each, and none for a healthy server."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from mailhost.doctor.catalogue import leaves
+from mailhost.doctor.signin import Credentials
+from mailhost.doctor.targets import Protocol
+from tests.doctor.zoo.cases import CASES
+from tests.doctor.zoo.run import PAGE, Seen, page, run_all
+from tests.doctor.zoo.world import ADDRESS, SECRET, Zoo
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> list[Seen]:
+    """The whole zoo, walked once."""
+    return asyncio.run(run_all(tmp_path_factory.mktemp("zoo")))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", [case.name for case in CASES])
+def test_the_right_leaf_comes_first(seen: list[Seen], name: str) -> None:
+    [one] = [each for each in seen if each.case.name == name]
+    assert one.first == one.case.leaf, one.leaves
+
+
+def test_every_leaf_of_a_person_s_mail_program_has_an_animal() -> None:
+    of_programs = {leaf for leaf in leaves() if not leaf.startswith("H")}
+    assert of_programs == {case.leaf for case in CASES}
+
+
+@pytest.mark.timeout(600)
+def test_the_page_holds_this_confusion_matrix(seen: list[Seen]) -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(seen), "python -m tests.doctor.zoo.run writes it anew"
+
+
+@pytest.mark.parametrize("protocol", Protocol)
+async def test_a_healthy_server_has_no_leaf(tmp_path: Path, protocol: Protocol) -> None:
+    report = await Zoo(tmp_path).healthy().ask(protocols=(protocol,), credentials=Credentials(ADDRESS, SECRET))
+    assert report.findings == []
+    assert report.severity is None
+    assert {path.target.protocol for path in report.paths} == {protocol}
+
+
+async def test_a_healthy_server_set_by_hand_has_no_leaf(tmp_path: Path) -> None:
+    servers = ("imap=imap.example.test:143/starttls", "smtp=smtp.example.test:587/starttls")
+    report = await Zoo(tmp_path).healthy().ask(ADDRESS, *servers, credentials=Credentials(ADDRESS, SECRET))
+    assert report.findings == []
