@@ -17,6 +17,7 @@ from mailhost.mailstore.answers import Answer, AnsweredKey, TextKey
 from mailhost.mailstore.append import ARRIVALS
 from mailhost.mailstore.matching import MAX_CONTENT
 from mailhost.mailstore.textindex import INDEXED_FIELDS, Document
+from mailhost.mailstore.thinking import think
 from mailhost.message.headers import unpack_fields
 from mailhost.message.text import body_texts, header_text, searched_header
 from mailhost.message.tokens import normalise, parse_query, tokens
@@ -179,7 +180,7 @@ class TextIndex:
         rows = await self._database.read(_next_messages, account_id, after)
         taken = _bounded(rows)
         contents = [await self._content(row) for row in taken]
-        documents = await asyncio.to_thread(_documents, taken, contents)
+        documents = await think(_documents, taken, contents)
         is_last = len(taken) == len(rows) < _BATCH
         until: int = max(newest, *(row[0] for row in taken), 0) if is_last else taken[-1][0]
         return await self._index.write_relaxed(textindex.add, account_id, documents, after, until)

@@ -264,7 +264,7 @@ def _only_send(house: House, _found: re.Match[str]) -> None:
 
 def _be_impatient(house: House, _found: re.Match[str]) -> None:
     house.imap = ImapSettings(
-        help_url=HELP, sign_in_seconds=0.2, idle_seconds=0.2, literal_seconds=0.1, recheck_seconds=0.1
+        help_url=HELP, sign_in_seconds=0.2, idle_seconds=0.2, command_seconds=0.1, recheck_seconds=0.1
     )
     house.pop3 = replace(house.pop3, sign_in_seconds=0.2, idle_seconds=0.2)
     house.smtp = replace(house.smtp, command_seconds=0.2, message_seconds=0.2)

@@ -1,6 +1,5 @@
 """SEARCH: rows first, contents only where a key needs them (RFC 9051 §6.4.4, RFC 4731, RFC 5182)."""
 
-import asyncio
 from array import array
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +11,7 @@ from mailhost.mailstore.matching import MAX_CONTENT, Candidate
 from mailhost.mailstore.model import UidRanges
 from mailhost.mailstore.ranges import as_ranges
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates, set_keys
+from mailhost.mailstore.thinking import think
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Search, Sort, Thread
 from mailhost.protocols.imap.fetch import Window
@@ -182,14 +182,14 @@ async def _look_at(blobs: Blobs, rows: Sequence[Row], scope: Scope, key: SearchK
         return [(candidate, candidate.matches(key)) for candidate in (Candidate(row, scope) for row in rows)]
 
     found: list[tuple[int, int]] = []
-    for candidate, verdict in await asyncio.to_thread(by_row):
+    for candidate, verdict in await think(by_row):
         if verdict is None:
             try:
                 content = await blobs.read(candidate.digest, 0, MAX_CONTENT)
             except (BlobDamaged, BlobMissing):
                 content = b""  # FETCH tells of it; here only what it says cannot be found
             candidate.read(content)
-            is_found = await asyncio.to_thread(candidate.matches, key)
+            is_found = await think(candidate.matches, key)
         else:
             is_found = verdict
         if is_found:

@@ -28,6 +28,8 @@ WRITE_AT = 16384
 """Octets of answers that are gathered before they are written, so that pipelined commands share a packet."""
 
 _MINUTE = 60.0
+HEARD_AT_LEAST = 8192
+"""Octets that buy the rest of a command more time: a slow line sends them in a minute, one octet a second does not."""
 
 FAIR = 32
 """Pipelined commands after which other sessions get their turn, though nothing was waited for."""
@@ -42,7 +44,7 @@ class ImapSettings:
     plaintext_sign_in: bool = False
     sign_in_seconds: float = 180.0
     idle_seconds: float = 1860.0  # RFC 9051 §5.4 wants 30 minutes; clients that renew IDLE just in time may be late
-    literal_seconds: float = 60.0
+    command_seconds: float = 60.0  # for each HEARD_AT_LEAST octets of a command that has begun
     progress_seconds: float = 10.0  # between two signs of life of a command that takes long (RFC 9585 §4)
     message_limit: int = 1_000_000  # messages that one COPY, MOVE or STORE may change (RFC 9738)
     recheck_seconds: float = 240.0  # IDLE looks for changes after so long even when nothing woke it
@@ -68,9 +70,11 @@ class Session:
     __slots__ = (
         "_commands",
         "_compression",
+        "_heard",
         "_in_a_row",
         "_minute_began",
         "_pending",
+        "_rest_by",
         "_sign_in_by",
         "client_id",
         "connection",
@@ -108,6 +112,8 @@ class Session:
         self._commands = 0  # since the minute began
         self._minute_began = asyncio.get_running_loop().time()
         self._in_a_row = 0
+        self._heard = 0  # octets since `_rest_by` was set
+        self._rest_by: float | None = None  # when more of a command that has begun must have come
         self._sign_in_by = asyncio.get_running_loop().time() + services.settings.sign_in_seconds
 
     @property
@@ -183,9 +189,11 @@ class Session:
         layer = self._compression
         if layer is None:
             return await self._hear(seconds)
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
         try:
             while not (data := layer.take()):
-                received = await self._hear(seconds)
+                received = await self._hear(max(until - clock(), 0.001))
                 if not received:
                     return received
                 layer.feed(received)
@@ -271,6 +279,7 @@ class Session:
         if data is None:
             await self._heed_interruption()
         elif data:
+            self._heard += len(data)
             self.connection.receive_data(data)
         else:
             raise SessionOver("closed-by-client")
@@ -305,7 +314,13 @@ class Session:
         raise await self.bye(last_words(ended), "over-commands", "OVERQUOTA")
 
     def _patience(self) -> float:
-        settings = self.services.settings
+        settings, now = self.services.settings, asyncio.get_running_loop().time()
         if self.identity is None:
-            return self._sign_in_by - asyncio.get_running_loop().time()
-        return settings.literal_seconds if self.connection.is_inside_command else settings.idle_seconds
+            return self._sign_in_by - now
+        if not self.connection.is_inside_command:
+            self._rest_by = None
+            return settings.idle_seconds
+        if self._rest_by is None or self._heard >= HEARD_AT_LEAST:
+            self._rest_by = now + settings.command_seconds
+            self._heard = 0
+        return self._rest_by - now

@@ -1,11 +1,11 @@
 """SORT and THREAD: what a search found, in another order or as conversations (RFC 5256)."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from mailhost.mailstore.rows import live_rows
 from mailhost.mailstore.sorting import THREAD_COLUMNS, Value, sort_columns, sort_values, threaded
+from mailhost.mailstore.thinking import think
 from mailhost.message.threads import Node, Threaded, by_references, by_subject
 from mailhost.protocols.imap.sorting import Algorithm, Criterion
 from mailhost.servers.imap.numbers import NumberMap
@@ -40,7 +40,7 @@ async def in_order(database: Database, view: MailboxView, found: Found, criteria
             places.sort(key=known.__getitem__, reverse=criterion.is_reverse)
         return [(uids[place], modseqs[uids[place]]) for place in places]
 
-    return await asyncio.to_thread(order)
+    return await think(order)
 
 
 async def in_threads(
@@ -54,7 +54,7 @@ async def in_threads(
     pieces = await _read(database, view, [uid for uid, _ in found], THREAD_COLUMNS, read)
     messages = [message for piece in pieces for message in piece if message.number]
     make = by_references if algorithm is Algorithm.REFERENCES else by_subject
-    return await asyncio.to_thread(make, messages)
+    return await think(make, messages)
 
 
 async def _read(

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from mailhost import accounts
 from mailhost.mailstore.model import Mailbox
+from mailhost.mailstore.thinking import think
 from mailhost.network.listener import Listener
 from mailhost.servers.imap import selecting
 from mailhost.servers.imap.content import IN_MEMORY
@@ -203,3 +205,23 @@ async def test_a_damaged_message_keeps_nobody_from_the_others(
     assert b"Good day 3.\r\n" in answer
     assert answer[-1].startswith(b"c NO [CORRUPTION]")
     assert (await second.command("d SEARCH TEXT Good"))[0] == b"* SEARCH 1 2 3\r\n"
+
+
+async def test_no_search_keeps_a_fetch_waiting(house: House, clients: list[Client]) -> None:
+    await house.deliver(
+        b"Subject: large\r\n\r\n" + random.Random(1).randbytes(100_000).hex("\n", 32).encode() + b"\r\n"
+    )
+    searcher, reader, _ = clients
+    for client in (searcher, reader):
+        await client.command(LOGIN)
+        await client.command("b SELECT INBOX")
+    gate = threading.Event()
+    thoughts = [asyncio.ensure_future(think(gate.wait)) for _ in range(64)]  # more than there are threads of any kind
+    try:
+        searching = asyncio.ensure_future(searcher.command("c SEARCH TEXT Good"))
+        assert (await reader.command("c FETCH 4 BODY.PEEK[]"))[-1].startswith(b"c OK")
+        assert not searching.done()
+    finally:
+        gate.set()
+    assert await asyncio.gather(*thoughts) == [True] * 64
+    assert (await searching)[0] == b"* SEARCH 1 2 3\r\n"
