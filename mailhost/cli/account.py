@@ -10,12 +10,14 @@ import click
 
 from mailhost import accounts, mailstore
 from mailhost.accounts import Account, AccountState, NoSuchAccount
+from mailhost.cli.labels import LAYOUTS, label, labels, layout
 from mailhost.cli.rules import account_rules
 from mailhost.cli.sign_ins import sign_ins
 from mailhost.cli.store import data_option, opened, plainly, show_table
 from mailhost.crypto import hash_password, new_password
 from mailhost.delivery.forget import forget_account
 from mailhost.login.enrol import UnfitPassword, account_at, check_new_password, enrol, leave
+from mailhost.mailstore import Layout
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
 
@@ -45,6 +47,9 @@ def account() -> None:
 
 account.add_command(sign_ins)
 account.add_command(account_rules)
+account.add_command(layout)
+account.add_command(labels)
+account.add_command(label)
 
 
 @account.command()
@@ -52,10 +57,13 @@ account.add_command(account_rules)
 @click.option("--password-stdin", is_flag=True, help="Read the account password from standard input, one line.")
 @click.option("--quota", type=OctetsType(), help="Room for mail, such as 500M; else as in the settings.")
 @click.option("--name", default="", help="The person's name, for people's eyes.")
+@click.option("--layout", "shown", type=LAYOUTS, help="Folders or labels; else as its domain or the settings say.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @data_option
 @plainly
-def add(address: str, password_stdin: bool, quota: int | None, name: str, as_json: bool, data: Path) -> None:
+def add(
+    address: str, password_stdin: bool, quota: int | None, name: str, shown: str | None, as_json: bool, data: Path
+) -> None:
     """Make an account with its mailboxes and its account password."""
     password = _read_password() if password_stdin else new_password()
     password_hash = hash_password(password)
@@ -69,16 +77,18 @@ def add(address: str, password_stdin: bool, quota: int | None, name: str, as_jso
                 now=int(time.time()),
                 quota_octets=quota or store.config.limits.quota_octets,
                 display_name=name,
+                layout=None if shown is None else Layout(shown),
+                default_layout=Layout(store.config.layout.value),
             )
 
     made = asyncio.run(work())
-    shown = None if password_stdin else password
+    shown_password = None if password_stdin else password
     if as_json:
-        click.echo(json.dumps({"address": made.address, "password": shown}))
+        click.echo(json.dumps({"address": made.address, "password": shown_password}))
         return
     click.echo(f"{made.address} has an account.")
-    if shown is not None:
-        click.echo(f"Account password, for the web only and shown this once: {shown}")
+    if shown_password is not None:
+        click.echo(f"Account password, for the web only and shown this once: {shown_password}")
     click.echo(f"A mail client needs an app password: mailhost app-password add {made.address} --name phone")
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from mailhost import accounts, domains
+from mailhost.cli.labels import LAYOUTS
 from mailhost.cli.rules import domain_rules
 from mailhost.cli.store import data_option, opened, plainly, show_table
-from mailhost.domains import Domain, displayed_domain, normalise_domain
+from mailhost.domains import Domain, NoSuchDomain, displayed_domain, normalise_domain
 from mailhost.storage.database import Tx
 
 
@@ -24,19 +25,50 @@ domain.add_command(domain_rules)
 
 @domain.command()
 @click.argument("name")
+@click.option("--layout", "shown", type=LAYOUTS, help="How new accounts show their mail; else as the settings say.")
 @data_option
 @plainly
-def add(name: str, data: Path) -> None:
+def add(name: str, shown: str | None, data: Path) -> None:
     """Receive mail for a domain from now on."""
     normalised = normalise_domain(name)
 
+    def make(tx: Tx) -> Domain:
+        made = domains.add_domain(tx, normalised, int(time.time()))
+        if shown is not None:
+            domains.set_layout(tx, made.id, shown)
+        return made
+
     async def work() -> Domain:
         async with opened(data) as store:
-            return await store.database.write(domains.add_domain, normalised, int(time.time()))
+            return await store.database.write(make)
 
     made = asyncio.run(work())
     click.echo(f"Mail for {displayed_domain(made.name)} is received here.")
     click.echo(f"Its first account gets the mail to postmaster and abuse: mailhost account add NAME@{made.name}")
+
+
+@domain.command()
+@click.argument("name")
+@click.argument("shown", type=click.Choice([*LAYOUTS.choices, "default"]), metavar="[classic|gmail|default]")
+@data_option
+@plainly
+def layout(name: str, shown: str, data: Path) -> None:
+    """Say how new accounts of a domain show their mail; those that are there stay as they are."""
+    normalised = normalise_domain(name)
+
+    def change(tx: Tx) -> None:
+        found = domains.find_domain(tx, normalised)
+        if found is None:
+            raise NoSuchDomain(f"The domain {normalised} is not one of ours.")
+        domains.set_layout(tx, found.id, "" if shown == "default" else shown)
+
+    async def work() -> None:
+        async with opened(data) as store:
+            await store.database.write(change)
+
+    asyncio.run(work())
+    words = "as the settings say" if shown == "default" else f"in the {shown} layout"
+    click.echo(f"New accounts of {displayed_domain(normalised)} show their mail {words}.")
 
 
 @domain.command(name="list")

@@ -81,7 +81,14 @@ def _make(tx: Tx, services: Services, domain: str, hashes: dict[str, str]) -> li
     made = []
     for local_part, password_hash in hashes.items():
         quota = services.config.limits.quota_octets
-        account = enrol(tx, f"{local_part}@{domain}", password_hash=password_hash, now=now, quota_octets=quota)
+        account = enrol(
+            tx,
+            f"{local_part}@{domain}",
+            password_hash=password_hash,
+            now=now,
+            quota_octets=quota,
+            default_layout=mailstore.Layout(services.config.layout.value),
+        )
         _, secret = issue_app_password(tx, services.key, account.address, name="first start", now=now)
         made.append((account.id, account.address, secret))
     return made

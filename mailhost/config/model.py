@@ -24,6 +24,13 @@ class LogLevel(Enum):
     ERROR = "error"
 
 
+class AccountLayout(Enum):
+    """How accounts show their mail."""
+
+    CLASSIC = "classic"
+    GMAIL = "gmail"
+
+
 class SmarthostTls(Enum):
     """How the connection to the smarthost is secured."""
 
@@ -127,6 +134,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     plaintext_sign_in: Annotated[
         bool, Meta(description="let people sign in without TLS: only where nobody listens in")
     ] = False
+    layout: Annotated[
+        AccountLayout,
+        Meta(description='how new accounts show their mail: "classic" folders, or labels as "gmail" does'),
+    ] = AccountLayout.CLASSIC
     log_level: Annotated[LogLevel, Meta(description='"debug", "info", "warning" or "error"')] = LogLevel.INFO
     demo: Annotated[bool, Meta(description="a demonstration: limits are relaxed, so that whole test rigs may come")] = (
         False

@@ -9,6 +9,7 @@ from mailhost.domains.sql import (
     list_domains,
     rules_of_domain,
     set_administrator,
+    set_layout,
     set_rules,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "normalise_domain",
     "rules_of_domain",
     "set_administrator",
+    "set_layout",
     "set_rules",
 ]

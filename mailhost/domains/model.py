@@ -10,12 +10,14 @@ class Domain:
     """One domain that receives mail here. `name` is lower case ASCII; times are Unix seconds.
 
     Mail to postmaster and abuse goes to the administrator, who is the domain's first account until another is named.
+    `layout` is how new accounts show their mail, 'classic' or 'gmail'; '' leaves it to the settings.
     """
 
     id: int
     name: str
     administrator_id: int | None
     created_at: int
+    layout: str = ""
 
 
 class BadDomainName(MailhostError):

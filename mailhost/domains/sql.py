@@ -23,13 +23,13 @@ def add_domain(tx: Tx, name: str, now: int) -> Domain:
 
 def find_domain(tx: Tx, name: str) -> Domain | None:
     """The domain of this normalised name, or None when it is not ours."""
-    rows = tx.execute("select id, name, administrator_id, created_at from domain where name = :name", name=name)
+    rows = tx.execute("select id, name, administrator_id, created_at, layout from domain where name = :name", name=name)
     return _domain(rows[0]) if rows else None
 
 
 def get_domain(tx: Tx, domain_id: int) -> Domain:
     """The domain of this id. Raises NoSuchDomain."""
-    rows = tx.execute("select id, name, administrator_id, created_at from domain where id = :id", id=domain_id)
+    rows = tx.execute("select id, name, administrator_id, created_at, layout from domain where id = :id", id=domain_id)
     if not rows:
         raise NoSuchDomain
     return _domain(rows[0])
@@ -38,7 +38,7 @@ def get_domain(tx: Tx, domain_id: int) -> Domain:
 def list_domains(tx: Tx, at_most: int = 100_000) -> list[Domain]:
     """Our domains, the oldest first."""
     rows = tx.execute(
-        "select id, name, administrator_id, created_at from domain order by id limit :at_most",
+        "select id, name, administrator_id, created_at, layout from domain order by id limit :at_most",
         at_most=at_most,
     )
     return [_domain(row) for row in rows]
@@ -69,6 +69,15 @@ def set_administrator(tx: Tx, domain_id: int, account_id: int | None) -> None:
         "update domain set administrator_id = :account_id where id = :domain_id returning id",
         account_id=account_id,
         domain_id=domain_id,
+    )
+    if not rows:
+        raise NoSuchDomain
+
+
+def set_layout(tx: Tx, domain_id: int, layout: str) -> None:
+    """Say how new accounts of the domain show their mail; '' leaves it to the settings. Raises NoSuchDomain."""
+    rows = tx.execute(
+        "update domain set layout = :layout where id = :domain_id returning id", layout=layout, domain_id=domain_id
     )
     if not rows:
         raise NoSuchDomain

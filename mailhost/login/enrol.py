@@ -8,6 +8,7 @@ from mailhost.crypto import SecretKey, grouped, new_app_password
 from mailhost.domains import BadDomainName, Domain, NoSuchDomain, normalise_domain
 from mailhost.errors import MailhostError
 from mailhost.login.authenticate import APP_PASSWORD
+from mailhost.mailstore import Layout
 from mailhost.storage.database import Tx
 
 MIN_PASSWORD_LENGTH: Final = 8
@@ -42,8 +43,12 @@ def enrol(
     now: int,
     quota_octets: int = mailstore.DEFAULT_QUOTA,
     display_name: str = "",
+    layout: Layout | None = None,
+    default_layout: Layout = Layout.CLASSIC,
 ) -> Account:
     """Make an account with its mailboxes; the first of a domain becomes its administrator.
+
+    It shows its mail as `layout` says, else as its domain does, else as the server does by default.
 
     Raises NoSuchDomain, AccountExists, BadLocalPart, BadDomainName.
     """
@@ -57,7 +62,8 @@ def enrol(
         now=now,
         display_name=display_name,
     )
-    mailstore.open_store(tx, account.id, now, quota_octets)
+    shown = layout or (Layout(domain.layout) if domain.layout else default_layout)
+    mailstore.open_store(tx, account.id, now, quota_octets, shows_labels=shown is Layout.GMAIL)
     if domain.administrator_id is None:
         domains.set_administrator(tx, domain.id, account.id)
     return account

@@ -69,6 +69,12 @@ def find_label(tx: Tx, account_id: int, name: str) -> Mailbox | None:
     return next((each for each in list_mailboxes(tx, account_id) if each.special_use == use), None)
 
 
+def find_labels(tx: Tx, account_id: int, names: Iterable[str]) -> dict[str, int]:
+    """The mailboxes of those labels that there are."""
+    found = {name: find_label(tx, account_id, name) for name in names}
+    return {name: mailbox.id for name, mailbox in found.items() if mailbox is not None}
+
+
 def label_names(tx: Tx, account_id: int) -> dict[int, str]:
     """Mailbox id → the label it stands for, in the order they are told: INBOX, the system's, then by name."""
     by_use = {box.special_use: box.label for box in SYSTEM_BOXES}

@@ -1,12 +1,12 @@
 """How an account shows its mail: classic folders, or labels as Gmail has them; and what its owner can set there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from mailhost.mailstore.account import raise_modseq
 from mailhost.mailstore.mailboxes import find_mailbox, mailboxes_topic
-from mailhost.mailstore.model import NoSuchAccount
+from mailhost.mailstore.model import Flag, Mailbox, NoSuchAccount
 from mailhost.storage.database import Tx
 
 MAX_FOLDER_LIMIT: Final = 1_000_000
@@ -65,6 +65,11 @@ def label_settings(tx: Tx, account_id: int) -> LabelSettings:
     return LabelSettings(bool(auto_expunge), OnExpunge(on_expunge), folder_limit)
 
 
+def settings_shown(tx: Tx, account_id: int) -> LabelSettings | None:
+    """The settings where the account shows labels, None where it shows folders. Raises NoSuchAccount."""
+    return label_settings(tx, account_id) if layout_of(tx, account_id) is Layout.GMAIL else None
+
+
 def set_label_settings(tx: Tx, account_id: int, settings: LabelSettings) -> None:
     """Change what the owner has set; it counts from the next command on. Raises NoSuchAccount."""
     raise_modseq(tx, account_id)
@@ -75,6 +80,36 @@ def set_label_settings(tx: Tx, account_id: int, settings: LabelSettings) -> None
         auto_expunge=int(settings.auto_expunge),
         on_expunge=settings.on_expunge.value,
         folder_limit=settings.folder_limit,
+    )
+
+
+def hidden_mailboxes(tx: Tx, account_id: int) -> set[str]:
+    """The names that LIST leaves out in the gmail layout."""
+    rows = tx.execute("select name from mailbox where account_id = :account_id and is_shown = 0", account_id=account_id)
+    return {row[0] for row in rows}
+
+
+def clip(tx: Tx, account_id: int, mailbox: Mailbox, limit: int) -> tuple[Mailbox, int]:
+    """The mailbox as if only its newest `limit` messages were there (0: all), and the first UID of those."""
+    if not 0 < limit < mailbox.messages:
+        return mailbox, 1
+    keys = {"account_id": account_id, "mailbox_id": mailbox.id}
+    [(first_uid,)] = tx.execute(
+        """select uid from placement where account_id = :account_id and mailbox_id = :mailbox_id
+        order by uid desc limit 1 offset :before""",
+        before=limit - 1,
+        **keys,
+    )
+    [(unseen, deleted, octets)] = tx.execute(
+        f"""select sum(1 - flags % 2), sum(flags / {int(Flag.DELETED)} % 2), sum(octets) from placement
+        join message on message.account_id = placement.account_id and message.id = message_id
+        where placement.account_id = :account_id and mailbox_id = :mailbox_id and uid >= :first_uid""",  # noqa: S608
+        first_uid=first_uid,
+        **keys,
+    )
+    return (
+        replace(mailbox, messages=limit, unseen=int(unseen), deleted=int(deleted), octets=int(octets)),
+        int(first_uid),
     )
 
 

@@ -109,6 +109,8 @@ def create_mailbox(tx: Tx, account_id: int, name: str, special_use: str = "") ->
             "delete from mailbox where account_id = :account_id and id = :id", account_id=account_id, id=existing.id
         )
     insert_mailbox(tx, account_id, name, special_use, turn.modseq, is_selectable=True)
+    if turn.is_gmail:
+        subscribe(tx, account_id, name)
     tx.wake(mailboxes_topic(account_id))
     return find_mailbox(tx, account_id, name)
 

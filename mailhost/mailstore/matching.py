@@ -20,6 +20,7 @@ from mailhost.protocols.imap.search import (
     EmailIs,
     HasFlag,
     HasKeyword,
+    HasLabel,
     HeaderContains,
     Larger,
     ModseqSince,
@@ -45,11 +46,15 @@ MAX_CONTENT: Final = 32 * 1024 * 1024
 
 
 class Candidate:
-    """One message under the eyes of a search; `row` has SCAN_COLUMNS. Text is compared without regard to case."""
+    """One message under the eyes of a search. Text is compared without regard to case.
+
+    `row` has SCAN_COLUMNS, and LABELS where a key asks for one.
+    """
 
     def __init__(self, row: Row, scope: Scope) -> None:
         self.uid, self.modseq, self.flags, saved_at, self.octets, self.arrived, sent_day, self.fields = row[:8]
-        self.digest, self.prefix, self.header_octets, self.message_id = row[8:]
+        self.digest, self.prefix, self.header_octets, self.message_id = row[8:12]
+        self._mailboxes = frozenset(map(int, row[12].split(","))) if len(row) > 12 else frozenset()
         self.saved_day = saved_at // DAY
         self.arrival_day = self.arrived // DAY
         self.sent_day = self.arrival_day if sent_day is None else sent_day
@@ -100,6 +105,8 @@ class Candidate:
                 return bool(self.flags & SYSTEM_FLAGS[flag])
             case HasKeyword(keyword):
                 return bool(self.flags & self._scope.mask_of(keyword))
+            case HasLabel(name):
+                return self._scope.mailbox_of(name) in self._mailboxes
             case ModseqSince(modseq):
                 return bool(self.modseq >= modseq)
             case Larger(size):

@@ -25,6 +25,12 @@ _FROM_MESSAGE: Final = frozenset(
 )
 
 
+LABELS: Final = "labels"
+"""A column no table has: the ids of all mailboxes the message stands in, joined by commas."""
+
+LABELS_SQL: Final = """(select string_agg(cast(labelled.mailbox_id as text), ',') from placement as labelled
+    where labelled.account_id = placed.account_id and labelled.message_id = placed.message_id)"""
+
 HEAVY: Final = frozenset({"envelope", "bodystructure", "fields"})
 """Columns that a sender can make as large as a megabyte."""
 
@@ -105,7 +111,7 @@ def live_uids(tx: Tx, account_id: int, mailbox_id: int, uid_next: int, since: in
 
 @lru_cache(maxsize=256)
 def _select(columns: tuple[str, ...], table: str) -> str:
-    unknown = set(columns) - _FROM_PLACEMENT - _FROM_MESSAGE - {"thread_id"}
+    unknown = set(columns) - _FROM_PLACEMENT - _FROM_MESSAGE - {"thread_id", LABELS}
     if unknown:
         raise ValueError(f"no such column: {unknown}")
     names = []
@@ -114,6 +120,8 @@ def _select(columns: tuple[str, ...], table: str) -> str:
             names.append("cast(null as bigint)")  # tombstones do not keep it
         elif column == "thread_id":
             names.append("coalesce(thread.thread_id, placed.message_id)")
+        elif column == LABELS:
+            names.append(LABELS_SQL)
         else:
             names.append(("message." if column in _FROM_MESSAGE else "placed.") + column)
     join = ""

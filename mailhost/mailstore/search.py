@@ -11,6 +11,7 @@ from typing import Final
 from mailhost.mailstore.answers import Answer, AnsweredKey
 from mailhost.mailstore.flags import Keywords
 from mailhost.mailstore.model import SYSTEM_FLAGS, UidRanges
+from mailhost.mailstore.rows import LABELS, LABELS_SQL
 from mailhost.protocols.imap.search import (
     All,
     And,
@@ -21,6 +22,7 @@ from mailhost.protocols.imap.search import (
     EmailIs,
     HasFlag,
     HasKeyword,
+    HasLabel,
     HeaderContains,
     Larger,
     ModseqSince,
@@ -75,16 +77,22 @@ class Scope:
         now: int,
         answers: Mapping[AnsweredKey, Answer] | None = None,
         engine: Engine = "sqlite",
+        labels: Mapping[str, int] | None = None,
     ) -> None:
         self._sets = sets
         self.now = now
         self.answers = answers or {}
         self.engine = engine
+        self._labels = labels or {}
         self._bits = {name.lower(): 1 << bit for bit, name in keywords}
 
     def ranges_of(self, key: "UidIn | NumberIn") -> UidRanges:
         """What the session means by a set of the tree."""
         return self._sets[id(key)]
+
+    def mailbox_of(self, label: str) -> int:
+        """The mailbox that a label stands for, or 0 when the account has no such label."""
+        return self._labels.get(label, 0)
 
     def mask_of(self, keyword: str) -> int:
         """The keyword's bit, or 0 when no message of the account has it."""
@@ -163,6 +171,10 @@ class Condition:
                 return f"placed.flags & {self._value(SYSTEM_FLAGS[flag])} <> 0"
             case HasKeyword(keyword):
                 return f"placed.flags & {self._value(self._scope.mask_of(keyword))} <> 0"
+            case HasLabel(name):
+                return f"""exists (select 1 from placement as labelled where labelled.account_id = placed.account_id
+                    and labelled.message_id = placed.message_id
+                    and labelled.mailbox_id = {self._value(self._scope.mailbox_of(name))})"""  # noqa: S608
             case ModseqSince(modseq):
                 return f"placed.modseq >= {self._value(modseq)}"
             case SavedDay(relation, day):
@@ -227,11 +239,13 @@ def candidates(
     columns: Sequence[str] = ("uid", "modseq"),
 ) -> list[Row]:
     """Rows of live messages from `first_uid` on and below `uid_next` that pass the condition, ascending by UID."""
-    from_message = set(columns) - {"uid", "modseq", "flags", "saved_at", "message_id"}
+    from_message = set(columns) - {"uid", "modseq", "flags", "saved_at", "message_id", LABELS}
     join = ""
     if from_message or condition.needs_message:
         join = "join message on message.account_id = placed.account_id and message.id = placed.message_id"
-    names = ", ".join(("message." if name in from_message else "placed.") + name for name in columns)
+    names = ", ".join(
+        LABELS_SQL if name == LABELS else ("message." if name in from_message else "placed.") + name for name in columns
+    )
     return tx.execute(
         f"""select {names} from {condition.source} {join}
         where placed.account_id = :account_id and placed.mailbox_id = :mailbox_id
@@ -249,6 +263,21 @@ def candidates(
 def day_number(day: date) -> int:
     """Days since 1970."""
     return (day - _EPOCH).days
+
+
+def labels_asked(key: SearchKey) -> set[str]:
+    """Every label the tree asks for."""
+    match key:
+        case HasLabel(name):
+            return {name}
+        case And(keys):
+            return {name for inner in keys for name in labels_asked(inner)}
+        case Or(left, right):
+            return labels_asked(left) | labels_asked(right)
+        case Not(inner):
+            return labels_asked(inner)
+        case _:
+            return set()
 
 
 def set_keys(key: SearchKey) -> list[UidIn | NumberIn]:

@@ -46,8 +46,11 @@ def store_flags(
     """
     turn = take_turn(tx, account_id)
     modseq = turn.modseq
-    previous = load_mailbox(tx, account_id, mailbox_id).highest_modseq
+    mailbox = load_mailbox(tx, account_id, mailbox_id)
+    previous = mailbox.highest_modseq
     set_mask = change.set_flags | keyword_mask(tx, account_id, change.set_keywords, create=True)
+    if turn.is_gmail and turn.auto_expunge and mailbox.special_use == "\\All":
+        set_mask &= ~Flag.DELETED  # nothing is taken out of All Mail that way
     if change.replaces:
         clear_mask = ALL_BITS & ~set_mask
     else:
@@ -66,6 +69,11 @@ def store_flags(
     if turn.is_gmail and (operation.set_mask | operation.clear_mask) & _MOVING and ranges:
         operation.has_echo = _follow_flags(tx, turn, mailbox_id, ranges, now) or operation.has_echo
     return Stored(modseq, previous, operation.has_echo, changed, modified)
+
+
+def moves(change: FlagChange) -> bool:
+    """Whether the flags named say in which mailboxes of the gmail layout a message stands."""
+    return change.replaces or (change.set_flags | change.clear_flags) & _MOVING != 0
 
 
 def _follow_flags(tx: Tx, turn: Turn, mailbox_id: int, ranges: UidRanges, now: int) -> bool:

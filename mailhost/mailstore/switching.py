@@ -29,6 +29,8 @@ def set_layout(tx: Tx, account_id: int, layout: Layout, now: int) -> None:
 
     One transaction, of about 20 µs a message.
     """
+    while empty_more(tx, account_id, now):
+        pass  # what is being deleted must not look like a home
     turn = take_turn(tx, account_id)
     if turn.layout == layout.value:
         return
@@ -170,8 +172,7 @@ def _rename(tx: Tx, turn: Turn, mailbox_id: int, name: str, special_use: str) ->
         old=old,
         use=special_use,
     )
-    if _unsubscribe(tx, turn, old):
-        _subscribe(tx, turn, name)
+    _move_subscription(tx, turn, old, name)
 
 
 def _vacate(tx: Tx, turn: Turn, name: str) -> None:
@@ -196,17 +197,18 @@ def _vacate(tx: Tx, turn: Turn, name: str) -> None:
         elsewhere=elsewhere,
         name=name,
     )
+    _move_subscription(tx, turn, name, elsewhere)
 
 
 def _give_back_names(tx: Tx, turn: Turn, layout: Layout) -> None:
     """Mailboxes that had to go elsewhere for the other layout get their names again, where no mailbox has them."""
     displaced = tx.execute(
-        """select id, other_name from mailbox
+        """select id, other_name, name from mailbox
         where account_id = :account_id and substr(name, 1, 7) = :elsewhere and other_name <> '' order by other_name""",
         account_id=turn.account_id,
         elsewhere=f"{ELSEWHERE}{DELIMITER}",
     )
-    for mailbox_id, name in displaced:
+    for mailbox_id, name, elsewhere in displaced:
         taken = tx.execute(
             "select id, is_selectable from mailbox where account_id = :account_id and name = :name",
             account_id=turn.account_id,
@@ -222,6 +224,7 @@ def _give_back_names(tx: Tx, turn: Turn, layout: Layout) -> None:
             id=mailbox_id,
             name=name,
         )
+        _move_subscription(tx, turn, elsewhere, name)
 
 
 def _make_missing_parents(tx: Tx, turn: Turn) -> None:
@@ -274,6 +277,11 @@ def _delete_row(tx: Tx, turn: Turn, mailbox_id: int) -> None:
             account_id=turn.account_id,
             id=mailbox_id,
         )
+
+
+def _move_subscription(tx: Tx, turn: Turn, old: str, new: str) -> None:
+    if _unsubscribe(tx, turn, old):
+        _subscribe(tx, turn, new)
 
 
 def _subscribe(tx: Tx, turn: Turn, name: str) -> None:
@@ -367,11 +375,12 @@ def _join_twins(tx: Tx, turn: Turn) -> None:
                 id=message_id,
                 twin=twin_id,
             )
-        tx.execute(
-            "delete from message where account_id = :account_id and id = :twin",
-            account_id=turn.account_id,
-            twin=twin_id,
-        )
+        for table, column in (("thread", "message_id"), ("message", "id")):
+            tx.execute(
+                f"delete from {table} where account_id = :account_id and {column} = :twin",  # noqa: S608
+                account_id=turn.account_id,
+                twin=twin_id,
+            )
         tx.execute(
             """update mail_account set used_messages = used_messages - 1, used_octets = used_octets - :octets
             where account_id = :account_id""",

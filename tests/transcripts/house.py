@@ -20,6 +20,7 @@ from mailhost.delivery.model import Office
 from mailhost.login import DoorKeeper, Limits
 from mailhost.login.authenticate import APP_PASSWORD
 from mailhost.login.enrol import enrol
+from mailhost.mailstore import Layout, OnExpunge
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.network.listener import Admission, Handler, Listener
 from mailhost.network.misdirected import Service
@@ -67,6 +68,7 @@ class House:
     daily_messages: int = 1000
     rules: dict[str, int] = field(default_factory=dict)  # of `limits.Rules`
     offers_tls: bool = True
+    shows_labels: bool = False
     scope: Scope = field(default_factory=Scope)
     ids: dict[str, int] = field(default_factory=dict)
     keeper: DoorKeeper = field(init=False)
@@ -93,7 +95,8 @@ class House:
     def _build(self, tx: Tx) -> None:
         domains.add_domain(tx, "example.test", START)
         for address, secret in APP_PASSWORDS.items():
-            account = enrol(tx, address, password_hash=HASH, now=START)
+            layout = Layout.GMAIL if self.shows_labels and address == ANNA else Layout.CLASSIC
+            account = enrol(tx, address, password_hash=HASH, now=START, layout=layout)
             digest = self.key.digest(APP_PASSWORD, secret.replace(" ", "").encode())
             scope = self.scope if address == ANNA else Scope()
             accounts.add_app_password(tx, account.id, name="phone", digest=digest, now=START, scope=scope)
@@ -208,11 +211,34 @@ async def _quota(house: House, found: re.Match[str]) -> None:
     await house.database.write(mailstore.set_quota, house.ids[ANNA], int(found[1]))
 
 
+async def _change_labels(house: House, **changes: object) -> None:
+    def change(tx: Tx) -> None:
+        before = mailstore.label_settings(tx, house.ids[ANNA])
+        mailstore.set_label_settings(tx, house.ids[ANNA], replace(before, **changes))  # type: ignore[arg-type] # by name
+
+    await house.database.write(change)
+
+
+async def _wait_for_expunge(house: House, found: re.Match[str]) -> None:
+    await _change_labels(house, auto_expunge=False, on_expunge=OnExpunge(found[1]))
+
+
+async def _limit_folders(house: House, found: re.Match[str]) -> None:
+    await _change_labels(house, folder_limit=int(found[1]))
+
+
+async def _hide(house: House, found: re.Match[str]) -> None:
+    await house.database.write(mailstore.show_mailbox, house.ids[ANNA], found[1], is_shown=False)
+
+
 SENTENCES: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]], Awaitable[None]]]]] = (
     (re.compile(r"(\S+) has (\d+) messages?"), _messages),
     (re.compile(r"(\S+) holds the message (\S+)"), _message_file),
     (re.compile(r"there are mailboxes (.+)"), _mailboxes),
     (re.compile(r"the quota is (\d+) octets"), _quota),
+    (re.compile(r"EXPUNGE is waited for and ends in (archive|trash|delete)"), _wait_for_expunge),
+    (re.compile(r"folders show the newest (\d+) messages"), _limit_folders),
+    (re.compile(r"(\S+) is not shown in IMAP"), _hide),
 )
 """Done before the listener opens."""
 
@@ -244,6 +270,10 @@ def _limit_recipients(house: House, found: re.Match[str]) -> None:
 def _limit_mistakes(house: House, found: re.Match[str]) -> None:
     house.pop3 = replace(house.pop3, max_mistakes=int(found[1]))
     house.smtp = replace(house.smtp, max_mistakes=int(found[1]))
+
+
+def _show_labels(house: House, _found: re.Match[str]) -> None:
+    house.shows_labels = True
 
 
 def _limit_day(house: House, found: re.Match[str]) -> None:
@@ -283,6 +313,7 @@ SETTINGS: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]],
     (re.compile(r"anna's app password may only read"), _only_read),
     (re.compile(r"anna's app password may only send"), _only_send),
     (re.compile(r"the server is impatient"), _be_impatient),
+    (re.compile(r"anna's account shows labels"), _show_labels),
 )
 """Done before the house is built."""
 

@@ -19,6 +19,7 @@ class Attribute(Enum):
     PREVIEW = b"PREVIEW"
     EMAILID = b"EMAILID"
     THREADID = b"THREADID"
+    LABELS = b"X-GM-LABELS"
 
 
 class Text(Enum):

@@ -178,6 +178,13 @@ class ThreadIs:
     id: ObjectId
 
 
+@dataclass(frozen=True, slots=True)
+class HasLabel:
+    """The message has the label, as X-GM-LABELS names it."""
+
+    name: str
+
+
 SearchKey = (
     All
     | And
@@ -200,6 +207,7 @@ SearchKey = (
     | ModseqSince
     | EmailIs
     | ThreadIs
+    | HasLabel
 )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from mailhost.errors import MailhostError
 from mailhost.mailstore.binary import NulInText
 from mailhost.mailstore.intake import MessageTooLarge, NulInMessage
+from mailhost.mailstore.labelling import NoLabels
 from mailhost.mailstore.model import (
     BadMailboxName,
     HasChildren,
@@ -59,6 +60,7 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     OverQuota: Answer("NO", "OVERQUOTA", "The account is full. Delete mail or ask for more space."),
     MailboxFull: Answer("NO", "LIMIT", "The mailbox has given out its last UID. Use another mailbox."),
     MessageTooLarge: Answer("NO", "TOOBIG", "The message is too large."),
+    NoLabels: Answer("BAD", None, "X-GM-LABELS needs an account that shows labels; this one shows folders."),
     NulInMessage: Answer("NO", "CANNOT", "The message holds a NUL octet."),
     NulInText: Answer("NO", "UNKNOWN-CTE", "The message holds a NUL octet that no transfer encoding can carry."),
     NoSuchAccount: Answer("NO", "UNAVAILABLE", "The account is being removed."),

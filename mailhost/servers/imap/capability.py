@@ -53,8 +53,9 @@ def capabilities(session: Session) -> str:
     """The words of CAPABILITY for this session as it stands."""
     settings = session.services.settings
     if session.identity is not None:
+        always = _ALWAYS if session.labels is None else _ALWAYS.replace("LITERAL+", "LITERAL-")
         limits = f"APPENDLIMIT={settings.append_limit} MESSAGELIMIT={settings.message_limit}"
-        return f"{_ALWAYS} {' '.join(_SIGNED_IN)} {limits}"
+        return f"{always} {' '.join(_SIGNED_IN)} {limits}"
     words = _ALWAYS
     if session.stream.tls is None and session.services.tls_context is not None:
         words += " STARTTLS"

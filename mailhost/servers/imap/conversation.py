@@ -41,6 +41,7 @@ from mailhost.protocols.imap.commands import (
     StartTls,
     Status,
     Store,
+    StoreLabels,
     Subscribe,
     Thread,
     Unauthenticate,
@@ -129,7 +130,7 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
     if answer is None:
         return
     # News first: what a client reads before the tagged answer is true when it reads that (RFC 9051 §7.5.1).
-    is_by_number = isinstance(command, Fetch | Store | Search | Sort | Thread) and not command.by_uid
+    is_by_number = isinstance(command, Fetch | Store | StoreLabels | Search | Sort | Thread) and not command.by_uid
     removes = (
         isinstance(command, Expunge)
         or (isinstance(command, Copy) and command.moves)
@@ -164,8 +165,8 @@ _READING: Final = (
     Search | Sort | Thread | Fetch | List | Lsub | Status | GetQuota | GetQuotaRoot | Select | Close | Noop | Check
     | Idle | Notify | CancelUpdate
     | Capability | Id | Enable | Namespace | StartTls | Login | Authenticate | Compress | Unauthenticate
-    # These two find the mailbox opened to be read only, and APPEND has octets to give up.
-    | Store | Expunge | AppendMessage
+    # These three find the mailbox opened to be read only, and APPEND has octets to give up.
+    | Store | StoreLabels | Expunge | AppendMessage
 )  # fmt: skip
 """What a credential that may only read is obeyed in; whatever else there is changes something."""
 
@@ -180,7 +181,7 @@ async def _obey_about_messages(session: Session, command: MessageCommand) -> Ans
             return await selecting.close(session, command)
         case Expunge():
             return await selecting.expunge_deleted(session, command)
-        case Search() | Sort() | Thread() | Fetch() | Store() | Copy():
+        case Search() | Sort() | Thread() | Fetch() | Store() | StoreLabels() | Copy():
             return await messages.obey(session, command)
         case _:
             assert_never(command)

@@ -1,8 +1,9 @@
 """LIST with all its options, and LSUB (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 3501 §6.3.9)."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from mailhost.mailstore.layout import LabelSettings, hidden_mailboxes
 from mailhost.mailstore.mailboxes import list_mailboxes, subscriptions
 from mailhost.mailstore.model import DELIMITER, INBOX, Mailbox
 from mailhost.protocols.imap import responses
@@ -30,7 +31,7 @@ async def list_names(session: Session, command: List) -> Answer:
         await session.say(responses.root_line())
         return completed("LIST")
     utf8 = session.connection.utf8
-    for entry in await session.services.database.read(find_entries, session.account_id, command):
+    for entry in await session.services.database.read(_find_shown, session.account_id, command, session.labels):
         await session.say(responses.list_line(entry.attributes, entry.name, utf8=utf8, child_info=entry.child_info))
         if command.return_status and entry.mailbox is not None and entry.mailbox.is_selectable:
             await say_status(session, session.account_id, entry.mailbox, command.return_status)
@@ -43,6 +44,9 @@ async def list_subscribed(session: Session, command: Lsub) -> Answer:
         await session.say(responses.root_line("LSUB"))
         return completed("LSUB")
     names = await session.services.database.read(_find_subscribed, session.account_id, command)
+    if session.labels is not None:
+        hidden = await session.services.database.read(hidden_mailboxes, session.account_id)
+        names = {name: is_subscribed for name, is_subscribed in names.items() if name not in hidden}
     for name, is_subscribed in names.items():
         attributes = () if is_subscribed else ("\\Noselect",)
         await session.say(responses.list_line(attributes, name, utf8=session.connection.utf8, command="LSUB"))
@@ -60,6 +64,15 @@ def _find_subscribed(tx: Tx, account_id: int, command: Lsub) -> dict[str, bool]:
         elif command.pattern.endswith("%"):
             found.update({parent: False for parent in parents_of(name) if pattern.matches(parent)})
     return {name: name in subscribed for name in found}
+
+
+def _find_shown(tx: Tx, account_id: int, command: List, labels: LabelSettings | None) -> list[Entry]:
+    """`find_entries`; of labels those that IMAP shows, with their attributes in Gmail's order."""
+    entries = find_entries(tx, account_id, command)
+    if labels is None:
+        return entries
+    hidden = hidden_mailboxes(tx, account_id)
+    return [replace(each, attributes=tuple(sorted(each.attributes))) for each in entries if each.name not in hidden]
 
 
 def find_entries(tx: Tx, account_id: int, command: List) -> list[Entry]:

@@ -1,6 +1,7 @@
 """CREATE, DELETE, RENAME, SUBSCRIBE, STATUS (RFC 9051 §6.3, RFC 8474)."""
 
 from mailhost.mailstore.emptying import delete_mailbox, empty_more, rename_inbox
+from mailhost.mailstore.layout import clip
 from mailhost.mailstore.mailboxes import (
     create_mailbox,
     find_mailbox,
@@ -104,6 +105,8 @@ async def tell_status(session: Session, command: Status) -> Answer:
 
 async def say_status(session: Session, account_id: int, mailbox: Mailbox, items: tuple[StatusItem, ...]) -> None:
     """The STATUS response for a mailbox, also behind LIST."""
+    if session.labels is not None:
+        mailbox, _ = await session.services.database.point(clip, account_id, mailbox, session.labels.folder_limit)
     deleted_octets = 0
     if StatusItem.DELETED_STORAGE in items and mailbox.deleted:
         # No counter is kept of it: hardly anybody asks, and every STORE would have to sum sizes.

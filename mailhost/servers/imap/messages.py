@@ -3,17 +3,19 @@
 from dataclasses import replace
 from typing import assert_never
 
+from mailhost.mailstore.labelling import NoLabels
 from mailhost.mailstore.mailboxes import find_selectable
 from mailhost.mailstore.model import NoSuchMailbox, NotSelectable, UidRanges
 from mailhost.mailstore.resync import vanished_since
 from mailhost.mailstore.search import set_keys
 from mailhost.protocols.imap import responses
-from mailhost.protocols.imap.commands import Copy, Fetch, Search, Sort, Store, Thread
+from mailhost.protocols.imap.commands import Copy, Fetch, Search, Sort, Store, StoreLabels, Thread
 from mailhost.protocols.imap.fetch import Attribute
 from mailhost.protocols.imap.search import NumberIn, ReturnOption, asks_modseq
 from mailhost.servers.imap.answers import UID_REQUIRED, Answer, completed
 from mailhost.servers.imap.copy import TooManyMessages, copy_or_move
 from mailhost.servers.imap.fetched import send_fetched
+from mailhost.servers.imap.labels import change_labels
 from mailhost.servers.imap.notices import tell_keywords
 from mailhost.servers.imap.progress import Progress
 from mailhost.servers.imap.search import fixed_sets, search, thread
@@ -21,8 +23,10 @@ from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.store import store
 from mailhost.servers.imap.updates import TAG_REUSED, keep_open
 
+AboutMessages = Search | Sort | Thread | Fetch | Store | StoreLabels | Copy
 
-async def obey(session: Session, command: Search | Sort | Thread | Fetch | Store | Copy) -> Answer:
+
+async def obey(session: Session, command: AboutMessages) -> Answer:
     """Commands about messages of the selected mailbox."""
     if session.uid_only and _uses_numbers(command):
         return UID_REQUIRED
@@ -35,13 +39,15 @@ async def obey(session: Session, command: Search | Sort | Thread | Fetch | Store
             return await _fetch(session, command)
         case Store():
             return await _store(session, command)
+        case StoreLabels():
+            return await change_labels(session, command)
         case Copy():
             return await _copy(session, command)
         case _:
             assert_never(command)
 
 
-def _uses_numbers(command: Search | Sort | Thread | Fetch | Store | Copy) -> bool:
+def _uses_numbers(command: AboutMessages) -> bool:
     if not command.by_uid:
         return True
     if not isinstance(command, Search | Sort | Thread):
@@ -81,6 +87,10 @@ async def _search(session: Session, command: Search | Sort) -> Answer:
 async def _fetch(session: Session, command: Fetch) -> Answer:
     if Attribute.MODSEQ in command.items:
         session.knows_condstore = True
+    if Attribute.LABELS in command.items:
+        if not session.selected.shows_labels:
+            raise NoLabels
+        session.knows_labels = True
     if command.vanished:
         if not session.knows_qresync:
             return Answer("BAD", None, "VANISHED needs ENABLE QRESYNC before it.")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mailhost.mailstore.ranges import as_ranges
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.flags import SYSTEM_FLAGS
+from mailhost.servers.imap.label_texts import read_labels
 from mailhost.servers.imap.plan import KnownFlags
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import MailboxView
@@ -46,11 +47,15 @@ async def tell_flags(session: Session, view: MailboxView, changed: Sequence[tupl
     await view.know_keywords(database, (mask for _, _, mask in changed))
     await tell_keywords(session, view)
     names = KnownFlags(view.keywords)
+    labels: dict[int, bytes] = {}
+    if session.knows_labels and view.shows_labels:
+        told = await database.read(read_labels, view, [uid for uid, _, _ in changed])
+        labels = {uid: b" X-GM-LABELS " + text for uid, text in told.items()}
     for start in range(0, len(changed), _LINES_AT_ONCE):
         lines = []
         for uid, modseq, mask in changed[start : start + _LINES_AT_ONCE]:
             if number := numbers.number_of(uid):
-                words = b"FLAGS (%b)" % names[mask]
+                words = b"FLAGS (%b)%b" % (names[mask], labels.get(uid, b""))
                 if session.knows_condstore:
                     words = b"MODSEQ (%d) %b" % (modseq, words)
                 if session.uid_only:

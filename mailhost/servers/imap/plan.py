@@ -11,6 +11,7 @@ from itertools import repeat
 from typing import Final
 
 from mailhost.mailstore.flags import Keywords, flag_text, has_keywords, load_keywords
+from mailhost.mailstore.rows import LABELS
 from mailhost.message.dates import internal_date_text
 from mailhost.message.headers import CACHED_FIELDS, field_mask, select_cached
 from mailhost.message.structure import body_of
@@ -35,6 +36,7 @@ _COLUMN: Final[dict[Attribute, str]] = {
     Attribute.PREVIEW: "preview",
     Attribute.EMAILID: "message_id",
     Attribute.THREADID: "thread_id",
+    Attribute.LABELS: LABELS,
 }
 
 RowItem = Attribute | Section
@@ -214,6 +216,8 @@ class _Builder:
                 self.words(EMAILID_TEMPLATE, self._read("account_id"), column)
             case Attribute.THREADID:
                 self.words(THREADID_TEMPLATE, self._read("account_id"), column)
+            case Attribute.LABELS:
+                self.words(item.value + b" %b", column)
             case Attribute.MODSEQ:
                 self.words(item.value + b" (%d)", column)
             case Attribute.FLAGS:

@@ -7,10 +7,12 @@ from mailhost.mailstore.answers import identity_keys, text_keys
 from mailhost.mailstore.conversations import complete_threads, identified
 from mailhost.mailstore.flags import load_keywords
 from mailhost.mailstore.indexer import TextIndex
+from mailhost.mailstore.labelling import NoLabels, find_labels
 from mailhost.mailstore.matching import MAX_CONTENT, Candidate
 from mailhost.mailstore.model import UidRanges
 from mailhost.mailstore.ranges import as_ranges
-from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates, set_keys
+from mailhost.mailstore.rows import LABELS
+from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates, labels_asked, set_keys
 from mailhost.mailstore.thinking import think
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Search, Sort, Thread
@@ -131,7 +133,12 @@ async def _scope(
             await complete_threads(database, view.account_id)
         answers |= await database.read(identified, view.account_id, named)
     view.keywords = await database.point(load_keywords, view.account_id)
-    return Scope(view.keywords, sets, now, answers, database.engine)
+    labels: dict[str, int] = {}
+    if asked := labels_asked(key):
+        if not view.shows_labels:
+            raise NoLabels
+        labels = await database.read(find_labels, view.account_id, asked)
+    return Scope(view.keywords, sets, now, answers, database.engine, labels)
 
 
 async def _find(
@@ -142,9 +149,9 @@ async def _find(
     if condition.is_exact:
         return await _rows(database, view, condition)
     found: list[tuple[int, int]] = []
-    first_uid = 1
+    first_uid = view.first_uid
     while first_uid < view.uid_next:
-        rows = await database.read(_candidates, view, condition, first_uid)
+        rows = await database.read(_candidates, view, condition, first_uid, bool(labels_asked(key)))
         found += await _look_at(blobs, rows, scope, key)
         first_uid = rows[-1][0] + 1 if len(rows) == CANDIDATES_AT_ONCE else view.uid_next
     return found
@@ -152,7 +159,7 @@ async def _find(
 
 async def _rows(database: Database, view: MailboxView, condition: Condition) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
-    first_uid = 1
+    first_uid = view.first_uid
     while first_uid < view.uid_next:
         rows = await database.read(
             candidates, view.account_id, view.mailbox_id, condition, first_uid, view.uid_next, ROWS_AT_ONCE
@@ -162,7 +169,7 @@ async def _rows(database: Database, view: MailboxView, condition: Condition) -> 
     return found
 
 
-def _candidates(tx: Tx, view: MailboxView, condition: Condition, first_uid: int) -> list[Row]:
+def _candidates(tx: Tx, view: MailboxView, condition: Condition, first_uid: int, asks_labels: bool) -> list[Row]:
     return candidates(
         tx,
         view.account_id,
@@ -171,7 +178,7 @@ def _candidates(tx: Tx, view: MailboxView, condition: Condition, first_uid: int)
         first_uid,
         view.uid_next,
         CANDIDATES_AT_ONCE,
-        columns=SCAN_COLUMNS,
+        columns=(*SCAN_COLUMNS, LABELS) if asks_labels else SCAN_COLUMNS,
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mailhost.mailstore.expunge import expunge
 from mailhost.mailstore.flags import Keywords, load_keywords
+from mailhost.mailstore.layout import clip
 from mailhost.mailstore.mailboxes import find_selectable, load_mailbox
 from mailhost.mailstore.model import MAX_UID, Mailbox, UidRange
 from mailhost.mailstore.resync import changed_inside, vanished_since
@@ -33,11 +34,16 @@ async def select(session: Session, command: Select) -> Answer:
         await session.say(responses.untagged("OK", "The mailbox open before is closed.", "CLOSED"))
     database = session.services.database
     news = Resynced([], [])
+    limit = 0 if session.labels is None else session.labels.folder_limit
     if command.resync is None:
-        mailbox, keywords = await database.point(_open, session.account_id, command.mailbox)
+        read = database.read if limit else database.point  # one snapshot, where rows are counted
+        mailbox, keywords, first_uid = await read(_open, session.account_id, command.mailbox, limit)
     else:
-        mailbox, keywords, news = await database.read(_open_again, session.account_id, command.mailbox, command.resync)
+        (mailbox, keywords, first_uid), news = await database.read(
+            _open_again, session.account_id, command.mailbox, limit, command.resync
+        )
     view = MailboxView(session.account_id, mailbox, keywords, is_read_only=command.read_only or session.is_read_only)
+    view.shows_labels, view.first_uid, view.utf8 = session.labels is not None, first_uid, session.connection.utf8
     session.view = view
     session.told_keywords = keywords
     session.knows_condstore = session.knows_condstore or command.condstore
@@ -70,8 +76,13 @@ async def select(session: Session, command: Select) -> Answer:
     return Answer("OK", "READ-WRITE", "SELECT completed.")
 
 
-def _open(tx: Tx, account_id: int, name: str) -> tuple[Mailbox, Keywords]:
-    return find_selectable(tx, account_id, name), load_keywords(tx, account_id)
+Opened = tuple[Mailbox, Keywords, int]
+"""A mailbox with its newest messages, the account's keywords, and the first UID of those messages."""
+
+
+def _open(tx: Tx, account_id: int, name: str, limit: int) -> Opened:
+    mailbox, first_uid = clip(tx, account_id, find_selectable(tx, account_id, name), limit)
+    return mailbox, load_keywords(tx, account_id), first_uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +93,12 @@ class Resynced:
     changed: list[tuple[int, int, int]]
 
 
-def _open_again(tx: Tx, account_id: int, name: str, known: Resync) -> tuple[Mailbox, Keywords, Resynced]:
+def _open_again(tx: Tx, account_id: int, name: str, limit: int, known: Resync) -> tuple[Opened, Resynced]:
     """One snapshot, so that what is told and what the view counts from are the same moment."""
-    mailbox, keywords = _open(tx, account_id, name)
+    opened = _open(tx, account_id, name, limit)
+    mailbox, _, _ = opened
     if mailbox.uid_validity != known.uid_validity:
-        return mailbox, keywords, Resynced([], [])
+        return opened, Resynced([], [])
     last_uid = mailbox.uid_next - 1
     ranges: Ranges = ((1, last_uid),) if known.known_uids is None else known.known_uids.resolve(last_uid)
     matches = None
@@ -104,7 +116,7 @@ def _open_again(tx: Tx, account_id: int, name: str, known: Resync) -> tuple[Mail
         matches=matches,
     )
     changed = changed_inside(tx, account_id, mailbox.id, ranges, since=known.modseq, uid_next=mailbox.uid_next)
-    return mailbox, keywords, Resynced(vanished, changed)
+    return opened, Resynced(vanished, changed)
 
 
 def leave(session: Session) -> None:
@@ -121,7 +133,7 @@ async def close(session: Session, command: Close) -> Answer:
     view = session.selected
     if command.expunges and not view.is_read_only:
         async with Progress(session, command.tag):
-            await _expunge(session, view, [(1, view.uid_next - 1)])
+            await _expunge(session, view, [(view.first_uid, view.uid_next - 1)])
     leave(session)
     return completed("CLOSE" if command.expunges else "UNSELECT")
 
@@ -132,7 +144,7 @@ async def expunge_deleted(session: Session, command: Expunge) -> Answer:
     if view.is_read_only:
         raise ReadOnlyView
     if command.uids is None:
-        ranges = [(1, MAX_UID)]
+        ranges = [(view.first_uid, MAX_UID)]
     else:
         ranges = await view.uid_ranges(session.services.database, command.uids, by_uid=True)
     async with Progress(session, command.tag):

@@ -12,6 +12,7 @@ from mailhost.login.model import Clock, Identity
 from mailhost.login.wire import last_words
 from mailhost.mailstore.flags import Keywords
 from mailhost.mailstore.indexer import TextIndex
+from mailhost.mailstore.layout import LabelSettings
 from mailhost.network.stream import Stream
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.compression import Compression, CompressionBroken
@@ -81,7 +82,9 @@ class Session:
         "contexts",
         "is_writing",
         "knows_condstore",
+        "knows_labels",
         "knows_qresync",
+        "labels",
         "live",
         "services",
         "speaks_rev2",
@@ -102,6 +105,8 @@ class Session:
         self.knows_qresync = False  # ENABLE QRESYNC: it hears VANISHED for EXPUNGE, and UIDs always (RFC 7162 §3.2)
         self.speaks_rev2 = False  # ENABLE IMAP4rev2: ESEARCH for SEARCH, no RECENT, LIST at SELECT (RFC 9051 App. A)
         self.uid_only = False  # ENABLE UIDONLY: no sequence numbers, either way (RFC 9586)
+        self.labels: LabelSettings | None = None  # of an account that shows labels, as they were at sign-in
+        self.knows_labels = False  # the client has used X-GM-LABELS: it hears of changes
         self.told_keywords: Keywords = ()  # those of the last FLAGS response
         self.contexts: Contexts | None = None  # searches that stay open (RFC 5267)
         self.watching: Watching | None = None  # what NOTIFY asked for, once the client has used it
@@ -149,6 +154,7 @@ class Session:
             self.watching.close()
             self.watching = None
         self.knows_condstore = self.knows_qresync = self.speaks_rev2 = self.uid_only = False
+        self.knows_labels, self.labels = False, None
         self._sign_in_by = asyncio.get_running_loop().time() + self.services.settings.sign_in_seconds
 
     async def apologise(self) -> None:

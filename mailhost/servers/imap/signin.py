@@ -5,6 +5,7 @@ from typing import assert_never
 from mailhost.accounts.audit.model import Cause
 from mailhost.login.model import Reason, Refused
 from mailhost.login.wire import OVER_LIMITS, over_limit, printable_mechanism, seconds_until
+from mailhost.mailstore.layout import settings_shown
 from mailhost.network.tls import TlsFailed
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Authenticate, Login, StartTls
@@ -103,6 +104,7 @@ async def _sign_in(session: Session, credentials: Credentials) -> Answer:
     except Refused as refused:
         return _refusal(session, refused)
     session.live = live
+    session.labels = await session.services.database.point(settings_shown, live.identity.account_id)
     session.connection.login_succeeded()
     live.recheck()  # the credential may have been revoked between the look and the watch
     identity = live.identity

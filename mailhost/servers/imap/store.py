@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mailhost.mailstore.model import SYSTEM_FLAGS, UidRange
-from mailhost.mailstore.store import FlagChange, store_flags
+from mailhost.mailstore.store import FlagChange, moves, store_flags
 from mailhost.protocols.imap.commands import Store, StoreMode
 from mailhost.protocols.imap.sets import format_numbers
 from mailhost.servers.imap.numbers import NumberMap
@@ -52,12 +52,14 @@ async def store(
     words = Words(uid_only, tells_uid and not uid_only, not command.silent, tells_modseq)
     wants_rows = tells_modseq or not command.silent
     modified: list[int] = []
+    # What takes a message out of a view must survive loss of power, too.
+    write_flags = database.write if view.shows_labels and moves(change) else database.write_relaxed
     ranges: Sequence[UidRange] = await view.named_ranges(database, command.numbers, by_uid=command.by_uid)
     numbers = await view.numbers(database)
     ranges, lowest = newest(ranges, numbers, limit)
     goal, done = count_known(ranges, numbers), 0
     for piece in split_ranges(ranges, numbers):
-        stored = await database.write_relaxed(
+        stored = await write_flags(
             store_flags,
             view.account_id,
             view.mailbox_id,

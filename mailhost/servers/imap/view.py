@@ -1,12 +1,14 @@
 """What one session has been told of its selected mailbox, and what it must still hear (RFC 9051 §5.2, §7.5.1)."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from mailhost.errors import MailhostError
 from mailhost.mailstore.changes import changes, highest_modseq
 from mailhost.mailstore.flags import Keywords, has_keywords, load_keywords
 from mailhost.mailstore.model import Changes, Mailbox, NoSuchMailbox, SleptTooLong, Stored, UidRange
-from mailhost.mailstore.ranges import as_ranges
+from mailhost.mailstore.ranges import as_ranges, intersection
 from mailhost.mailstore.rows import live_uids
 from mailhost.protocols.imap.sets import SequenceSet
 from mailhost.servers.imap.numbers import NumberMap
@@ -39,14 +41,17 @@ class MailboxView:
         "_numbers",
         "account_id",
         "exists",
+        "first_uid",
         "is_read_only",
         "keywords",
         "mailbox_id",
         "modseq",
         "name",
         "saved",
+        "shows_labels",
         "uid_next",
         "uid_validity",
+        "utf8",
     )
 
     def __init__(self, account_id: int, mailbox: Mailbox, keywords: Keywords, *, is_read_only: bool) -> None:
@@ -60,6 +65,9 @@ class MailboxView:
         self.keywords = keywords
         self.is_read_only = is_read_only
         self.saved: Sequence[int] = ()  # the UIDs that `$` stands for, ascending (RFC 5182)
+        self.shows_labels = False  # the account is in the gmail layout
+        self.first_uid = 1  # older messages are not shown, where the account's owner limits the size of folders
+        self.utf8 = False  # labels are told as UTF-8
         self._numbers: NumberMap | None = None
         if mailbox.messages == mailbox.uid_next - 1:
             self._numbers = NumberMap(range(1, mailbox.uid_next))
@@ -68,7 +76,7 @@ class MailboxView:
         """The map of sequence numbers. Raises ViewBroken."""
         if self._numbers is None:
             uids = await database.read(live_uids, self.account_id, self.mailbox_id, self.uid_next, self.modseq)
-            self._numbers = NumberMap(uids)
+            self._numbers = NumberMap(uids[bisect_left(uids, self.first_uid) :])
             if len(self._numbers) != self.exists:
                 raise ViewBroken(f"expected {self.exists} messages, found {len(self._numbers)}")
         return self._numbers
@@ -92,7 +100,8 @@ class MailboxView:
         if asked.is_saved:
             return as_ranges(self.saved)
         if by_uid and all(first and last for first, last in asked.ranges):
-            return list(asked.resolve(self.uid_next - 1))  # without `*` no map is needed
+            known = [(self.first_uid, self.uid_next - 1)]  # without `*` no map is needed
+            return intersection(asked.resolve(self.uid_next - 1), known)
         numbers = await self.numbers(database)
         if by_uid:
             return list(asked.resolve(numbers.uids[-1]))
@@ -128,6 +137,8 @@ class MailboxView:
         except SleptTooLong as error:
             raise ViewBroken("it asked for no news for too long") from error
         expunged: list[int] = []
+        if self.first_uid > 1:
+            news = replace(news, vanished=[uid for uid in news.vanished if uid >= self.first_uid])
         if news.vanished:
             numbers = await self.numbers(database)
             expunged = numbers.remove(news.vanished)

@@ -27,6 +27,7 @@ from mailhost.protocols.imap.commands.messages import (
     Search,
     Sort,
     Store,
+    StoreLabels,
     StoreMode,
     Thread,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "Status",
     "StatusItem",
     "Store",
+    "StoreLabels",
     "StoreMode",
     "Subscribe",
     "Thread",

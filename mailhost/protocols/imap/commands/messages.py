@@ -10,7 +10,7 @@ from mailhost.protocols.imap.sorting import Algorithm, Criterion
 
 
 class StoreMode(Enum):
-    """What STORE does with the flags it names."""
+    """What STORE does with the flags, or labels, it names."""
 
     REPLACE = "FLAGS"
     ADD = "+FLAGS"
@@ -110,6 +110,19 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreLabels:
+    """STORE or UID STORE of X-GM-LABELS; `labels` are decoded names, each at most once."""
+
+    tag: bytes
+    numbers: SequenceSet
+    by_uid: bool
+    mode: StoreMode
+    silent: bool
+    labels: tuple[str, ...]
+    unchanged_since: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Copy:
     """COPY or UID COPY, MOVE or UID MOVE when `moves`."""
 
@@ -120,5 +133,5 @@ class Copy:
     moves: bool
 
 
-MessageCommand = CancelUpdate | Check | Close | Expunge | Search | Sort | Thread | Fetch | Store | Copy
+MessageCommand = CancelUpdate | Check | Close | Expunge | Search | Sort | Thread | Fetch | Store | StoreLabels | Copy
 """A command about messages."""

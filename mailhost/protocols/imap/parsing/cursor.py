@@ -11,6 +11,7 @@ from mailhost.protocols.imap.sets import MAX_NUMBER, InvalidSequenceSet, Sequenc
 MAX_MODSEQ: Final = (1 << 63) - 1
 MAX_NAME: Final = 4096
 """Octets of a mailbox name or pattern on the wire."""
+MAX_LABELS: Final = 100
 
 _ATOM: Final = re.compile(rb'[^\x00-\x20(){%*"\\\]\x7f-\xff]+')
 _TAG: Final = re.compile(rb'[^\x00-\x20(){%*"\\+\x7f-\xff]{1,256}')
@@ -21,6 +22,7 @@ _ASTRING: Final = re.compile(
 )
 _LIST_ATOM: Final = re.compile(rb'[^\x00-\x20(){"\\\x7f-\xff]+')
 _FLAG: Final = re.compile(rb'\\?[^\x00-\x20(){%*"\\\]\x7f-\xff]+')
+_SYSTEM_LABEL: Final = re.compile(rb"\\[A-Za-z]+")
 _NUMBER: Final = re.compile(rb"[0-9]{1,20}")
 _SET: Final = re.compile(rb"\$|[0-9*][0-9*:,]*")
 _WINDOW: Final = re.compile(rb"(-?)([1-9][0-9]{0,9}):\1([1-9][0-9]{0,9})")
@@ -199,6 +201,23 @@ class Cursor:
             return decode_name(octets, utf8=self.utf8)
         except InvalidName as error:
             raise Refusal(str(error), status="NO", code="CANNOT") from error
+
+    def labels(self) -> tuple[str, ...]:
+        """Labels in parentheses, or one alone, each once: mailbox names, and system labels also without quotes."""
+        if not self.skip(b"("):
+            return (self._label(),)
+        labels: dict[str, None] = {}
+        while not self.skip(b")"):
+            if labels:
+                self.space()
+            labels[self._label()] = None
+            if len(labels) > MAX_LABELS:
+                raise Refusal(f"STORE takes at most {MAX_LABELS} labels.")
+        return tuple(labels)
+
+    def _label(self) -> str:
+        found = self.match(_SYSTEM_LABEL)
+        return self.mailbox() if found is None else found[0].decode()
 
     def flag(self) -> str | None:
         """A flag to set; None for `\\Recent`, which some clients send back though only we may set it."""

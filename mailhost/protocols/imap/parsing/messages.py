@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from mailhost.protocols.imap.commands import Check, Close, Copy, Expunge, Fetch, Store, StoreMode
+from mailhost.protocols.imap.commands import Check, Close, Copy, Expunge, Fetch, Store, StoreLabels, StoreMode
 from mailhost.protocols.imap.fetch import (
     ALL,
     FAST,
@@ -101,17 +101,17 @@ def parse_uid_move(cursor: Cursor, tag: bytes) -> Copy:
     return _parse_copy(cursor, tag, by_uid=True, moves=True)
 
 
-def parse_store(cursor: Cursor, tag: bytes) -> Store:
-    """STORE set [(UNCHANGEDSINCE modseq)] [+-]FLAGS[.SILENT] flags."""
+def parse_store(cursor: Cursor, tag: bytes) -> Store | StoreLabels:
+    """STORE set [(UNCHANGEDSINCE modseq)] [+-]FLAGS[.SILENT] flags, or X-GM-LABELS for FLAGS, with labels."""
     return _parse_store(cursor, tag, by_uid=False)
 
 
-def parse_uid_store(cursor: Cursor, tag: bytes) -> Store:
+def parse_uid_store(cursor: Cursor, tag: bytes) -> Store | StoreLabels:
     """UID STORE, as STORE."""
     return _parse_store(cursor, tag, by_uid=True)
 
 
-def _parse_store(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Store:
+def _parse_store(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Store | StoreLabels:
     cursor.space()
     numbers = cursor.sequence_set()
     cursor.space()
@@ -120,12 +120,19 @@ def _parse_store(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Store:
         unchanged_since = _modifier(cursor, b"UNCHANGEDSINCE")
         cursor.space()
     name, dot, suffix = cursor.word().decode().partition(".")
-    if name not in {"FLAGS", "+FLAGS", "-FLAGS"} or (dot and suffix != "SILENT"):
+    sign = name[:1] if name[:1] in {"+", "-"} else ""
+    item = name.removeprefix(sign)
+    if item not in {"FLAGS", "X-GM-LABELS"} or (dot and suffix != "SILENT"):
         raise Refusal("STORE takes FLAGS, +FLAGS or -FLAGS, with or without .SILENT.")
     cursor.space()
+    mode = StoreMode(f"{sign}FLAGS")
+    if item == "X-GM-LABELS":
+        labels = cursor.labels()
+        cursor.end()
+        return StoreLabels(tag, numbers, by_uid, mode, bool(dot), labels, unchanged_since)
     flags = cursor.flag_list() if cursor.text.startswith(b"(", cursor.place) else _bare_flags(cursor)
     cursor.end()
-    return Store(tag, numbers, by_uid, StoreMode(name), bool(dot), flags, unchanged_since)
+    return Store(tag, numbers, by_uid, mode, bool(dot), flags, unchanged_since)
 
 
 def _bare_flags(cursor: Cursor) -> tuple[str, ...]:

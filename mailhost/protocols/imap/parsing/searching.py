@@ -20,6 +20,7 @@ from mailhost.protocols.imap.search import (
     EmailIs,
     HasFlag,
     HasKeyword,
+    HasLabel,
     HeaderContains,
     Larger,
     ModseqSince,
@@ -228,6 +229,7 @@ _KEYS: Final[dict[bytes, Callable[[_Reader], SearchKey]]] = {
     b"MODSEQ": _Reader.modseq,
     b"EMAILID": lambda reader: reader.object_id("M", EmailIs),
     b"THREADID": lambda reader: reader.object_id("T", ThreadIs),
+    b"X-GM-LABELS": lambda reader: HasLabel(reader.text()),
 }
 
 

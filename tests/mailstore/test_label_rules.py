@@ -1,0 +1,124 @@
+"""Rules of the gmail layout that one example shows best."""
+
+import pytest
+
+from mailhost import mailstore
+from mailhost.mailstore import BadMailboxName, Flag, NewMessage
+from mailhost.mailstore.labelling import label_names
+from mailhost.storage.blobs import Blobs
+from mailhost.storage.database import Database, Tx
+from tests.mailstore.labelled import check_labels, placements_of
+
+NOW = 1_700_000_000
+
+
+@pytest.fixture
+async def labelled(database: Database) -> int:
+    await database.write(mailstore.open_store, 1, NOW, 100_000, shows_labels=True)
+    return 1
+
+
+def shown(tx: Tx, account: int) -> list[list[str]]:
+    """The labels of each message, by its id."""
+    check_labels(tx, account)
+    names = label_names(tx, account)
+    return [
+        sorted(names[box] for box in places if box in names) for _, places in sorted(placements_of(tx, account).items())
+    ]
+
+
+async def put(database: Database, blobs: Blobs, account: int, incoming: mailstore.Incoming, box: str) -> None:
+    def work(tx: Tx) -> None:
+        target = mailstore.find_mailbox(tx, account, box)
+        mailstore.append_from_client(tx, blobs, account, target.id, [NewMessage(incoming, NOW)], NOW)
+
+    await database.write(work)
+
+
+async def test_a_clients_sent_copy_takes_the_place_of_ours(database, blobs, labelled, arrive) -> None:
+    incoming = await arrive(b"Message-ID: <a@example.org>\r\n\r\nHello\r\n")
+    other = await arrive(b"Message-ID: <a@example.org>\r\nX-Own: 1\r\n\r\nHello\r\n")
+    await database.write(mailstore.file_sent_copy, blobs, labelled, NewMessage(incoming, NOW), NOW)
+    assert await database.read(shown, labelled) == [["\\Sent"]]
+    await put(database, blobs, labelled, other, "[Gmail]/Sent Mail")
+    assert await database.read(shown, labelled) == [["\\Sent"]]
+    [message] = await database.read(placements_of, labelled)
+    assert message == 2
+
+
+async def test_what_was_trashed_is_not_the_twin_of_what_arrives(database, blobs, labelled, arrive) -> None:
+    incoming = await arrive()
+    await put(database, blobs, labelled, incoming, "[Gmail]/Trash")
+    await put(database, blobs, labelled, incoming, "INBOX")
+    await put(database, blobs, labelled, incoming, "[Gmail]/Trash")
+    await put(database, blobs, labelled, incoming, "[Gmail]/Sent Mail")
+    assert await database.read(shown, labelled) == [["\\Trash"], ["\\Inbox", "\\Sent"], ["\\Trash"]]
+    assert (await database.read(mailstore.usage, labelled)).used_messages == 3
+
+
+async def test_all_labels_a_message_had_last_come_back(database, blobs, labelled, arrive) -> None:
+    incoming = await arrive()
+    await put(database, blobs, labelled, incoming, "INBOX")
+    await put(database, blobs, labelled, incoming, "[Gmail]/Starred")
+
+    def erase(tx: Tx) -> None:
+        inbox = mailstore.find_mailbox(tx, labelled, "INBOX")
+        mailstore.expunge(tx, labelled, inbox.id, [(1, 1)], NOW, only_deleted=False, everywhere=True)
+        assert not placements_of(tx, labelled)
+
+    await database.write(erase)
+    assert await database.write(mailstore.restore_removed, labelled, [1], NOW) == 1
+    assert await database.read(shown, labelled) == [["\\Inbox", "\\Starred"]]
+    inbox = await database.read(mailstore.find_mailbox, labelled, "INBOX")
+    assert (inbox.uid_next, inbox.messages) == (3, 1)
+
+
+async def test_a_message_whose_label_is_gone_comes_back_to_all_mail(database, blobs, labelled, arrive) -> None:
+    incoming = await arrive()
+
+    def work(tx: Tx) -> None:
+        work = mailstore.create_mailbox(tx, labelled, "work")
+        mailstore.append(tx, blobs, labelled, work.id, [NewMessage(incoming, NOW, flags=Flag.FLAGGED)], NOW)
+        mailstore.expunge(tx, labelled, work.id, [(1, 1)], NOW, only_deleted=False, everywhere=True)
+        mailstore.delete_mailbox(tx, labelled, "work", NOW)
+        mailstore.restore_removed(tx, labelled, [1], NOW)
+
+    await database.write(work)
+    assert await database.read(shown, labelled) == [["\\Starred"]]
+
+
+@pytest.mark.parametrize("name", ["a  b", " a", "a /b", "up^", "[Gmail]", "[Gmail]/Mine", "INBOX"])
+async def test_names_no_label_can_have(database, labelled, name: str) -> None:
+    with pytest.raises((BadMailboxName, mailstore.MailboxExists)):
+        await database.write(mailstore.create_mailbox, labelled, name)
+
+
+async def test_a_delivery_costs_classic_accounts_no_query_more(database, blobs, labelled, arrive) -> None:
+    counts = {}
+    incoming = await arrive()
+    await database.write(mailstore.open_store, 2, NOW, 100_000)
+
+    class Counting:
+        """Counts statements on their way through."""
+
+        def __init__(self, tx: Tx) -> None:
+            self.tx = tx
+            self.engine = tx.engine
+            self.count = 0
+
+        def execute(self, sql: str, /, **parameters):
+            self.count += 1
+            return self.tx.execute(sql, **parameters)
+
+        def wake(self, topic: str) -> None:
+            self.tx.wake(topic)
+
+    def deliver(tx: Tx, account: int) -> None:
+        inbox = mailstore.find_mailbox(tx, account, "INBOX")
+        counting = Counting(tx)
+        mailstore.append(counting, blobs, account, inbox.id, [NewMessage(incoming, NOW)] * 10, NOW)
+        counts[account] = counting.count
+
+    for account in (1, 2):
+        await database.write(deliver, account)
+    assert counts[2] <= 2 + 10 * 3  # admit, UIDs; blob, message and placement of each
