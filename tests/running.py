@@ -70,7 +70,7 @@ def start(folder: Path, *options: str) -> Server:
     """Start on `folder` and wait for the line that says that every listener accepts."""
     command = [*MAILHOST, "up", "--json", "--data", str(folder), "--ports", "auto", *options]
     with (folder.parent / "stderr").open("ab") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=ROOT)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, cwd=ROOT)
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from mailhost import mailstore, observe
@@ -44,6 +45,7 @@ class Maintenance:
         self._strays_at = 0
         self._index_at = 0
         self._threads_at = 0
+        self._hurry = asyncio.Event()
         self._tasks: tuple[Callable[[], Awaitable[None]], ...] = (
             self._finish_steps,
             self._expire_mail,
@@ -56,10 +58,19 @@ class Maintenance:
 
     async def run(self) -> None:
         """Until cancelled."""
-        await asyncio.sleep(_FIRST)
+        await self._rest(_FIRST)
         while True:
             await self.round()
-            await asyncio.sleep(_EVERY)
+            await self._rest(_EVERY)
+
+    def hurry(self) -> None:
+        """Begin the next round now: an operator brought a new certificate, say."""
+        self._hurry.set()
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), seconds)
+        self._hurry.clear()
 
     async def round(self) -> None:
         """Every task once."""

@@ -94,6 +94,8 @@ class Server:
     ) -> None:
         """Serve until SIGTERM or SIGINT; `any_ports` takes free ports instead of the set ones.
 
+        SIGHUP begins a round of maintenance: a new certificate is served from then on.
+
         `prepare` is called once the ports are ours: what a first start tells only once must not be lost to a busy port.
         Raises CannotListen, CannotUseCertificate, and what `prepare` raises.
         """
@@ -111,6 +113,8 @@ class Server:
             maintenance = Maintenance(
                 services.database, services.blobs, services.files, self._index, lambda: self._renew_certificate(context)
             )
+            if not os.isatty(0):  # there a hang-up says that the terminal is gone, and the server with it
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, maintenance.hurry)
             facts = await self._facts(files)
             office = office_of(services, services.config.host_name or f"mail.{facts.domain}")
             worker = Worker(office, client_context())

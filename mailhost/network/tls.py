@@ -138,8 +138,10 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-    """Give the context this certificate, for the connections to come. Raises CannotUseCertificate."""
+    """Give the context this certificate, for the connections to come. Raises CannotUseCertificate, changing nothing."""
     try:
+        # Tried first: a certificate whose key is of another, as while both files are being replaced, would stay loaded.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
         context.load_cert_chain(certificate, key)
     except ssl.SSLError as error:
         words = f"{certificate} and {key} are no certificate with its key: {error.reason or error}."
