@@ -57,7 +57,7 @@ class Ports(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Tls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The certificate. Without one of your own, Mailhost makes an authority and a certificate in the data folder.
 
-    A file that was replaced is served within a quarter of an hour, or at once after SIGHUP; so are names of new domains.
+    A file that was replaced is served within a quarter of an hour, or at once after SIGHUP; so are new names.
     """
 
     certificate: Annotated[str, Meta(description="your own certificate chain, a PEM file")] = ""
