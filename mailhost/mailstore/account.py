@@ -61,6 +61,11 @@ def raise_modseq(tx: Tx, account_id: int) -> int:
     return take_turn(tx, account_id).modseq
 
 
+def take_turns(tx: Tx, *account_ids: int) -> dict[int, Turn]:
+    """`take_turn` for a transaction over several accounts, in ascending order, so that no two wait for each other."""
+    return {account_id: take_turn(tx, account_id) for account_id in sorted(set(account_ids))}
+
+
 def admit(tx: Tx, account_id: int, octets: int, count: int) -> tuple[Turn, int]:
     """Take the lock, count new messages in and reserve their ids: one statement, for every delivery runs it.
 

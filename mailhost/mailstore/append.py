@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mailhost.mailstore.account import Turn, admit, charge
+from mailhost.mailstore.account import Turn, admit, charge, take_turns
 from mailhost.mailstore.expunge import expunge
 from mailhost.mailstore.flags import keyword_mask
 from mailhost.mailstore.labels import Labels
@@ -100,14 +100,23 @@ def _append_labelled(
             continue
         blobs.attach(tx, message.incoming.blob)
         _insert_message(tx, turn.account_id, message_id, message)
-        uids.append(place_one(tx, turn, mailbox_id, message_id, flags, message.octets, now))
-        if mailbox_id not in boxes.ends:
-            views = {boxes.all_mail, boxes.starred} if flags & _FLAGGED else {boxes.all_mail}
-            for each in sorted(views - {mailbox_id}):
-                place_one(tx, turn, each, message_id, flags & ~_DELETED, message.octets, now)
-        if turn.auto_expunge and flags & _DELETED:
-            labels.expunge(mailbox_id, [(uids[-1], message_id)])
+        uids.append(place_labelled(tx, turn, labels, mailbox_id, (message_id, flags, message.octets), now))
     return Appended(uid_validity, uids)
+
+
+def place_labelled(tx: Tx, turn: Turn, labels: Labels, mailbox_id: int, message: tuple[int, int, int], now: int) -> int:
+    """Place a message that stands nowhere yet, (id, flags, octets), under one label and in All Mail; its UID."""
+    message_id, flags, octets = message
+    boxes = labels.boxes
+    flags = flags | _FLAGGED if mailbox_id == boxes.starred else flags
+    uid = place_one(tx, turn, mailbox_id, message_id, flags, octets, now)
+    if mailbox_id not in boxes.ends:
+        views = {boxes.all_mail, boxes.starred} if flags & _FLAGGED else {boxes.all_mail}
+        for each in sorted(views - {mailbox_id}):
+            place_one(tx, turn, each, message_id, flags & ~_DELETED, octets, now)
+    if turn.auto_expunge and flags & _DELETED:
+        labels.expunge(mailbox_id, [(uid, message_id)])
+    return uid
 
 
 def _find_twin(tx: Tx, turn: Turn, all_mail: int, message: NewMessage) -> int | None:
@@ -171,15 +180,16 @@ def append_from_client(
 
 
 def replace_message(
-    tx: Tx, blobs: Blobs, account_id: int, source: tuple[int, int], mailbox_id: int, message: NewMessage, now: int
+    tx: Tx, blobs: Blobs, account_id: int, source: tuple[int, int, int], mailbox_id: int, message: NewMessage, now: int
 ) -> Appended:
-    """Place a message and take away the one it replaces, (mailbox, UID) `source`: both or neither (RFC 8508).
+    """Place a message and take away the one it replaces, (account, mailbox, UID) `source`: both or neither (RFC 8508).
 
     The old one goes first, so that a full account can still save a draft anew. Raises NoSuchMessage and what `append`
     raises.
     """
-    source_id, uid = source
-    if not expunge(tx, account_id, source_id, [(uid, uid)], now, only_deleted=False, everywhere=True):
+    source_account, source_id, uid = source
+    take_turns(tx, source_account, account_id)
+    if not expunge(tx, source_account, source_id, [(uid, uid)], now, only_deleted=False, everywhere=True):
         raise NoSuchMessage
     return append_from_client(tx, blobs, account_id, mailbox_id, [message], now)
 

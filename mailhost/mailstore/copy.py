@@ -15,10 +15,13 @@ from mailhost.storage.database import Tx
 # the order: row_number() over the source's UIDs.
 
 
-def copy(tx: Tx, account_id: int, source_id: int, target_id: int, ranges: UidRanges, now: int) -> Copied:
+def copy(
+    tx: Tx, account_id: int, source_id: int, target_id: int, ranges: UidRanges, now: int, *, kept: int = Flag.DELETED
+) -> Copied:
     """Place the messages in another mailbox too, or once more in the same one; in the gmail layout give them a label.
 
-    Raises NoSuchMailbox, TooManyPlacements.
+    \\Deleted, the only flag that belongs to the place, comes along if it is in `kept`. Raises NoSuchMailbox,
+    TooManyPlacements.
     """
     turn = take_turn(tx, account_id)
     if turn.is_gmail:
@@ -26,7 +29,8 @@ def copy(tx: Tx, account_id: int, source_id: int, target_id: int, ranges: UidRan
         return Labels(tx, turn, now).copy(source_id, (target_id, target.uid_validity), ranges, moves=False)
     if placements(tx, account_id) >= MAX_PLACEMENTS:
         raise TooManyPlacements
-    copied, _ = _place(tx, account_id, source_id, target_id, ranges, now, modseq=turn.modseq, dropped=0)
+    dropped = Flag.DELETED & ~kept
+    copied, _ = _place(tx, account_id, source_id, target_id, ranges, now, modseq=turn.modseq, dropped=dropped)
     return copied
 
 

@@ -19,6 +19,8 @@ from mailhost.mailstore.model import (
     SpecialUseRefused,
     TooManyMailboxes,
 )
+from mailhost.mailstore.sharing import WHOLE_ACCOUNT, forget_rights, inherit_rights
+from mailhost.protocols.imap.names import OTHER_USERS
 from mailhost.storage.database import Row, Tx
 
 DEFAULT_MAILBOXES = (
@@ -72,6 +74,14 @@ def canonical_name(name: str) -> str:
     return name
 
 
+def _own_name(name: str) -> str:
+    """The canonical name, which the mailboxes of others must not hide. Raises BadMailboxName."""
+    name = canonical_name(name)
+    if name.partition(DELIMITER)[0] == OTHER_USERS:
+        raise BadMailboxName(f"Below {OTHER_USERS} stand the mailboxes of other accounts.")
+    return name
+
+
 def open_store(
     tx: Tx, account_id: int, now: int, quota_octets: int = DEFAULT_QUOTA, *, shows_labels: bool = False
 ) -> None:
@@ -92,7 +102,7 @@ def create_mailbox(tx: Tx, account_id: int, name: str, special_use: str = "") ->
 
     Raises MailboxExists, BadMailboxName, TooManyMailboxes, SpecialUseRefused.
     """
-    name = canonical_name(name)
+    name = _own_name(name)
     turn = take_turn(tx, account_id)
     if turn.is_gmail:
         name = label_name(name)
@@ -108,6 +118,7 @@ def create_mailbox(tx: Tx, account_id: int, name: str, special_use: str = "") ->
         tx.execute(
             "delete from mailbox where account_id = :account_id and id = :id", account_id=account_id, id=existing.id
         )
+        forget_rights(tx, account_id, existing.id)
     insert_mailbox(tx, account_id, name, special_use, turn.modseq, is_selectable=True)
     if turn.is_gmail:
         subscribe(tx, account_id, name)
@@ -228,7 +239,7 @@ def rename_mailbox(tx: Tx, account_id: int, old: str, new: str) -> None:
 
     Raises NoSuchMailbox, MailboxExists, BadMailboxName, TooManyMailboxes.
     """
-    new = canonical_name(new)
+    new = _own_name(new)
     turn = take_turn(tx, account_id)
     mailbox = find_mailbox(tx, account_id, old)
     if turn.is_gmail:
@@ -300,6 +311,7 @@ def drop_empty_parents(tx: Tx, account_id: int, name: str) -> None:
         tx.execute(
             "delete from mailbox where account_id = :account_id and id = :id", account_id=account_id, id=parent.id
         )
+        forget_rights(tx, account_id, parent.id)
 
 
 def take_name_away(tx: Tx, account_id: int, mailbox: Mailbox, modseq: int) -> None:
@@ -318,6 +330,7 @@ def take_name_away(tx: Tx, account_id: int, mailbox: Mailbox, modseq: int) -> No
         account_id=account_id,
         id=mailbox.id,
     )
+    forget_rights(tx, account_id, mailbox.id)
     tx.wake(mailboxes_topic(account_id))
     tx.wake(mailbox_topic(account_id, mailbox.id))
 
@@ -378,4 +391,6 @@ def insert_mailbox(tx: Tx, account_id: int, name: str, special_use: str, modseq:
         special_use=special_use,
         is_selectable=int(is_selectable),
     )
+    above = _find(tx, account_id, name.rpartition(DELIMITER)[0])
+    inherit_rights(tx, account_id, mailbox_id, WHOLE_ACCOUNT if above is None else above.id)
     return int(mailbox_id)

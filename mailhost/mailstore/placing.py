@@ -14,6 +14,10 @@ from mailhost.storage.database import Row, Tx, Value
 Ids = Sequence[int]
 """Ids of messages; callers bound them to a few thousand."""
 
+COPIED: Final = """blob, prefix, octets, header_octets, internal_date, sent_date, sent_day, removed_at, envelope,
+    bodystructure, parts, fields, preview, open_end"""
+"""The columns of `message` that a new row on the same blob takes over."""
+
 _SEEN: Final = int(Flag.SEEN)
 _DELETED: Final = int(Flag.DELETED)
 

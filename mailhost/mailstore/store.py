@@ -6,7 +6,7 @@ from mailhost.mailstore.account import Turn, take_turn, usage
 from mailhost.mailstore.flags import keyword_mask
 from mailhost.mailstore.labels import Labels, find_messages
 from mailhost.mailstore.mailboxes import load_mailbox, mailbox_topic, placements
-from mailhost.mailstore.model import Flag, Stored, UidRanges
+from mailhost.mailstore.model import FIRST_KEYWORD_BIT, Flag, Stored, UidRanges
 from mailhost.mailstore.placing import log_change
 from mailhost.mailstore.ranges import conditions, without
 from mailhost.storage.database import Tx
@@ -14,17 +14,21 @@ from mailhost.storage.database import Tx
 ALL_BITS = (1 << 63) - 1
 _MOVING = int(Flag.FLAGGED | Flag.DELETED)
 """Flags that say in which mailboxes a message stands, in the gmail layout."""
+KEYWORD_BITS = ALL_BITS & ~((1 << FIRST_KEYWORD_BIT) - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class FlagChange:
-    """What STORE asks: bits to set and keywords to set; the same to clear. FLAGS without + or - clears all others."""
+    """What STORE asks: bits to set and keywords to set; the same to clear.
+
+    `replaces` are the bits of which all that is not set is cleared: ALL_BITS for a STORE FLAGS without + or -.
+    """
 
     set_flags: int = 0
     set_keywords: tuple[str, ...] = ()
     clear_flags: int = 0
     clear_keywords: tuple[str, ...] = ()
-    replaces: bool = False
+    replaces: int = 0
 
 
 def store_flags(
@@ -52,7 +56,7 @@ def store_flags(
     if turn.is_gmail and turn.auto_expunge and mailbox.special_use == "\\All":
         set_mask &= ~Flag.DELETED  # nothing is taken out of All Mail that way
     if change.replaces:
-        clear_mask = ALL_BITS & ~set_mask
+        clear_mask = change.replaces & ~set_mask
     else:
         clear_mask = change.clear_flags | keyword_mask(tx, account_id, change.clear_keywords, create=False)
     operation = _Operation(tx, account_id, mailbox_id, modseq, set_mask, clear_mask & ~set_mask)

@@ -15,7 +15,7 @@ from mailhost.mailstore.labels import Labels, find_boxes
 from mailhost.mailstore.layout import Layout
 from mailhost.mailstore.mailboxes import insert_mailbox, mailbox_topic, mailboxes_topic
 from mailhost.mailstore.model import DELIMITER, Flag
-from mailhost.mailstore.placing import enter, leave
+from mailhost.mailstore.placing import COPIED, enter, leave
 from mailhost.storage.database import Tx
 
 _AT_ONCE: Final = 5_000
@@ -330,8 +330,8 @@ def _split_twins(tx: Tx, turn: Turn, trash: int, spam: int) -> None:
         **keys,
     )
     tx.execute(
-        f"""insert into message ({_COPIED}, account_id, id, twin_of)
-        select {_COPIED}, :account_id, :before_first + number, coalesce(twin_of, id) from ({twins}) as twins
+        f"""insert into message ({COPIED}, account_id, id, twin_of)
+        select {COPIED}, :account_id, :before_first + number, coalesce(twin_of, id) from ({twins}) as twins
         join message on message.account_id = :account_id and message.id = message_id""",  # noqa: S608
         before_first=before_first,
         **keys,
@@ -350,10 +350,6 @@ def _split_twins(tx: Tx, turn: Turn, trash: int, spam: int) -> None:
         count=count,
         octets=octets,
     )
-
-
-_COPIED: Final = """blob, prefix, octets, header_octets, internal_date, sent_date, sent_day, removed_at, envelope,
-    bodystructure, parts, fields, preview, open_end"""
 
 
 def _join_twins(tx: Tx, turn: Turn) -> None:

@@ -22,9 +22,11 @@ from mailhost.login.authenticate import APP_PASSWORD
 from mailhost.login.enrol import enrol
 from mailhost.mailstore import Layout, OnExpunge
 from mailhost.mailstore.indexer import TextIndex
+from mailhost.mailstore.sharing import change_rights, share_account
 from mailhost.network.listener import Admission, Handler, Listener
 from mailhost.network.misdirected import Service
 from mailhost.network.stream import Deadlines
+from mailhost.protocols.imap.rights import parse_rights
 from mailhost.servers.imap.server import ImapServer
 from mailhost.servers.imap.session import ImapServices, ImapSettings
 from mailhost.servers.pop3.server import Pop3Server
@@ -207,6 +209,18 @@ async def _mailboxes(house: House, found: re.Match[str]) -> None:
     await house.database.write(make)
 
 
+async def _rights(house: House, found: re.Match[str]) -> None:
+    def grant(tx: Tx) -> None:
+        mailbox = mailstore.find_mailbox(tx, house.ids[ANNA], found[2])
+        change_rights(tx, house.ids[ANNA], mailbox.id, house.ids[OTTO], parse_rights(found[1]))
+
+    await house.database.write(grant)
+
+
+async def _delegate(house: House, found: re.Match[str]) -> None:
+    await house.database.write(share_account, house.ids[ANNA], house.ids[OTTO], parse_rights(found[1]))
+
+
 async def _quota(house: House, found: re.Match[str]) -> None:
     await house.database.write(mailstore.set_quota, house.ids[ANNA], int(found[1]))
 
@@ -235,6 +249,8 @@ SENTENCES: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]]
     (re.compile(r"(\S+) has (\d+) messages?"), _messages),
     (re.compile(r"(\S+) holds the message (\S+)"), _message_file),
     (re.compile(r"there are mailboxes (.+)"), _mailboxes),
+    (re.compile(r"otto has the rights (\w+) on everything"), _delegate),
+    (re.compile(r"otto has the rights (\w+) on (\S+)"), _rights),
     (re.compile(r"the quota is (\d+) octets"), _quota),
     (re.compile(r"EXPUNGE is waited for and ends in (archive|trash|delete)"), _wait_for_expunge),
     (re.compile(r"folders show the newest (\d+) messages"), _limit_folders),

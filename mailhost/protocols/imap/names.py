@@ -6,6 +6,8 @@ from typing import Final
 from mailhost.protocols.imap.utf7 import InvalidUtf7, decode_utf7, encode_utf7
 
 DELIMITER: Final = "/"
+OTHER_USERS: Final = "Other Users"
+"""Below it stand the mailboxes of other accounts: `Other Users/anna@example.org/INBOX`."""
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 

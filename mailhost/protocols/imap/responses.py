@@ -7,7 +7,8 @@ from typing import Final, Literal
 from mailhost.message.threads import Node
 from mailhost.protocols.imap.commands import Search, Sort, StatusItem
 from mailhost.protocols.imap.fetch import Window
-from mailhost.protocols.imap.names import DELIMITER, encode_name
+from mailhost.protocols.imap.names import DELIMITER, OTHER_USERS, encode_name
+from mailhost.protocols.imap.rights import ALL_RIGHTS, Right, rights_text
 from mailhost.protocols.imap.search import ReturnOption
 from mailhost.protocols.imap.sets import format_numbers, format_ranges
 
@@ -82,8 +83,33 @@ def server_id(fields: Mapping[str, str]) -> bytes:
 
 
 def namespace() -> bytes:
-    """One personal namespace, no others."""
-    return b'* NAMESPACE (("" "%s")) NIL NIL\r\n' % DELIMITER.encode()
+    """One's own mailboxes, and those of others that one may use (RFC 2342)."""
+    delimiter = DELIMITER.encode()
+    return b'* NAMESPACE (("" "%s")) (("%s%s" "%s")) NIL\r\n' % (delimiter, OTHER_USERS.encode(), delimiter, delimiter)
+
+
+def acl(name: str, entries: Iterable[tuple[str, Right]], *, utf8: bool) -> bytes:
+    """`* ACL "INBOX" "anna@example.org" lrs`: who may do what (RFC 4314 §3.6)."""
+    pieces = [mailbox(name, utf8=utf8)]
+    for identifier, rights in entries:
+        pieces += [string(identifier.encode()), _rights(rights)]
+    return b"* ACL %s\r\n" % b" ".join(pieces)
+
+
+def list_rights(name: str, identifier: str, always: Right, *, utf8: bool) -> bytes:
+    """`* LISTRIGHTS "INBOX" "otto@example.org" "" l r s …`: what one always has, then what can be granted singly."""
+    possible = b"".join(b" %b" % letter.encode() for letter in rights_text(ALL_RIGHTS & ~always))
+    pieces = (mailbox(name, utf8=utf8), string(identifier.encode()), _rights(always))
+    return b"* LISTRIGHTS %b%b\r\n" % (b" ".join(pieces), possible)
+
+
+def my_rights(name: str, rights: Right, *, utf8: bool) -> bytes:
+    """`* MYRIGHTS "INBOX" lrs`."""
+    return b"* MYRIGHTS %b %b\r\n" % (mailbox(name, utf8=utf8), _rights(rights))
+
+
+def _rights(rights: Right) -> bytes:
+    return rights_text(rights).encode() or b'""'
 
 
 def exists(count: int) -> bytes:

@@ -22,6 +22,7 @@ from mailhost.mailstore.model import (
     TooManyMailboxes,
     TooManyPlacements,
 )
+from mailhost.mailstore.sharing import TooManyGrants
 from mailhost.protocols.imap.responses import Status
 from mailhost.servers.imap.binary import UnknownEncoding
 from mailhost.servers.imap.content import ContentsDamaged
@@ -55,6 +56,7 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     HasChildren: Answer("NO", "HASCHILDREN", "This name holds other mailboxes, which must be deleted first."),
     SpecialUseRefused: Answer("NO", "USEATTR", "No mailbox can have this special use."),
     TooManyMailboxes: Answer("NO", "LIMIT", "The account has too many mailboxes or subscriptions."),
+    TooManyGrants: Answer("NO", "LIMIT", "The mailbox is shared with too many accounts; share it with anyone instead."),
     TooManyKeywords: Answer("NO", "LIMIT", "The account has too many different keywords."),
     TooManyPlacements: Answer("NO", "LIMIT", "The account has too many copies of messages."),
     OverQuota: Answer("NO", "OVERQUOTA", "The account is full. Delete mail or ask for more space."),

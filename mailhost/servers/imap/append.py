@@ -9,11 +9,9 @@ from mailhost.mailstore.append import append_from_client, replace_message
 from mailhost.mailstore.binary import BinaryIntake
 from mailhost.mailstore.flags import system_mask
 from mailhost.mailstore.intake import Intake
-from mailhost.mailstore.mailboxes import find_selectable
 from mailhost.mailstore.model import (
     SYSTEM_FLAGS,
     Appended,
-    Mailbox,
     NewMessage,
     NoSuchMailbox,
     NoSuchMessage,
@@ -22,12 +20,17 @@ from mailhost.mailstore.model import (
     Usage,
 )
 from mailhost.mailstore.rows import live_rows
+from mailhost.mailstore.sharing import rights_of
+from mailhost.mailstore.store import KEYWORD_BITS
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.events import AppendFinished, AppendMessage, Hangup, Mistake, Replaced
+from mailhost.protocols.imap.rights import REMOVES, Right
 from mailhost.protocols.imap.sets import SequenceSet, format_numbers
-from mailhost.servers.imap.answers import MAY_ONLY_READ, UID_REQUIRED, Answer, answer_for, completed
+from mailhost.servers.imap.answers import MAY_ONLY_READ, UID_REQUIRED, Answer, NoPermission, answer_for, completed
 from mailhost.servers.imap.catenate import AppendRefused, take_literal, take_parts
 from mailhost.servers.imap.progress import Progress
+from mailhost.servers.imap.reach import Reached, reach_selectable
+from mailhost.servers.imap.rights import changeable, require, right_for
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import NoSuchNumber, ReadOnlyView
 from mailhost.storage.database import Tx
@@ -44,14 +47,15 @@ async def append(session: Session, first: AppendMessage) -> Answer:
         return await _give_up(session, MAY_ONLY_READ)
     try:
         replaced = None if first.replaces is None else await _find_replaced(session, first.replaces)
-        mailbox, used = await services.database.point(_look_up, session.account_id, first.mailbox)
+        target, used = await services.database.point(_look_up, session.account_id, first)
     except (NoSuchMailbox, NotSelectable):
         return await _give_up(session, Answer("NO", "TRYCREATE", "There is no such mailbox."))
-    except (NoSuchMessage, NoSuchNumber, ReadOnlyView, AppendRefused) as error:
+    except (NoPermission, NoSuchMessage, NoSuchNumber, ReadOnlyView, AppendRefused) as error:
         return await _give_up(session, _answer_for(error))
     messages: list[NewMessage] = []
-    room = used.free_octets + (0 if replaced is None else replaced.octets)
-    places = used.free_messages + (0 if replaced is None else 1)
+    room, places = used.free_octets, used.free_messages
+    if replaced is not None and replaced.account_id == target.account_id:
+        room, places = room + replaced.octets, places + 1
     event: AppendMessage | AppendFinished | Mistake = first
     while isinstance(event, AppendMessage):
         intake = _intake(session, event)
@@ -61,7 +65,7 @@ async def append(session: Session, first: AppendMessage) -> Answer:
                 await take_parts(session, intake, room, event.tag)
             else:
                 await take_literal(session, intake, event.size)
-            message = await _finish(session, intake, event)
+            message = await _finish(session, intake, event, changeable(target.rights))
             room -= message.octets
             messages.append(message)
             event = await _next_message(session)
@@ -73,26 +77,28 @@ async def append(session: Session, first: AppendMessage) -> Answer:
         return Answer(event.status, event.code, event.text)
     async with Progress(session, event.tag):
         if replaced is not None:
-            return await _replace(session, mailbox, messages[0], replaced)
-        return await _place(session, mailbox, messages)
+            return await _replace(session, target, messages[0], replaced)
+        return await _place(session, target, messages)
 
 
 @dataclass(frozen=True, slots=True)
 class _Old:
     """The message to be replaced."""
 
+    account_id: int
     mailbox_id: int
     uid: int
     octets: int
 
 
 async def _find_replaced(session: Session, replaced: Replaced) -> _Old:
-    """Raises NoSuchMessage, NoSuchNumber, ReadOnlyView."""
+    """Raises NoSuchMessage, NoSuchNumber, ReadOnlyView, NoPermission."""
     view, database = session.selected, session.services.database
     if session.uid_only and not replaced.by_uid:
         raise AppendRefused(UID_REQUIRED)
-    if view.is_read_only:
+    if view.is_examined:
         raise ReadOnlyView
+    require(view.rights, REMOVES)
     asked = SequenceSet(((replaced.number, replaced.number),))
     ranges = await view.named_ranges(database, asked, by_uid=replaced.by_uid)
     if not ranges:
@@ -101,11 +107,12 @@ async def _find_replaced(session: Session, replaced: Replaced) -> _Old:
     rows = await database.point(live_rows, view.account_id, view.mailbox_id, uid, uid, ("octets",), 1)
     if not rows:
         raise NoSuchMessage
-    return _Old(view.mailbox_id, uid, rows[0][0])
+    return _Old(view.account_id, view.mailbox_id, uid, rows[0][0])
 
 
-def _look_up(tx: Tx, account_id: int, name: str) -> tuple[Mailbox, Usage]:
-    return find_selectable(tx, account_id, name), usage(tx, account_id)
+def _look_up(tx: Tx, account_id: int, command: AppendMessage) -> tuple[Reached, Usage]:
+    reached = reach_selectable(tx, account_id, command.mailbox, right_for(command))
+    return reached, usage(tx, reached.account_id)
 
 
 def _intake(session: Session, message: AppendMessage) -> Intake | BinaryIntake:
@@ -143,15 +150,17 @@ async def _give_up(session: Session, answer: Answer) -> Answer:
     return answer
 
 
-async def _finish(session: Session, intake: Intake | BinaryIntake, message: AppendMessage) -> NewMessage:
-    """The message, whole and on the disk."""
+async def _finish(
+    session: Session, intake: Intake | BinaryIntake, message: AppendMessage, changeable_bits: int
+) -> NewMessage:
+    """The message, whole and on the disk, with those of its flags that may be set (RFC 4314 §4)."""
     if not intake.size:
         raise AppendRefused(Answer("NO", None, "An empty message cancels the APPEND."))
     return NewMessage(
         await intake.finish(),
         _seconds(message.internal_date, session),
-        flags=system_mask(flag for flag in message.flags if flag in SYSTEM_FLAGS),
-        keywords=tuple(flag for flag in message.flags if flag not in SYSTEM_FLAGS),
+        flags=system_mask(flag for flag in message.flags if flag in SYSTEM_FLAGS) & changeable_bits,
+        keywords=tuple(flag for flag in message.flags if flag not in SYSTEM_FLAGS and changeable_bits & KEYWORD_BITS),
     )
 
 
@@ -170,41 +179,49 @@ def _seconds(moment: datetime | None, session: Session) -> int:
     return seconds if seconds >= 0 else int(session.services.clock())
 
 
-async def _replace(session: Session, mailbox: Mailbox, message: NewMessage, old: _Old) -> Answer:
+async def _replace(session: Session, target: Reached, message: NewMessage, old: _Old) -> Answer:
     services = session.services
-    source, now = (old.mailbox_id, old.uid), int(services.clock())
+    source, now = (old.account_id, old.mailbox_id, old.uid), int(services.clock())
+
+    def work(tx: Tx) -> Appended:
+        _check_again(tx, session.account_id, target)
+        there = target.account_id, target.mailbox.id
+        return replace_message(tx, services.blobs, there[0], source, there[1], message, now)
+
     try:
-        appended: Appended = await services.database.write(
-            replace_message, services.blobs, session.account_id, source, mailbox.id, message, now
-        )
+        appended = await services.database.write(work)
     except NoSuchMailbox:
         return _DELETED_MEANWHILE
-    _note(session, mailbox, appended)
+    _note(session, target, appended)
     # The client must know the new message before it hears that the old one is gone (RFC 8508 §3.3).
     await session.say(responses.untagged("OK", "The new message is in place.", _append_uid(appended)))
     return completed("REPLACE")
 
 
-async def _place(session: Session, mailbox: Mailbox, messages: list[NewMessage]) -> Answer:
+async def _place(session: Session, target: Reached, messages: list[NewMessage]) -> Answer:
     services = session.services
+    now = int(services.clock())
+
+    def work(tx: Tx) -> Appended:
+        _check_again(tx, session.account_id, target)
+        return append_from_client(tx, services.blobs, target.account_id, target.mailbox.id, messages, now)
+
     try:
-        appended: Appended = await services.database.write(
-            append_from_client,
-            services.blobs,
-            session.account_id,
-            mailbox.id,
-            messages,
-            int(services.clock()),
-        )
+        appended = await services.database.write(work)
     except NoSuchMailbox:
         return _DELETED_MEANWHILE
-    _note(session, mailbox, appended)
+    _note(session, target, appended)
     return Answer("OK", _append_uid(appended), "APPEND completed.")
 
 
-def _note(session: Session, mailbox: Mailbox, appended: Appended) -> None:
+def _note(session: Session, target: Reached, appended: Appended) -> None:
     if session.watching is not None:
-        session.watching.note_own(mailbox.id, appended.uids)
+        session.watching.note_own(target.account_id, target.mailbox.id, appended.uids)
+
+
+def _check_again(tx: Tx, account_id: int, target: Reached) -> None:
+    """While the message came, the right may have gone. Costs nothing for one's own mailboxes. Raises NoPermission."""
+    require(rights_of(tx, target.account_id, target.mailbox.id, account_id), Right.INSERT)
 
 
 def _append_uid(appended: Appended) -> str:

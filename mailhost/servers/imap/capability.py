@@ -44,6 +44,9 @@ _SIGNED_IN: Final = (
     "UIDONLY",
     "INPROGRESS",
     "NOTIFY",
+    "ACL",
+    "RIGHTS=kxte",
+    "LIST-MYRIGHTS",
     "UNAUTHENTICATE",
     "COMPRESS=DEFLATE",
 )

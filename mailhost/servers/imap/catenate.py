@@ -6,7 +6,6 @@ from contextlib import aclosing
 from mailhost.errors import MailhostError
 from mailhost.mailstore.binary import BinaryIntake
 from mailhost.mailstore.intake import Intake, MessageTooLarge, NulInMessage
-from mailhost.mailstore.mailboxes import find_selectable
 from mailhost.mailstore.model import NoSuchMailbox, NotSelectable, OverQuota
 from mailhost.mailstore.rows import live_rows
 from mailhost.protocols.imap import responses
@@ -19,11 +18,13 @@ from mailhost.protocols.imap.events import (
     LiteralChunk,
     Mistake,
 )
+from mailhost.protocols.imap.rights import Right
 from mailhost.protocols.imap.urls import InvalidUrl, MessageUrl, parse_url
-from mailhost.servers.imap.answers import Answer
+from mailhost.servers.imap.answers import Answer, NoPermission
 from mailhost.servers.imap.content import section_pieces
 from mailhost.servers.imap.plan import CONTENT_COLUMNS
 from mailhost.servers.imap.progress import Progress
+from mailhost.servers.imap.reach import reach_selectable
 from mailhost.servers.imap.session import Session
 from mailhost.storage.database import Tx, Value
 from mailhost.storage.errors import BlobDamaged, BlobMissing
@@ -98,7 +99,7 @@ async def _take_url(session: Session, intake: Intake | BinaryIntake, url: bytes,
                 intake.write(piece)
                 if intake.size > room:
                     raise OverQuota
-    except (InvalidUrl, NoSuchMailbox, NotSelectable, BlobDamaged, BlobMissing) as error:
+    except (InvalidUrl, NoPermission, NoSuchMailbox, NotSelectable, BlobDamaged, BlobMissing) as error:
         # In the code stands what the client wrote, but for the few characters no code can hold.
         shown = url.decode("ascii", "replace").replace("]", "%5D").replace("\\", "%5C")
         text = str(error) or "The URL names no message here."
@@ -121,8 +122,9 @@ async def _url_pieces(session: Session, url: bytes) -> AsyncGenerator[bytes, Non
 
 def _find(tx: Tx, account_id: int, named: MessageUrl) -> dict[str, Value] | None:
     """The columns that contents are read by."""
-    mailbox = find_selectable(tx, account_id, named.mailbox)
+    reached = reach_selectable(tx, account_id, named.mailbox, Right.READ)
+    mailbox = reached.mailbox
     if named.uid_validity not in {None, mailbox.uid_validity}:
         return None
-    rows = live_rows(tx, account_id, mailbox.id, named.uid, named.uid, CONTENT_COLUMNS, 1)
+    rows = live_rows(tx, reached.account_id, mailbox.id, named.uid, named.uid, CONTENT_COLUMNS, 1)
     return dict(zip(CONTENT_COLUMNS, rows[0], strict=True)) if rows else None

@@ -6,6 +6,7 @@ from mailhost.accounts.audit.model import Cause
 from mailhost.errors import MailhostError
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import (
+    AccessCommand,
     Authenticate,
     CancelUpdate,
     Capability,
@@ -19,16 +20,19 @@ from mailhost.protocols.imap.commands import (
     Enable,
     Expunge,
     Fetch,
+    GetAcl,
     GetQuota,
     GetQuotaRoot,
     Id,
     Idle,
     List,
+    ListRights,
     Login,
     Logout,
     Lsub,
     MailboxCommand,
     MessageCommand,
+    MyRights,
     Namespace,
     Noop,
     Notify,
@@ -60,11 +64,12 @@ from mailhost.protocols.imap.events import (
     Mistake,
     SaslResponse,
 )
-from mailhost.servers.imap import capability, enable, listing, mailboxes, messages, quota, selecting, signin
+from mailhost.servers.imap import access, capability, enable, listing, mailboxes, messages, quota, selecting, signin
 from mailhost.servers.imap.answers import MAY_ONLY_READ, Answer, answer_for, completed
 from mailhost.servers.imap.append import append
 from mailhost.servers.imap.idle import idle
 from mailhost.servers.imap.notify import next_event, notify, tell_events
+from mailhost.servers.imap.rights import require_on_selected
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.updates import cancel
 from mailhost.servers.imap.view import MailboxGone, ViewBroken
@@ -155,9 +160,12 @@ async def _obey(session: Session, command: Command | AppendMessage) -> Answer | 
     if isinstance(command, AppendMessage):
         return await append(session, command)
     if isinstance(command, MessageCommand):
+        require_on_selected(session.selected.rights, command)
         return await _obey_about_messages(session, command)
     if isinstance(command, MailboxCommand):
         return await _obey_about_mailboxes(session, command)
+    if isinstance(command, AccessCommand):
+        return await access.obey(session, command)
     return await _obey_about_session(session, command)
 
 
@@ -165,6 +173,7 @@ _READING: Final = (
     Search | Sort | Thread | Fetch | List | Lsub | Status | GetQuota | GetQuotaRoot | Select | Close | Noop | Check
     | Idle | Notify | CancelUpdate
     | Capability | Id | Enable | Namespace | StartTls | Login | Authenticate | Compress | Unauthenticate
+    | GetAcl | ListRights | MyRights
     # These three find the mailbox opened to be read only, and APPEND has octets to give up.
     | Store | StoreLabels | Expunge | AppendMessage
 )  # fmt: skip

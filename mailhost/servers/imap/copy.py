@@ -5,16 +5,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mailhost.errors import MailhostError
+from mailhost.mailstore.across import Target, copy_across, move_across
 from mailhost.mailstore.copy import copy, move
-from mailhost.mailstore.model import Mailbox, UidRange
+from mailhost.mailstore.model import Copied, UidRange
 from mailhost.protocols.imap.commands import Copy
 from mailhost.protocols.imap.sets import format_numbers
+from mailhost.servers.imap.reach import Reached
+from mailhost.servers.imap.rights import changeable
 from mailhost.servers.imap.store import count_known, newest, split_ranges
 from mailhost.servers.imap.view import MailboxView, ReadOnlyView
+from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database
 
 COPIED_AT_ONCE = 2_000
 """Then other writers pass: a message costs twice what it costs in STORE."""
+ACROSS_AT_ONCE = 500
+"""Between accounts each message gets rows of its own."""
 
 
 class TooManyMessages(MailhostError):
@@ -39,9 +45,10 @@ class Placed:
 
 async def copy_or_move(
     database: Database,
+    blobs: Blobs,
     view: MailboxView,
     command: Copy,
-    target: Mailbox,
+    target: Reached,
     limit: int,
     tell: Callable[[int, int], None],
 ) -> Placed:
@@ -49,7 +56,8 @@ async def copy_or_move(
 
     The EXPUNGEs of a MOVE are told with the session's next news.
 
-    Raises NoSuchMailbox, ReadOnlyView, ViewBroken, TooManyMessages.
+    Raises NoSuchMailbox, ReadOnlyView, ViewBroken, TooManyMessages and, between accounts, OverQuota,
+    TooManyKeywords.
     """
     if command.moves and view.is_read_only:
         raise ReadOnlyView
@@ -61,13 +69,28 @@ async def copy_or_move(
     if lowest is not None and not command.moves:
         raise TooManyMessages(lowest)  # COPY is all or nothing (RFC 9738 §3.1)
     goal = count_known(ranges, numbers)
-    for piece in split_ranges(ranges, numbers, COPIED_AT_ONCE):
-        work = move if command.moves else copy
-        copied = await database.write(work, view.account_id, view.mailbox_id, target.id, piece, now=int(time.time()))
+    at_once = COPIED_AT_ONCE if target.account_id == view.account_id else ACROSS_AT_ONCE
+    for piece in split_ranges(ranges, numbers, at_once):
+        copied = await _copy_piece(database, blobs, view, command, target, piece)
         sources += copied.source_uids
         targets += copied.target_uids
         tell(len(sources), goal)
     if not sources:
         return Placed(None, [], lowest)
     pairs = f"{format_numbers(sources).decode()} {format_numbers(targets).decode()}"
-    return Placed(f"COPYUID {target.uid_validity} {pairs}", targets, lowest)
+    return Placed(f"COPYUID {target.mailbox.uid_validity} {pairs}", targets, lowest)
+
+
+async def _copy_piece(
+    database: Database, blobs: Blobs, view: MailboxView, command: Copy, target: Reached, piece: Sequence[UidRange]
+) -> Copied:
+    now = int(time.time())
+    there = target.mailbox.id
+    kept = changeable(target.rights)
+    if target.account_id != view.account_id:
+        work = move_across if command.moves else copy_across
+        place = Target(target.account_id, there, kept)
+        return await database.write(work, blobs, view.account_id, view.mailbox_id, place, piece, now)
+    if command.moves:
+        return await database.write(move, view.account_id, view.mailbox_id, there, piece, now=now)
+    return await database.write(copy, view.account_id, view.mailbox_id, there, piece, now=now, kept=kept)

@@ -136,7 +136,7 @@ async def _with_contents(
     verb: bytes,
 ) -> AsyncIterator[bytes]:
     """Contents, each behind what the first plan says, or the second if \\Seen is set here and now."""
-    sets_seen = not view.is_read_only and any(item.sets_seen for item in by_content)
+    sets_seen = view.marks_seen and any(item.sets_seen for item in by_content)
     plan, seen_plan = plans
     columns = tuple(dict.fromkeys((*plan.columns, *CONTENT_COLUMNS)))
     is_damaged = is_unknown = False

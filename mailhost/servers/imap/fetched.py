@@ -12,6 +12,7 @@ from mailhost.servers.imap.binary import UnknownEncoding
 from mailhost.servers.imap.content import ContentsDamaged
 from mailhost.servers.imap.fetch import fetch
 from mailhost.servers.imap.session import Session
+from mailhost.servers.serving import SessionOver
 from mailhost.storage.errors import StorageError
 
 
@@ -31,6 +32,8 @@ async def send_fetched(session: Session, command: Fetch) -> None:
             uid_only=session.uid_only,
         ):
             is_answering = True
+            if session.rights_in_doubt and not await session.reads_still():
+                raise SessionOver("rights-withdrawn")  # half a literal may be out; nothing more can be said
             await session.say(piece)
     except StorageError as error:
         if not is_answering:

@@ -5,23 +5,26 @@ from dataclasses import dataclass, replace
 
 from mailhost.mailstore.layout import LabelSettings, hidden_mailboxes
 from mailhost.mailstore.mailboxes import list_mailboxes, subscriptions
-from mailhost.mailstore.model import DELIMITER, INBOX, Mailbox
+from mailhost.mailstore.model import DELIMITER, INBOX
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import List, Lsub
+from mailhost.protocols.imap.names import OTHER_USERS
 from mailhost.protocols.imap.patterns import Pattern
+from mailhost.protocols.imap.rights import ALL_RIGHTS, Right
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.mailboxes import say_status
+from mailhost.servers.imap.reach import Place, Reached, reach_shared
 from mailhost.servers.imap.session import Session
 from mailhost.storage.database import Tx
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the answer; `mailbox` is None where only a subscription or a child has the name."""
+    """One line of the answer; `reached` is None where only a subscription or a child has the name."""
 
     name: str
     attributes: tuple[str, ...]
-    mailbox: Mailbox | None
+    reached: Reached | None
     child_info: tuple[str, ...] = ()
 
 
@@ -33,9 +36,18 @@ async def list_names(session: Session, command: List) -> Answer:
     utf8 = session.connection.utf8
     for entry in await session.services.database.read(_find_shown, session.account_id, command, session.labels):
         await session.say(responses.list_line(entry.attributes, entry.name, utf8=utf8, child_info=entry.child_info))
-        if command.return_status and entry.mailbox is not None and entry.mailbox.is_selectable:
-            await say_status(session, session.account_id, entry.mailbox, command.return_status)
+        if entry.reached is not None:
+            await _say_more(session, entry.reached, command)
     return completed("LIST")
+
+
+async def _say_more(session: Session, reached: Reached, command: List) -> None:
+    """What RETURN asked for beside the line itself, as far as the rights on the mailbox go."""
+    mailbox = reached.mailbox
+    if command.return_rights:
+        await session.say(responses.my_rights(mailbox.name, reached.rights, utf8=session.connection.utf8))
+    if command.return_status and mailbox.is_selectable and reached.rights & Right.READ:
+        await say_status(session, reached.account_id, mailbox, command.return_status)
 
 
 async def list_subscribed(session: Session, command: Lsub) -> Answer:
@@ -77,21 +89,25 @@ def _find_shown(tx: Tx, account_id: int, command: List, labels: LabelSettings | 
 
 def find_entries(tx: Tx, account_id: int, command: List) -> list[Entry]:
     """What LIST answers, INBOX first, then by name."""
-    mailboxes = {mailbox.name: mailbox for mailbox in list_mailboxes(tx, account_id)}
+    mailboxes = {
+        mailbox.name: Reached(Place(account_id, mailbox.name), mailbox, ALL_RIGHTS)
+        for mailbox in list_mailboxes(tx, account_id)
+    }
+    mailboxes |= {reached.mailbox.name: reached for reached in reach_shared(tx, account_id)}
     subscribed: set[str] = set()
     if command.only_subscribed or command.return_subscribed:
         subscribed = subscriptions(tx, account_id)
     names: Iterable[str] = mailboxes
     if command.only_subscribed:
-        names = sorted(mailboxes.keys() | subscribed, key=lambda name: (name != INBOX, name))
+        names = sorted(mailboxes.keys() | subscribed, key=_place_in_list)
     parents = {parent for name in mailboxes for parent in parents_of(name)}
     wanted = {name for name in names if _is_selected(command, name, mailboxes, subscribed)}
     parents_of_wanted = {parent for name in wanted for parent in parents_of(name)} if command.recursive_match else set()
     patterns = [Pattern(command.reference + pattern) for pattern in command.patterns]
     entries = []
-    for name in sorted({*names, *parents_of_wanted}, key=lambda name: (name != INBOX, name)):
-        if name not in wanted and name not in parents_of_wanted:
-            continue
+    if not (command.only_subscribed or command.only_special_use):
+        wanted |= {name for name in parents - mailboxes.keys() if _shows_level(command, name)}
+    for name in sorted({*wanted, *parents_of_wanted}, key=_place_in_list):
         if any(pattern.matches(name) for pattern in patterns):
             attributes = _attributes(name, mailboxes.get(name), parents, subscribed, command)
             child_info = _child_info(command) if name in parents_of_wanted else ()
@@ -99,18 +115,30 @@ def find_entries(tx: Tx, account_id: int, command: List) -> list[Entry]:
     return entries
 
 
-def _is_selected(command: List, name: str, mailboxes: dict[str, Mailbox], subscribed: set[str]) -> bool:
+def _place_in_list(name: str) -> tuple[bool, bool, str]:
+    """INBOX first, the mailboxes of others last, else by name."""
+    return name.startswith(OTHER_USERS), name != INBOX, name
+
+
+def _shows_level(command: List, name: str) -> bool:
+    """Whether a name that is only a level above others is listed: where % stops at it (RFC 9051 §6.3.9)."""
+    patterns = (command.reference + pattern for pattern in command.patterns if pattern.endswith("%"))
+    return any(Pattern(pattern).matches(name) for pattern in patterns)
+
+
+def _is_selected(command: List, name: str, mailboxes: dict[str, Reached], subscribed: set[str]) -> bool:
     """Whether the selection options of LIST let the name through."""
     if command.only_subscribed and name not in subscribed:
         return False
-    return not command.only_special_use or (name in mailboxes and bool(mailboxes[name].special_use))
+    return not command.only_special_use or (name in mailboxes and bool(mailboxes[name].mailbox.special_use))
 
 
 def _attributes(
-    name: str, mailbox: Mailbox | None, parents: set[str], subscribed: set[str], command: List
+    name: str, reached: Reached | None, parents: set[str], subscribed: set[str], command: List
 ) -> Iterator[str]:
+    mailbox = None if reached is None else reached.mailbox
     if mailbox is None:
-        yield "\\NonExistent"
+        yield "\\NonExistent" if command.extended else "\\Noselect"
     elif not mailbox.is_selectable:
         yield "\\Noselect"
     yield "\\HasChildren" if name in parents else "\\HasNoChildren"

@@ -4,14 +4,12 @@ from mailhost.mailstore.emptying import delete_mailbox, empty_more, rename_inbox
 from mailhost.mailstore.layout import clip
 from mailhost.mailstore.mailboxes import (
     create_mailbox,
-    find_mailbox,
-    find_selectable,
     octets_of_deleted,
     rename_mailbox,
     subscribe,
     unsubscribe,
 )
-from mailhost.mailstore.model import INBOX, Mailbox, SpecialUseRefused
+from mailhost.mailstore.model import INBOX, BadMailboxName, Mailbox, SpecialUseRefused
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import (
     Create,
@@ -22,8 +20,11 @@ from mailhost.protocols.imap.commands import (
     Subscribe,
 )
 from mailhost.protocols.imap.objects import mailbox_id
-from mailhost.servers.imap.answers import Answer, completed
+from mailhost.protocols.imap.rights import NO_RIGHTS
+from mailhost.servers.imap.answers import Answer, NoPermission, completed
 from mailhost.servers.imap.progress import Progress
+from mailhost.servers.imap.reach import Reached, reach, reach_new, reach_selectable
+from mailhost.servers.imap.rights import right_for
 from mailhost.servers.imap.selecting import leave
 from mailhost.servers.imap.session import Session
 from mailhost.storage.database import Tx
@@ -33,9 +34,16 @@ async def create(session: Session, command: Create) -> Answer:
     """CREATE, with the levels above it."""
     if len(command.special_uses) > 1:
         raise SpecialUseRefused("A mailbox has one special use here.")
-    special_use = "".join(command.special_uses)
-    created = await session.services.database.write(create_mailbox, session.account_id, command.mailbox, special_use)
-    return Answer("OK", f"MAILBOXID ({mailbox_id(session.account_id, created.id)})", "CREATE completed.")
+    reached = await session.services.database.write(_create, session.account_id, command)
+    return Answer("OK", f"MAILBOXID ({mailbox_id(reached.account_id, reached.mailbox.id)})", "CREATE completed.")
+
+
+def _create(tx: Tx, account_id: int, command: Create) -> Reached:
+    place = reach_new(tx, account_id, command.mailbox)
+    if command.special_uses and not place.is_own:
+        raise SpecialUseRefused("Only the owner of a mailbox gives it a special use.")
+    create_mailbox(tx, place.account_id, place.name, "".join(command.special_uses))
+    return reach(tx, account_id, command.mailbox, NO_RIGHTS)
 
 
 async def delete(session: Session, command: Delete) -> Answer:
@@ -44,24 +52,25 @@ async def delete(session: Session, command: Delete) -> Answer:
     view = session.view
     now = int(services.clock())
     async with Progress(session, command.tag):
-        deleted, is_unfinished = await services.database.write(_delete, session.account_id, command.mailbox, now)
+        deleted, is_unfinished = await services.database.write(_delete, session.account_id, command, now)
         if is_unfinished:
-            await _go_on(session, now)
-    if view is not None and view.mailbox_id == deleted:
+            await _go_on(session, deleted[0], now)
+    if view is not None and (view.account_id, view.mailbox_id) == deleted:
         leave(session)
     return completed("DELETE")
 
 
-async def _go_on(session: Session, now: int) -> None:
+async def _go_on(session: Session, account_id: int, now: int) -> None:
     """Do in steps what the first transaction left; if anything stops us, maintenance goes on with it."""
-    while await session.services.database.write(empty_more, session.account_id, now):
+    while await session.services.database.write(empty_more, account_id, now):
         pass
 
 
-def _delete(tx: Tx, account_id: int, name: str, now: int) -> tuple[int, bool]:
-    """Returns the id of the mailbox deleted, and whether messages are left."""
-    mailbox = find_mailbox(tx, account_id, name)
-    return mailbox.id, delete_mailbox(tx, account_id, name, now)
+def _delete(tx: Tx, account_id: int, command: Delete, now: int) -> tuple[tuple[int, int], bool]:
+    """Returns the account and the id of the mailbox deleted, and whether messages are left."""
+    reached = reach(tx, account_id, command.mailbox, right_for(command))
+    is_unfinished = delete_mailbox(tx, reached.account_id, reached.place.name, now)
+    return (reached.account_id, reached.mailbox.id), is_unfinished
 
 
 async def rename(session: Session, command: Rename) -> Answer:
@@ -71,20 +80,26 @@ async def rename(session: Session, command: Rename) -> Answer:
     if command.mailbox == INBOX:
         async with Progress(session, command.tag):
             if await services.database.write(rename_inbox, session.account_id, command.new_name, now):
-                await _go_on(session, now)
+                await _go_on(session, session.account_id, now)
         return completed("RENAME")
     async with Progress(session, command.tag):
-        renamed = await services.database.write(_rename, session.account_id, command.mailbox, command.new_name)
+        renamed = await services.database.write(_rename, session.account_id, command)
     if session.speaks_rev2:
         uses = filter(None, [renamed.special_use])
         await session.say(responses.list_line(uses, renamed.name, utf8=True, old_name=command.mailbox))
     return completed("RENAME")
 
 
-def _rename(tx: Tx, account_id: int, name: str, new_name: str) -> Mailbox:
+def _rename(tx: Tx, account_id: int, command: Rename) -> Mailbox:
     """The mailbox under its new name."""
-    rename_mailbox(tx, account_id, name, new_name)
-    return find_mailbox(tx, account_id, new_name)
+    reached = reach(tx, account_id, command.mailbox, right_for(command))
+    new = reach_new(tx, account_id, command.new_name)
+    if new.account_id != reached.account_id:
+        raise BadMailboxName("A mailbox stays in its account; copy the messages instead.")
+    if reached.place.name == INBOX:
+        raise NoPermission("Only its owner renames an INBOX.")
+    rename_mailbox(tx, new.account_id, reached.place.name, new.name)
+    return reach(tx, account_id, command.new_name, NO_RIGHTS).mailbox
 
 
 async def change_subscription(session: Session, command: Subscribe) -> Answer:
@@ -96,16 +111,17 @@ async def change_subscription(session: Session, command: Subscribe) -> Answer:
 
 async def tell_status(session: Session, command: Status) -> Answer:
     """STATUS, from counters."""
-    mailbox = await session.services.database.point(find_selectable, session.account_id, command.mailbox)
+    database = session.services.database
+    reached = await database.point(reach_selectable, session.account_id, command.mailbox, right_for(command))
     if StatusItem.HIGHESTMODSEQ in command.items:
         session.knows_condstore = True
-    await say_status(session, session.account_id, mailbox, command.items)
+    await say_status(session, reached.account_id, reached.mailbox, command.items)
     return completed("STATUS")
 
 
 async def say_status(session: Session, account_id: int, mailbox: Mailbox, items: tuple[StatusItem, ...]) -> None:
     """The STATUS response for a mailbox, also behind LIST."""
-    if session.labels is not None:
+    if session.labels is not None and account_id == session.account_id:
         mailbox, _ = await session.services.database.point(clip, account_id, mailbox, session.labels.folder_limit)
     deleted_octets = 0
     if StatusItem.DELETED_STORAGE in items and mailbox.deleted:

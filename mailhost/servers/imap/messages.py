@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import assert_never
 
 from mailhost.mailstore.labelling import NoLabels
-from mailhost.mailstore.mailboxes import find_selectable
 from mailhost.mailstore.model import NoSuchMailbox, NotSelectable, UidRanges
 from mailhost.mailstore.resync import vanished_since
 from mailhost.mailstore.search import set_keys
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Copy, Fetch, Search, Sort, Store, StoreLabels, Thread
 from mailhost.protocols.imap.fetch import Attribute
+from mailhost.protocols.imap.rights import Right
 from mailhost.protocols.imap.search import NumberIn, ReturnOption, asks_modseq
 from mailhost.servers.imap.answers import UID_REQUIRED, Answer, completed
 from mailhost.servers.imap.copy import TooManyMessages, copy_or_move
@@ -18,6 +18,7 @@ from mailhost.servers.imap.fetched import send_fetched
 from mailhost.servers.imap.labels import change_labels
 from mailhost.servers.imap.notices import tell_keywords
 from mailhost.servers.imap.progress import Progress
+from mailhost.servers.imap.reach import reach_selectable
 from mailhost.servers.imap.search import fixed_sets, search, thread
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.store import store
@@ -148,15 +149,15 @@ async def _copy(session: Session, command: Copy) -> Answer:
     database, view = session.services.database, session.selected
     limit = session.services.settings.message_limit
     try:
-        target = await database.point(find_selectable, view.account_id, command.mailbox)
+        target = await database.point(reach_selectable, session.account_id, command.mailbox, Right.INSERT)
         async with Progress(session, command.tag) as progress:
-            copied = await copy_or_move(database, view, command, target, limit, progress.at)
+            copied = await copy_or_move(database, session.services.blobs, view, command, target, limit, progress.at)
     except (NoSuchMailbox, NotSelectable):
         return Answer("NO", "TRYCREATE", "There is no such mailbox.")
     except TooManyMessages as error:
         return Answer("NO", f"MESSAGELIMIT {limit} {error.lowest}", str(error))
     if session.watching is not None:
-        session.watching.note_own(target.id, copied.target_uids)
+        session.watching.note_own(target.account_id, target.mailbox.id, copied.target_uids)
     code = copied.code
     if command.moves and code is not None:
         # RFC 6851 §4.3: COPYUID must come before the EXPUNGE responses.

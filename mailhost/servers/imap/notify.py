@@ -106,7 +106,7 @@ async def _tell_selected(session: Session, watching: Watching, *, permits_expung
         arrived = await tell_news(session, with_flags=group is not None and EventKind.FLAG_CHANGE in group.events)
     await tell_updates(session)
     if group is not None and group.items and arrived:
-        own = watching.own_arrivals(session.selected.mailbox_id)
+        own = watching.own_arrivals(session.selected.account_id, session.selected.mailbox_id)
         uids = [uid for uid in arrived if not holds(own, uid)]
         await fetch_new(session, uids, group.items)
 
@@ -141,7 +141,7 @@ def _changed_items(
     session: Session, watching: Watching, mailbox: Mailbox, before: Known, events: frozenset[EventKind]
 ) -> list[StatusItem]:
     """What STATUS has to say of a change; nothing where the client does not want to hear of it, or made it itself."""
-    own = sum(last - first + 1 for first, last in watching.own_arrivals(mailbox.id))
+    own = sum(last - first + 1 for first, last in watching.own_arrivals(session.account_id, mailbox.id))
     items = [StatusItem.UIDVALIDITY]
     if (mailbox.uid_next - own, mailbox.messages - own) != (before.uid_next, before.messages):
         items += [StatusItem.UIDNEXT, StatusItem.MESSAGES]

@@ -6,11 +6,14 @@ from mailhost import accounts, domains
 from mailhost.accounts import Account
 from mailhost.login.enrol import account_at
 from mailhost.mailstore.account import set_quota, usage
-from mailhost.mailstore.mailboxes import find_mailbox
-from mailhost.mailstore.model import Mailbox, NoSuchAccount, Usage
+from mailhost.mailstore.model import NoSuchAccount, Usage
+from mailhost.mailstore.sharing import shared_with
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import GetQuota, GetQuotaRoot, SetQuota
+from mailhost.protocols.imap.rights import Right
 from mailhost.servers.imap.answers import Answer, NoPermission, completed
+from mailhost.servers.imap.reach import NOT_AN_ACCOUNT, reach
+from mailhost.servers.imap.rights import right_for
 from mailhost.servers.imap.session import Session
 from mailhost.storage.database import Tx
 
@@ -22,7 +25,7 @@ _NO_ROOT: Final = Answer("NO", "NONEXISTENT", "There is no such quota root, or i
 
 
 async def tell_quota(session: Session, command: GetQuota) -> Answer:
-    """GETQUOTA, of one's own account or, for an administrator, of any in the domain."""
+    """GETQUOTA of one's own account, of those whose mailboxes one reads, and for an administrator of all the domain."""
     database = session.services.database
     try:
         used = await database.point(_usage_of_root, session.account_id, command.root)
@@ -34,9 +37,9 @@ async def tell_quota(session: Session, command: GetQuota) -> Answer:
 
 async def tell_quota_root(session: Session, command: GetQuotaRoot) -> Answer:
     """GETQUOTAROOT; Thunderbird asks at each SELECT."""
-    mailbox, used = await session.services.database.point(_mailbox_and_usage, session.account_id, command.mailbox)
-    await session.say(responses.quota_root(mailbox.name, [OWN_ROOT], utf8=session.connection.utf8))
-    await session.say(_quota(OWN_ROOT, used))
+    name, root, used = await session.services.database.point(_find_root, session.account_id, command)
+    await session.say(responses.quota_root(name, [root], utf8=session.connection.utf8))
+    await session.say(_quota(root, used))
     return completed("GETQUOTAROOT")
 
 
@@ -66,8 +69,11 @@ def _quota(root: str, used: Usage) -> bytes:
     return responses.quota(root, resources)
 
 
-def _mailbox_and_usage(tx: Tx, account_id: int, name: str) -> tuple[Mailbox, Usage]:
-    return find_mailbox(tx, account_id, name), usage(tx, account_id)
+def _find_root(tx: Tx, account_id: int, command: GetQuotaRoot) -> tuple[str, str, Usage]:
+    """The mailbox's name, its root, and how full that is."""
+    reached = reach(tx, account_id, command.mailbox, right_for(command))
+    root = OWN_ROOT if reached.place.is_own else accounts.get_account(tx, reached.account_id).address
+    return reached.mailbox.name, root, usage(tx, reached.account_id)
 
 
 def _usage_of_root(tx: Tx, account_id: int, root: str) -> Usage:
@@ -75,7 +81,8 @@ def _usage_of_root(tx: Tx, account_id: int, root: str) -> Usage:
     if root == OWN_ROOT:
         return usage(tx, account_id)
     owner = _account_of_root(tx, account_id, root)
-    if owner.id != account_id and not administers(tx, account_id, owner):
+    reads = any(rights & Right.READ for rights in shared_with(tx, account_id).get(owner.id, {}).values())
+    if owner.id != account_id and not reads and not administers(tx, account_id, owner):
         raise NoPermission
     return usage(tx, owner.id)
 
@@ -97,10 +104,6 @@ def _account_of_root(tx: Tx, account_id: int, root: str) -> Account:
         return account_at(tx, root)
     except NOT_AN_ACCOUNT as error:
         raise NoPermission("Only the administrator of the domain sets quotas.") from error
-
-
-NOT_AN_ACCOUNT: Final = (accounts.NoSuchAccount, accounts.BadLocalPart, domains.BadDomainName)
-"""What is wrong with a text that should have been the address of an account."""
 
 
 def administers(tx: Tx, account_id: int, owner: Account) -> bool:

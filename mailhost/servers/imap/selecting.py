@@ -1,20 +1,23 @@
 """SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE (RFC 9051 §6.3.2, §6.4.1-6.4.3, RFC 7162)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailhost.mailstore.expunge import expunge
 from mailhost.mailstore.flags import Keywords, load_keywords
 from mailhost.mailstore.layout import clip
-from mailhost.mailstore.mailboxes import find_selectable, load_mailbox
-from mailhost.mailstore.model import MAX_UID, Mailbox, UidRange
+from mailhost.mailstore.mailboxes import load_mailbox
+from mailhost.mailstore.model import MAX_UID, UidRange
 from mailhost.mailstore.resync import changed_inside, vanished_since
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Close, Expunge, Resync, Select
 from mailhost.protocols.imap.objects import mailbox_id
+from mailhost.protocols.imap.rights import Right
 from mailhost.protocols.imap.sets import Ranges
 from mailhost.servers.imap.answers import UID_REQUIRED, Answer, completed
 from mailhost.servers.imap.notices import flags_in_use, tell_flags, tell_news
 from mailhost.servers.imap.progress import Progress
+from mailhost.servers.imap.reach import Reached, reach_selectable
+from mailhost.servers.imap.rights import permanent_flags, right_for
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import MailboxView, ReadOnlyView
 from mailhost.storage.database import Tx
@@ -37,19 +40,24 @@ async def select(session: Session, command: Select) -> Answer:
     limit = 0 if session.labels is None else session.labels.folder_limit
     if command.resync is None:
         read = database.read if limit else database.point  # one snapshot, where rows are counted
-        mailbox, keywords, first_uid = await read(_open, session.account_id, command.mailbox, limit)
+        reached, keywords, first_uid = await read(_open, session.account_id, command, limit)
     else:
-        (mailbox, keywords, first_uid), news = await database.read(
-            _open_again, session.account_id, command.mailbox, limit, command.resync
+        (reached, keywords, first_uid), news = await database.read(
+            _open_again, session.account_id, command, limit, command.resync
         )
-    view = MailboxView(session.account_id, mailbox, keywords, is_read_only=command.read_only or session.is_read_only)
-    view.shows_labels, view.first_uid, view.utf8 = session.labels is not None, first_uid, session.connection.utf8
-    session.view = view
+    mailbox, rights = reached.mailbox, reached.rights
+    only_reads = command.read_only or session.is_read_only
+    view = MailboxView(reached.account_id, mailbox, keywords, is_examined=only_reads, rights=rights)
+    view.is_own = reached.place.is_own
+    # Labels are names of mailboxes, of which those of others are hidden.
+    view.shows_labels = session.labels is not None and view.is_own
+    view.first_uid, view.utf8 = first_uid, session.connection.utf8
+    session.open_view(view)
     session.told_keywords = keywords
     session.knows_condstore = session.knows_condstore or command.condstore
     session.connection.mailbox_selected()
     flags = flags_in_use(view)
-    permanent = " ".join([] if view.is_read_only else [*flags, "\\*"])
+    permanent = " ".join(() if view.is_read_only else permanent_flags(rights, keywords))
     await session.say(
         b"".join(
             (
@@ -60,7 +68,7 @@ async def select(session: Session, command: Select) -> Answer:
                 b"" if session.speaks_rev2 else b"* 0 RECENT\r\n",
                 responses.untagged("OK", "Predicted next UID.", f"UIDNEXT {mailbox.uid_next}"),
                 responses.untagged("OK", "Highest.", f"HIGHESTMODSEQ {mailbox.highest_modseq}"),
-                responses.untagged("OK", "Its id.", f"MAILBOXID ({mailbox_id(session.account_id, mailbox.id)})"),
+                responses.untagged("OK", "Its id.", f"MAILBOXID ({mailbox_id(view.account_id, mailbox.id)})"),
             )
         )
     )
@@ -76,13 +84,14 @@ async def select(session: Session, command: Select) -> Answer:
     return Answer("OK", "READ-WRITE", "SELECT completed.")
 
 
-Opened = tuple[Mailbox, Keywords, int]
+Opened = tuple[Reached, Keywords, int]
 """A mailbox with its newest messages, the account's keywords, and the first UID of those messages."""
 
 
-def _open(tx: Tx, account_id: int, name: str, limit: int) -> Opened:
-    mailbox, first_uid = clip(tx, account_id, find_selectable(tx, account_id, name), limit)
-    return mailbox, load_keywords(tx, account_id), first_uid
+def _open(tx: Tx, account_id: int, command: Select, limit: int) -> Opened:
+    reached = reach_selectable(tx, account_id, command.mailbox, right_for(command))
+    mailbox, first_uid = clip(tx, reached.account_id, reached.mailbox, limit if reached.place.is_own else 0)
+    return replace(reached, mailbox=mailbox), load_keywords(tx, reached.account_id), first_uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +102,10 @@ class Resynced:
     changed: list[tuple[int, int, int]]
 
 
-def _open_again(tx: Tx, account_id: int, name: str, limit: int, known: Resync) -> tuple[Opened, Resynced]:
+def _open_again(tx: Tx, account_id: int, command: Select, limit: int, known: Resync) -> tuple[Opened, Resynced]:
     """One snapshot, so that what is told and what the view counts from are the same moment."""
-    opened = _open(tx, account_id, name, limit)
-    mailbox, _, _ = opened
+    opened = _open(tx, account_id, command, limit)
+    account_id, mailbox = opened[0].account_id, opened[0].mailbox
     if mailbox.uid_validity != known.uid_validity:
         return opened, Resynced([], [])
     last_uid = mailbox.uid_next - 1
@@ -123,15 +132,14 @@ def leave(session: Session) -> None:
     """No mailbox is selected any more."""
     if session.watching is not None and session.view is not None and session.view.account_id == session.account_id:
         session.watching.resume(session.view)
-    session.view = None
-    session.contexts = None
+    session.close_view()
     session.connection.mailbox_closed()
 
 
 async def close(session: Session, command: Close) -> Answer:
     """CLOSE removes what is marked \\Deleted and tells nothing of it; UNSELECT removes nothing."""
     view = session.selected
-    if command.expunges and not view.is_read_only:
+    if command.expunges and not view.is_examined and view.rights & Right.EXPUNGE:
         async with Progress(session, command.tag):
             await _expunge(session, view, [(view.first_uid, view.uid_next - 1)])
     leave(session)

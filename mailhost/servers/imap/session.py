@@ -13,17 +13,20 @@ from mailhost.login.wire import last_words
 from mailhost.mailstore.flags import Keywords
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.mailstore.layout import LabelSettings
+from mailhost.mailstore.sharing import rights_of, rights_topic
 from mailhost.network.stream import Stream
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.compression import Compression, CompressionBroken
 from mailhost.protocols.imap.connection import ImapConnection, Limits
 from mailhost.protocols.imap.events import Event
+from mailhost.protocols.imap.rights import Right
 from mailhost.servers.imap.contexts import Contexts
+from mailhost.servers.imap.rights import permanent_flags
 from mailhost.servers.imap.view import MailboxView
 from mailhost.servers.imap.watching import Watching
 from mailhost.servers.serving import SessionOver
 from mailhost.storage.blobs import Blobs
-from mailhost.storage.database import Database
+from mailhost.storage.database import Database, Watch
 
 WRITE_AT = 16384
 """Octets of answers that are gathered before they are written, so that pipelined commands share a packet."""
@@ -76,6 +79,7 @@ class Session:
         "_minute_began",
         "_pending",
         "_rest_by",
+        "_rights_watch",
         "_sign_in_by",
         "client_id",
         "connection",
@@ -86,6 +90,7 @@ class Session:
         "knows_qresync",
         "labels",
         "live",
+        "rights_in_doubt",
         "services",
         "speaks_rev2",
         "stream",
@@ -113,6 +118,8 @@ class Session:
         self.client_id = ""
         self.is_writing = False
         self._compression: Compression | None = None
+        self.rights_in_doubt = False  # somebody changed them for the selected mailbox
+        self._rights_watch: Watch | None = None
         self._pending = b""
         self._commands = 0  # since the minute began
         self._minute_began = asyncio.get_running_loop().time()
@@ -148,14 +155,31 @@ class Session:
         assert self.live is not None
         self.services.door_keeper.live.leave(self.live)
         self.live = None
-        self.view = None
-        self.contexts = None
+        self.close_view()
         if self.watching is not None:
             self.watching.close()
             self.watching = None
         self.knows_condstore = self.knows_qresync = self.speaks_rev2 = self.uid_only = False
         self.knows_labels, self.labels = False, None
         self._sign_in_by = asyncio.get_running_loop().time() + self.services.settings.sign_in_seconds
+
+    def open_view(self, view: MailboxView) -> None:
+        """A mailbox is selected. Of another's, the rights are watched; they may have changed since they were read."""
+        self.close_view()
+        self.view = view
+        if view.account_id != self.account_id:
+            topic = rights_topic(view.account_id, view.mailbox_id)
+            self._rights_watch = self.services.database.watch(topic, self._doubt_rights)
+            self.rights_in_doubt = True
+
+    def close_view(self) -> None:
+        """No mailbox is selected any more."""
+        self.view = None
+        self.contexts = None
+        self.rights_in_doubt = False
+        if self._rights_watch is not None:
+            self._rights_watch.close()
+            self._rights_watch = None
 
     async def apologise(self) -> None:
         """Say that we made a mistake."""
@@ -250,7 +274,10 @@ class Session:
         return event
 
     async def be_fair(self) -> None:
-        """An event came: now and then others get their turn, though nothing was waited for."""
+        """An event came. Rights in doubt are looked at before it is obeyed; and now and then others get their turn,
+        though nothing was waited for."""
+        if self.rights_in_doubt:
+            await self._look_at_rights()
         self._in_a_row += 1
         if self._in_a_row % FAIR == 0:
             await asyncio.sleep(0)
@@ -294,12 +321,42 @@ class Session:
         """Somebody interrupted the wait: is the server stopping, or is the credential not good any more?"""
         if self.stream.draining:
             raise await self.bye("The server is restarting. Connect again.", "draining")
-        if self.live is None:
-            return
-        ended = await self.services.door_keeper.live.why_over(self.live)
-        if ended is not None:
+        if self.live is not None and (ended := await self.services.door_keeper.live.why_over(self.live)) is not None:
             code = "OVERQUOTA" if ended.ending is Ending.OVER_LIMIT else None
             raise await self.bye(last_words(ended), ended.ending.value, code)
+        if self.rights_in_doubt:
+            await self._look_at_rights()
+
+    async def reads_still(self) -> bool:
+        """Whether the selected mailbox may still be read; asked amid an answer, when nothing can be told."""
+        view = self.selected
+        rights = await self.services.database.point(rights_of, view.account_id, view.mailbox_id, self.account_id)
+        return bool(rights & Right.READ)
+
+    async def _look_at_rights(self) -> None:
+        """Tell what the client may do from now on with the mailbox it has open. Raises SessionOver if that is nothing.
+
+        The connection ends then, for hardly any client understands another end of its mailbox (RFC 4314 §5.1.1).
+        """
+        self.rights_in_doubt = False
+        view = self.view
+        if view is None:
+            return
+        rights = await self.services.database.point(rights_of, view.account_id, view.mailbox_id, self.account_id)
+        if not rights & Right.READ:
+            raise await self.bye("You may not read the selected mailbox any more.", "rights-withdrawn")
+        if rights == view.rights:
+            return
+        was_read_only, view.rights = view.is_read_only, rights
+        flags = () if view.is_read_only else permanent_flags(rights, view.keywords)
+        await self.say(responses.untagged("OK", "Your rights changed.", f"PERMANENTFLAGS ({' '.join(flags)})"))
+        if view.is_read_only != was_read_only:
+            code = "READ-ONLY" if view.is_read_only else "READ-WRITE"
+            await self.say(responses.untagged("OK", "Your rights changed.", code))
+
+    def _doubt_rights(self) -> None:
+        self.rights_in_doubt = True
+        self.stream.interrupt()
 
     async def count_command(self) -> None:
         """One more command; who gives too many within a minute is sent away. Raises SessionOver."""

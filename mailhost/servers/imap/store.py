@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mailhost.mailstore.model import SYSTEM_FLAGS, UidRange
-from mailhost.mailstore.store import FlagChange, moves, store_flags
+from mailhost.mailstore.store import KEYWORD_BITS, FlagChange, moves, store_flags
 from mailhost.protocols.imap.commands import Store, StoreMode
 from mailhost.protocols.imap.sets import format_numbers
 from mailhost.servers.imap.numbers import NumberMap
 from mailhost.servers.imap.plan import KnownFlags
+from mailhost.servers.imap.rights import changeable
 from mailhost.servers.imap.view import MailboxView, ReadOnlyView
 from mailhost.storage.database import Database
 
@@ -48,12 +49,12 @@ async def store(
     """
     if view.is_read_only:
         raise ReadOnlyView
-    change = _flag_change(command)
+    change = _flag_change(command, changeable(view.rights))
     words = Words(uid_only, tells_uid and not uid_only, not command.silent, tells_modseq)
     wants_rows = tells_modseq or not command.silent
     modified: list[int] = []
     # What takes a message out of a view must survive loss of power, too.
-    write_flags = database.write if view.shows_labels and moves(change) else database.write_relaxed
+    write_flags = database.write if (view.shows_labels or not view.is_own) and moves(change) else database.write_relaxed
     ranges: Sequence[UidRange] = await view.named_ranges(database, command.numbers, by_uid=command.by_uid)
     numbers = await view.numbers(database)
     ranges, lowest = newest(ranges, numbers, limit)
@@ -120,17 +121,18 @@ def split_ranges(
         yield piece
 
 
-def _flag_change(command: Store) -> FlagChange:
+def _flag_change(command: Store, changeable_bits: int) -> FlagChange:
     mask = 0
     keywords = []
     for flag in command.flags:
         if flag in SYSTEM_FLAGS:
             mask |= SYSTEM_FLAGS[flag]
-        else:
+        elif changeable_bits & KEYWORD_BITS:
             keywords.append(flag)
+    mask &= changeable_bits
     if command.mode is StoreMode.REMOVE:
         return FlagChange(clear_flags=mask, clear_keywords=tuple(keywords))
-    return FlagChange(mask, tuple(keywords), replaces=command.mode is StoreMode.REPLACE)
+    return FlagChange(mask, tuple(keywords), replaces=changeable_bits if command.mode is StoreMode.REPLACE else 0)
 
 
 async def _answers(

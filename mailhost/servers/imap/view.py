@@ -10,6 +10,7 @@ from mailhost.mailstore.flags import Keywords, has_keywords, load_keywords
 from mailhost.mailstore.model import Changes, Mailbox, NoSuchMailbox, SleptTooLong, Stored, UidRange
 from mailhost.mailstore.ranges import as_ranges, intersection
 from mailhost.mailstore.rows import live_uids
+from mailhost.protocols.imap.rights import ALL_RIGHTS, CHANGES, Right
 from mailhost.protocols.imap.sets import SequenceSet
 from mailhost.servers.imap.numbers import NumberMap
 from mailhost.storage.database import Database
@@ -42,11 +43,13 @@ class MailboxView:
         "account_id",
         "exists",
         "first_uid",
-        "is_read_only",
+        "is_examined",
+        "is_own",
         "keywords",
         "mailbox_id",
         "modseq",
         "name",
+        "rights",
         "saved",
         "shows_labels",
         "uid_next",
@@ -54,7 +57,15 @@ class MailboxView:
         "utf8",
     )
 
-    def __init__(self, account_id: int, mailbox: Mailbox, keywords: Keywords, *, is_read_only: bool) -> None:
+    def __init__(
+        self,
+        account_id: int,
+        mailbox: Mailbox,
+        keywords: Keywords,
+        *,
+        is_examined: bool,
+        rights: Right = ALL_RIGHTS,
+    ) -> None:
         self.account_id = account_id
         self.mailbox_id = mailbox.id
         self.name = mailbox.name
@@ -63,7 +74,9 @@ class MailboxView:
         self.uid_next = mailbox.uid_next
         self.exists = mailbox.messages
         self.keywords = keywords
-        self.is_read_only = is_read_only
+        self.is_examined = is_examined
+        self.rights = rights
+        self.is_own = True  # of the account that is signed in
         self.saved: Sequence[int] = ()  # the UIDs that `$` stands for, ascending (RFC 5182)
         self.shows_labels = False  # the account is in the gmail layout
         self.first_uid = 1  # older messages are not shown, where the account's owner limits the size of folders
@@ -71,6 +84,16 @@ class MailboxView:
         self._numbers: NumberMap | None = None
         if mailbox.messages == mailbox.uid_next - 1:
             self._numbers = NumberMap(range(1, mailbox.uid_next))
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nothing can be changed here: EXAMINE, or no right to (RFC 4314 §5.2)."""
+        return self.is_examined or not self.rights & CHANGES
+
+    @property
+    def marks_seen(self) -> bool:
+        """Whether FETCH may set \\Seen."""
+        return not self.is_examined and bool(self.rights & Right.SEEN)
 
     async def numbers(self, database: Database) -> NumberMap:
         """The map of sequence numbers. Raises ViewBroken."""

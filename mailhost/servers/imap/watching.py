@@ -55,7 +55,9 @@ class Watching:
         self.names: Mapping[int, str] = {}  # by id, of all mailboxes that can be selected
         self.subscribed: frozenset[str] = frozenset()
         self.own_names: set[str] = set()  # those the command under way changes: its client need not be told
-        self._own: dict[int, list[UidRange]] = {}  # by mailbox, what the command under way has put there
+        self._own: dict[
+            tuple[int, int], list[UidRange]
+        ] = {}  # by account and mailbox, what the command under way has put there
         self._watches: list[Watch] = []
 
     @property
@@ -114,13 +116,13 @@ class Watching:
         self.own_names = own_names
         self._own.clear()
 
-    def note_own(self, mailbox_id: int, uids: Iterable[int]) -> None:
+    def note_own(self, account_id: int, mailbox_id: int, uids: Iterable[int]) -> None:
         """It has put messages there."""
-        self._own[mailbox_id] = as_ranges(uids)
+        self._own[account_id, mailbox_id] = as_ranges(uids)
 
-    def own_arrivals(self, mailbox_id: int) -> list[UidRange]:
+    def own_arrivals(self, account_id: int, mailbox_id: int) -> list[UidRange]:
         """What it has put there."""
-        return self._own.get(mailbox_id, [])
+        return self._own.get((account_id, mailbox_id), [])
 
     def resume(self, view: MailboxView) -> None:
         """A mailbox is selected no longer: what its client was not told yet becomes news like that of others."""

@@ -1,5 +1,14 @@
 """What a client asks, one type per command; `tag` is what the answer begins with (RFC 9051 §6)."""
 
+from mailhost.protocols.imap.commands.access import (
+    AccessCommand,
+    DeleteAcl,
+    GetAcl,
+    ListRights,
+    MyRights,
+    RightsMode,
+    SetAcl,
+)
 from mailhost.protocols.imap.commands.mailboxes import (
     Create,
     Delete,
@@ -48,10 +57,11 @@ from mailhost.protocols.imap.commands.session import (
     Unauthenticate,
 )
 
-Command = SessionCommand | MailboxCommand | MessageCommand
+Command = SessionCommand | MailboxCommand | MessageCommand | AccessCommand
 """A command that arrived whole."""
 
 __all__ = [
+    "AccessCommand",
     "Authenticate",
     "CancelUpdate",
     "Capability",
@@ -62,27 +72,33 @@ __all__ = [
     "Copy",
     "Create",
     "Delete",
+    "DeleteAcl",
     "Enable",
     "Expunge",
     "Fetch",
+    "GetAcl",
     "GetQuota",
     "GetQuotaRoot",
     "Id",
     "Idle",
     "List",
+    "ListRights",
     "Login",
     "Logout",
     "Lsub",
     "MailboxCommand",
     "MessageCommand",
+    "MyRights",
     "Namespace",
     "Noop",
     "Notify",
     "Rename",
     "Resync",
+    "RightsMode",
     "Search",
     "Select",
     "SessionCommand",
+    "SetAcl",
     "SetQuota",
     "Sort",
     "StartTls",

@@ -95,6 +95,7 @@ class List:
     extended: bool = False
     return_subscribed: bool = False
     return_children: bool = False
+    return_rights: bool = False  # MYRIGHTS (RFC 8440)
     return_status: tuple[StatusItem, ...] = ()
 
 

@@ -253,6 +253,7 @@ def parse_list(cursor: Cursor, tag: bytes) -> List:
         extended=extended,
         return_subscribed=b"SUBSCRIBED" in returns or b"SUBSCRIBED" in selection,
         return_children=b"CHILDREN" in returns,
+        return_rights=b"MYRIGHTS" in returns,
         return_status=tuple(dict.fromkeys(status)),
     )
 
@@ -267,7 +268,7 @@ def _read_selection(cursor: Cursor, selection: set[bytes]) -> None:
 
 def _read_return(cursor: Cursor, returns: set[bytes], status: list[StatusItem]) -> None:
     option = cursor.word()
-    if option not in {b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE", b"STATUS"}:
+    if option not in {b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE", b"MYRIGHTS", b"STATUS"}:
         raise Refusal("There is no such LIST return option.")
     returns.add(option)
     if option == b"STATUS":

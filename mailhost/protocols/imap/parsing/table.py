@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final
 
 from mailhost.protocols.imap.commands import Command
-from mailhost.protocols.imap.parsing import mailboxes, messages, notifying, searching, session, sorting
+from mailhost.protocols.imap.parsing import access, mailboxes, messages, notifying, searching, session, sorting
 from mailhost.protocols.imap.parsing.cursor import Cursor
 
 
@@ -57,6 +57,11 @@ COMMANDS: Final[dict[bytes, CommandRule]] = {
     b"LSUB": CommandRule(mailboxes.parse_lsub, _SIGNED_IN),
     b"STATUS": CommandRule(mailboxes.parse_status, _SIGNED_IN),
     b"GETQUOTA": CommandRule(mailboxes.parse_get_quota, _SIGNED_IN),
+    b"SETACL": CommandRule(access.parse_set_acl, _SIGNED_IN),
+    b"DELETEACL": CommandRule(access.parse_delete_acl, _SIGNED_IN),
+    b"GETACL": CommandRule(access.parse_get_acl, _SIGNED_IN),
+    b"LISTRIGHTS": CommandRule(access.parse_list_rights, _SIGNED_IN),
+    b"MYRIGHTS": CommandRule(access.parse_my_rights, _SIGNED_IN),
     b"SETQUOTA": CommandRule(mailboxes.parse_set_quota, _SIGNED_IN),
     b"GETQUOTAROOT": CommandRule(mailboxes.parse_get_quota_root, _SIGNED_IN),
     b"CHECK": CommandRule(messages.parse_check, _SELECTED),
