@@ -59,7 +59,7 @@ def _place(tx: Tx, turn: Turn, mailbox_id: int, messages: Sequence[tuple[int, in
     if turn.is_gmail:
         labels = Labels(tx, turn, now)
         return [
-            place_labelled(tx, turn, labels, mailbox_id, (message_id, mask & ~Flag.DELETED, octets), now)
+            place_labelled(tx, turn, labels, mailbox_id, (message_id, mask & ~int(Flag.DELETED), octets), now)
             for message_id, mask, octets in messages
         ]
     return [place_one(tx, turn, mailbox_id, *message, now) for message in messages]
@@ -72,7 +72,7 @@ def move_across(
 
     Raises NoSuchMailbox, OverQuota, TooManyKeywords.
     """
-    target = Target(target.account_id, target.mailbox_id, target.flags & ~Flag.DELETED)
+    target = Target(target.account_id, target.mailbox_id, target.flags & ~int(Flag.DELETED))
     copied = copy_across(tx, blobs, account_id, mailbox_id, target, ranges, now)
     expunge(tx, account_id, mailbox_id, as_ranges(copied.source_uids), now, only_deleted=False)
     return copied

@@ -28,7 +28,10 @@ UidRanges = Sequence[UidRange]
 
 
 class Flag(IntFlag):
-    """The system flags as bits of `placement.flags`; bits from `FIRST_KEYWORD_BIT` on are the account's keywords."""
+    """The system flags as bits of `placement.flags`; bits from `FIRST_KEYWORD_BIT` on are the account's keywords.
+
+    Write `~int(Flag.SEEN)` for all bits but one: `~Flag.SEEN` is the other system flags, without the keywords.
+    """
 
     SEEN = 1
     ANSWERED = 2

@@ -73,7 +73,7 @@ def _last_homes(tx: Tx, account_id: int) -> dict[int, _Home]:
     ):
         home = homes.get(message_id)
         if home is None or home.modseq != modseq:
-            home = homes[message_id] = _Home(modseq, flags & ~Flag.DELETED, [])
+            home = homes[message_id] = _Home(modseq, flags & ~int(Flag.DELETED), [])
         if is_there:
             home.mailboxes.append(mailbox_id)
     return homes

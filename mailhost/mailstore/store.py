@@ -191,7 +191,7 @@ class _Operation:
         return placements(self.tx, self.account_id) > usage(self.tx, self.account_id).used_messages
 
     def _apply_to_siblings(self, condition: str, parameters: dict[str, int]) -> None:
-        set_mask, clear_mask = self.set_mask & ~Flag.DELETED, self.clear_mask & ~Flag.DELETED
+        set_mask, clear_mask = self.set_mask & ~int(Flag.DELETED), self.clear_mask & ~int(Flag.DELETED)
         where = f"""account_id = :account_id and flags <> ((flags & ~:clear_mask) | :set_mask) and message_id in (
                 select message_id from placement
                 where account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq and {condition})"""  # noqa: S608

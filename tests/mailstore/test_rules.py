@@ -344,3 +344,20 @@ async def test_a_quota_of_messages_counts_each_message_once(database, blobs, acc
         await database.write(mailstore.restore_removed, account, [removed[0][0]], NOW)
     with pytest.raises(NeverFits):
         await put(b"x" * 100_001)
+
+
+async def test_keywords_follow_a_message_into_its_copies_and_back_from_removal(database, account, put) -> None:
+    uid = await put()
+    box = await inbox(database, account)
+    archive = await database.read(mailstore.find_mailbox, account, "Archive")
+    await database.write(mailstore.copy, account, box.id, archive.id, [(uid, uid)], NOW)
+    change = FlagChange(set_keywords=("$Work",), set_flags=Flag.SEEN)
+    await database.write(mailstore.store_flags, account, box.id, [(uid, uid)], change, now=NOW)
+    [(flags,)] = await database.read(mailstore.live_rows, account, archive.id, 1, 9, ("flags",), 9)
+    assert flags == Flag.SEEN | 1 << 6
+    for mailbox in (box, archive):
+        await database.write(mailstore.expunge, account, mailbox.id, [(1, 9)], NOW, only_deleted=False)
+    [(message, *_)] = await database.read(mailstore.removed_messages, account, 0)
+    await database.write(mailstore.restore_removed, account, [message], NOW)
+    [(flags,)] = await database.read(mailstore.live_rows, account, archive.id, 1, 9, ("flags",), 9)
+    assert flags == Flag.SEEN | 1 << 6

@@ -121,7 +121,7 @@ def changeable(rights: Right) -> int:
     if rights & Right.DELETE_MESSAGES:
         mask |= Flag.DELETED
     if rights & Right.WRITE:
-        mask |= ALL_BITS & ~(Flag.SEEN | Flag.DELETED)
+        mask |= ALL_BITS & ~int(Flag.SEEN | Flag.DELETED)
     return mask
 
 
