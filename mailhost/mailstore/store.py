@@ -21,14 +21,15 @@ KEYWORD_BITS = ALL_BITS & ~((1 << FIRST_KEYWORD_BIT) - 1)
 class FlagChange:
     """What STORE asks: bits to set and keywords to set; the same to clear.
 
-    `replaces` are the bits of which all that is not set is cleared: ALL_BITS for a STORE FLAGS without + or -.
+    With `replaces` all others are cleared, as STORE FLAGS without + or - has it, but no bits outside of `within`.
     """
 
     set_flags: int = 0
     set_keywords: tuple[str, ...] = ()
     clear_flags: int = 0
     clear_keywords: tuple[str, ...] = ()
-    replaces: int = 0
+    replaces: bool = False
+    within: int = ALL_BITS
 
 
 def store_flags(
@@ -56,7 +57,7 @@ def store_flags(
     if turn.is_gmail and turn.auto_expunge and mailbox.special_use == "\\All":
         set_mask &= ~Flag.DELETED  # nothing is taken out of All Mail that way
     if change.replaces:
-        clear_mask = change.replaces & ~set_mask
+        clear_mask = change.within & ~set_mask
     else:
         clear_mask = change.clear_flags | keyword_mask(tx, account_id, change.clear_keywords, create=False)
     operation = _Operation(tx, account_id, mailbox_id, modseq, set_mask, clear_mask & ~set_mask)

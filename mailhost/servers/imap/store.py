@@ -132,7 +132,8 @@ def _flag_change(command: Store, changeable_bits: int) -> FlagChange:
     mask &= changeable_bits
     if command.mode is StoreMode.REMOVE:
         return FlagChange(clear_flags=mask, clear_keywords=tuple(keywords))
-    return FlagChange(mask, tuple(keywords), replaces=changeable_bits if command.mode is StoreMode.REPLACE else 0)
+    replaces = command.mode is StoreMode.REPLACE
+    return FlagChange(mask, tuple(keywords), replaces=replaces, within=changeable_bits)
 
 
 async def _answers(
