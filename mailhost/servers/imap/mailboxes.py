@@ -4,6 +4,7 @@ from mailhost.mailstore.emptying import delete_mailbox, empty_more, rename_inbox
 from mailhost.mailstore.layout import clip
 from mailhost.mailstore.mailboxes import (
     create_mailbox,
+    list_mailboxes,
     octets_of_deleted,
     rename_mailbox,
     subscribe,
@@ -20,10 +21,9 @@ from mailhost.protocols.imap.commands import (
     Subscribe,
 )
 from mailhost.protocols.imap.objects import mailbox_id
-from mailhost.protocols.imap.rights import NO_RIGHTS
 from mailhost.servers.imap.answers import Answer, NoPermission, completed
 from mailhost.servers.imap.progress import Progress
-from mailhost.servers.imap.reach import Reached, reach, reach_new, reach_selectable
+from mailhost.servers.imap.reach import reach, reach_new, reach_selectable
 from mailhost.servers.imap.rights import right_for
 from mailhost.servers.imap.selecting import leave
 from mailhost.servers.imap.session import Session
@@ -34,16 +34,16 @@ async def create(session: Session, command: Create) -> Answer:
     """CREATE, with the levels above it."""
     if len(command.special_uses) > 1:
         raise SpecialUseRefused("A mailbox has one special use here.")
-    reached = await session.services.database.write(_create, session.account_id, command)
-    return Answer("OK", f"MAILBOXID ({mailbox_id(reached.account_id, reached.mailbox.id)})", "CREATE completed.")
+    account_id, created = await session.services.database.write(_create, session.account_id, command)
+    return Answer("OK", f"MAILBOXID ({mailbox_id(account_id, created)})", "CREATE completed.")
 
 
-def _create(tx: Tx, account_id: int, command: Create) -> Reached:
+def _create(tx: Tx, account_id: int, command: Create) -> tuple[int, int]:
+    """The account and the id of the new mailbox."""
     place = reach_new(tx, account_id, command.mailbox)
     if command.special_uses and not place.is_own:
         raise SpecialUseRefused("Only the owner of a mailbox gives it a special use.")
-    create_mailbox(tx, place.account_id, place.name, "".join(command.special_uses))
-    return reach(tx, account_id, command.mailbox, NO_RIGHTS)
+    return place.account_id, create_mailbox(tx, place.account_id, place.name, "".join(command.special_uses)).id
 
 
 async def delete(session: Session, command: Delete) -> Answer:
@@ -91,7 +91,7 @@ async def rename(session: Session, command: Rename) -> Answer:
 
 
 def _rename(tx: Tx, account_id: int, command: Rename) -> Mailbox:
-    """The mailbox under its new name."""
+    """The mailbox under its new name, which the gmail layout may have changed."""
     reached = reach(tx, account_id, command.mailbox, right_for(command))
     new = reach_new(tx, account_id, command.new_name)
     if new.account_id != reached.account_id:
@@ -99,7 +99,8 @@ def _rename(tx: Tx, account_id: int, command: Rename) -> Mailbox:
     if reached.place.name == INBOX:
         raise NoPermission("Only its owner renames an INBOX.")
     rename_mailbox(tx, new.account_id, reached.place.name, new.name)
-    return reach(tx, account_id, command.new_name, NO_RIGHTS).mailbox
+    renamed = next(each for each in list_mailboxes(tx, new.account_id) if each.id == reached.mailbox.id)
+    return new.shown(renamed)
 
 
 async def change_subscription(session: Session, command: Subscribe) -> Answer:

@@ -38,6 +38,10 @@ class Place:
         """Whether the account is that of the one who asks."""
         return not self.prefix
 
+    def shown(self, mailbox: Mailbox) -> Mailbox:
+        """A mailbox of the account as it is shown; another's special use is its owner's, not ours to file mail by."""
+        return mailbox if self.is_own else replace(mailbox, name=self.prefix + mailbox.name, special_use="")
+
 
 @dataclass(frozen=True, slots=True)
 class Reached:
@@ -64,7 +68,7 @@ def reach(tx: Tx, account_id: int, name: str, needed: Right) -> Reached:
         return Reached(place, mailbox, ALL_RIGHTS)
     rights = rights_of(tx, place.account_id, mailbox.id, account_id)
     require(rights, needed)
-    return Reached(place, _shown(mailbox, place.prefix), rights)
+    return Reached(place, place.shown(mailbox), rights)
 
 
 def reach_selectable(tx: Tx, account_id: int, name: str, needed: Right) -> Reached:
@@ -103,7 +107,8 @@ def reach_shared(tx: Tx, account_id: int) -> Iterator[Reached]:
         for mailbox in list_mailboxes(tx, owner_id):
             right = rights.get(mailbox.id)
             if right is not None and right & Right.LOOKUP:
-                yield Reached(Place(owner_id, mailbox.name, prefix), _shown(mailbox, prefix), right)
+                place = Place(owner_id, mailbox.name, prefix)
+                yield Reached(place, place.shown(mailbox), right)
 
 
 def find_place(tx: Tx, account_id: int, name: str) -> Place:
@@ -131,8 +136,3 @@ def _nearest_above(tx: Tx, place: Place) -> int:
         except NoSuchMailbox:
             continue
     return WHOLE_ACCOUNT
-
-
-def _shown(mailbox: Mailbox, prefix: str) -> Mailbox:
-    """Another's mailbox as it is shown: its special use is its owner's, not ours to file mail by."""
-    return replace(mailbox, name=prefix + mailbox.name, special_use="")
