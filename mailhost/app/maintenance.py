@@ -48,6 +48,7 @@ class Maintenance:
         self._hurry = asyncio.Event()
         self._tasks: tuple[Callable[[], Awaitable[None]], ...] = (
             self._finish_steps,
+            self._empty_trash,
             self._expire_mail,
             self._free_keywords,
             self._sweep_blobs,
@@ -98,6 +99,12 @@ class Maintenance:
             for overgrown in await self._database.read(mailstore.overgrown_logs, account_id, now):
                 while await self._database.write(mailstore.trim_log, account_id, overgrown):
                     pass
+
+    async def _empty_trash(self) -> None:
+        now = int(time.time())
+        for account_id in await self._database.read(mailstore.accounts_with_labels):
+            while await self._database.write(mailstore.empty_ends, account_id, now):
+                pass
 
     async def _free_keywords(self) -> None:
         for account_id in await self._database.read(keywords.accounts_with_many_keywords):

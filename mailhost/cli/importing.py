@@ -22,6 +22,7 @@ from mailhost.cli.store import account_option, chosen_account, data_option, open
 from mailhost.errors import MailhostError
 from mailhost.mailstore import (
     Intake,
+    MailboxExists,
     MessageTooLarge,
     NewMessage,
     NoSuchMailbox,
@@ -30,6 +31,7 @@ from mailhost.mailstore import (
     create_mailbox,
     find_selectable,
 )
+from mailhost.mailstore.labelnames import label_name
 from mailhost.storage.database import Tx
 from mailhost.storage.sql import read_meta, write_meta
 
@@ -164,10 +166,13 @@ def _commit(
     try:
         mailbox = find_selectable(tx, account_id, source.mailbox)
     except NoSuchMailbox:
-        mailbox = create_mailbox(tx, account_id, source.mailbox)
+        try:
+            mailbox = create_mailbox(tx, account_id, source.mailbox)
+        except MailboxExists:  # under the name that the gmail layout gives it
+            mailbox = find_selectable(tx, account_id, label_name(source.mailbox))
     if batch:
         try:
-            mailstore.append(tx, services.blobs, account_id, mailbox.id, batch, int(time.time()))
+            mailstore.append_from_client(tx, services.blobs, account_id, mailbox.id, batch, int(time.time()))
         except OverQuota:
             words = "The account is full. Give it more room (mailhost account quota) and call this again."
             raise CannotImport(words) from None

@@ -78,6 +78,8 @@ from mailhost.mailstore.model import (
 )
 from mailhost.mailstore.retention import (
     accounts_to_sweep,
+    accounts_with_labels,
+    empty_ends,
     erase_expired,
     is_referenced,
     removed_messages,
@@ -125,6 +127,7 @@ __all__ = [
     "UidRanges",
     "Usage",
     "accounts_to_sweep",
+    "accounts_with_labels",
     "accounts_with_steps_left",
     "append",
     "append_from_client",
@@ -134,6 +137,7 @@ __all__ = [
     "copy",
     "create_mailbox",
     "delete_mailbox",
+    "empty_ends",
     "empty_more",
     "erase_closed",
     "erase_expired",

@@ -130,3 +130,31 @@ def _erase(tx: Tx, blobs: Blobs, account_id: int, message_id: int, digest: bytes
 def is_referenced(tx: Tx, digest: bytes) -> bool:
     """Whether any message, of any account, still has this content: what the sweeper asks before it erases."""
     return bool(tx.execute("select 1 from message where blob = :digest limit 1", digest=digest))
+
+
+def accounts_with_labels(tx: Tx) -> list[int]:
+    """The accounts in the gmail layout, whose Trash and Spam are emptied by and by."""
+    rows = tx.execute("select account_id from mail_account where layout = 'gmail' and state = 'live'")
+    return [row[0] for row in rows]
+
+
+def empty_ends(tx: Tx, account_id: int, now: int) -> bool:
+    """Remove what is in Trash or Spam of the gmail layout for 30 days, a batch of it; whether there may be more.
+
+    The owner can still undo it, for as long again.
+    """
+    turn = take_turn(tx, account_id)
+    labels = Labels(tx, turn, now)
+    count = 0
+    for mailbox_id in labels.boxes.ends:
+        rows = tx.execute(
+            """select message_id from placement
+            where account_id = :account_id and mailbox_id = :mailbox_id and saved_at <= :oldest limit :limit""",
+            account_id=account_id,
+            mailbox_id=mailbox_id,
+            oldest=now - RETENTION_SECONDS,
+            limit=SWEEP_BATCH,
+        )
+        labels.erase(mailbox_id, [row[0] for row in rows])
+        count = max(count, len(rows))
+    return count == SWEEP_BATCH

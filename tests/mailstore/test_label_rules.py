@@ -87,6 +87,19 @@ async def test_a_message_whose_label_is_gone_comes_back_to_all_mail(database, bl
     assert await database.read(shown, labelled) == [["\\Starred"]]
 
 
+async def test_trash_and_spam_are_emptied_after_thirty_days(database, blobs, labelled, arrive) -> None:
+    incoming = await arrive()
+    for box in ("[Gmail]/Trash", "[Gmail]/Spam", "INBOX"):
+        await put(database, blobs, labelled, incoming, box)
+    assert await database.read(mailstore.accounts_with_labels) == [labelled]
+    await database.write(mailstore.empty_ends, labelled, NOW + 30 * 86_400 - 1)
+    assert await database.read(shown, labelled) == [["\\Trash"], ["\\Spam"], ["\\Inbox"]]
+    await database.write(mailstore.empty_ends, labelled, NOW + 30 * 86_400)
+    assert await database.read(shown, labelled) == [["\\Inbox"]]
+    removed = await database.read(mailstore.removed_messages, labelled, NOW)
+    assert sorted(row[0] for row in removed) == [1, 2]
+
+
 @pytest.mark.parametrize("name", ["a  b", " a", "a /b", "up^", "[Gmail]", "[Gmail]/Mine", "INBOX"])
 async def test_names_no_label_can_have(database, labelled, name: str) -> None:
     with pytest.raises((BadMailboxName, mailstore.MailboxExists)):
