@@ -170,8 +170,10 @@ class Sheet:
     def _programs(self, report: Report) -> None:
         """Programs that come to the same are one line."""
         groups: dict[str, list[str]] = {}
+        asked = {target.protocol for target in report.settings}
         for each in report.conclusions:
-            servers = ", ".join(map(str, each.targets)) or self._label("by hand")
+            shown = [str(target) for target in each.targets if target.protocol in asked]
+            servers = ", ".join(shown) or self._label("by hand")
             groups.setdefault(servers, []).append(f"{each.program} ({each.source})" if each.source else each.program)
         if len(groups) < 2:  # all of them come to what stands above, or to nothing
             return

@@ -80,7 +80,7 @@ async def diagnose(
     """The whole diagnosis. Raises NoAddress, BadDomainName, NoSuchProvider for a question that cannot be asked."""
     began = time.monotonic()
     local, at, domain = question.address.strip().rpartition("@")
-    if not at or not local:
+    if not at or not local or not local.isprintable() or set(local) & set(" <>"):
         raise NoAddress(f"{question.address!r} is no mail address: it has the form name@domain.")
     case = _Case(question, world, providers, progress, normalise_domain(domain))
     case.provider = (
@@ -234,18 +234,17 @@ def _another_server(case: _Case, path: Path) -> Finding | None:
 
 
 async def _sign_in(case: _Case, credentials: Credentials) -> None:
-    tries = 0
+    chosen: list[Path] = []
     for protocol in case.question.asked:
         whole = [path for path in case.paths if path.target.protocol is protocol and path.finding is None]
-        whole.sort(key=lambda path: not path.is_set)
-        if not whole or tries == MAX_TRIES or whole[0].target.encryption.value == "none":
-            continue
-        tries += 1
-        case.signed_in.append(whole[0])
-        case.progress(f"signing in: {whole[0].where}")
-        await SignIn(case.world, whole[0], case.question.address, case.provider).run(credentials)
-        if (refusal := whole[0].finding) is not None:
-            case.causes.append((protocol, refusal))
+        whole = [path for path in whole if path.target.encryption is not Encryption.NONE]
+        chosen += sorted(whole, key=lambda path: not path.is_set)[:1]
+    case.signed_in = chosen[:MAX_TRIES]
+    case.progress(f"signing in: {', '.join(path.where for path in case.signed_in)}")
+    await asyncio.gather(
+        *(SignIn(case.world, path, case.question.address, case.provider).run(credentials) for path in case.signed_in)
+    )
+    case.causes += [(path.target.protocol, path.finding) for path in case.signed_in if path.finding is not None]
 
 
 # The verdict

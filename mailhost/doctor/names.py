@@ -111,7 +111,7 @@ class Resolver:
         try:
             async with asyncio.timeout(_HOSTS_FILE_SECONDS):
                 rows = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError, UnicodeError):
             answers = answers or (Answer(host, "A", Status.NO_NAME), Answer(host, "AAAA", Status.NO_NAME))
             return Addresses(host, (), (), answers)
         found = list(dict.fromkeys(str(row[4][0]) for row in rows))

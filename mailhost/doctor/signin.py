@@ -127,7 +127,7 @@ class SignIn:
                 await talk.command("QUIT")
             case Protocol.SMTP:
                 await self._expect(talk, f"MAIL FROM:<{self._address}>", "F4")
-                await self._expect(talk, f"RCPT TO:<{self._address}>", "F5")
+                await self._expect(talk, f"RCPT TO:<{self._address}>", "")
                 await talk.command("RSET")
                 await talk.command("QUIT")
 
@@ -135,7 +135,8 @@ class SignIn:
         reply = await talk.command(command)
         if not reply.is_ok:
             meaning = meaning_of(reply.text, self._provider.name if self._provider else "", "EF")
-            leaf = meaning.leaves[0] if meaning else otherwise
+            if not (leaf := meaning.leaves[0] if meaning else otherwise):
+                return reply  # a refusal that says nothing of the program
             raise Stopped(self._find(leaf, f"{command.partition(' ')[0]}: {reply.text}"))
         return reply
 

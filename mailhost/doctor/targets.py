@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -52,6 +53,23 @@ PORTS: Final = tuple(_USUAL)
 """The ports of mail, best first for each protocol."""
 
 
+_HOST: Final = re.compile(
+    r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*", re.IGNORECASE
+)
+_PORT: Final = re.compile(r"[0-9]{1,5}")
+
+
+def is_host(text: str) -> bool:
+    """Whether a text that came from somewhere can be asked about: a host name in ASCII, or an IPv4 address."""
+    return _HOST.fullmatch(text) is not None
+
+
+def port_of(text: str) -> int:
+    """The port that a text says, 0 for what is none."""
+    number = int(text) if _PORT.fullmatch(text) else 0
+    return number if number < 65536 else 0
+
+
 def usual_encryption(port: int) -> Encryption | None:
     """What speaks on this port everywhere, or None."""
     usual = _USUAL.get(port)
@@ -82,11 +100,19 @@ def parse_target(protocol: Protocol, text: str) -> Target:
         named = Encryption(found["encryption"].lower()) if found["encryption"] else None
     except ValueError as error:
         raise BadSetting(words) from error
-    port = int(found["port"]) if found["port"] else _usual_port(protocol, named or Encryption.TLS)
-    if not 0 < port < 65536:
-        raise BadSetting(words)
+    port = port_of(found["port"]) if found["port"] else _usual_port(protocol, named or Encryption.TLS)
     host = found["host"].strip("[]").lower().removesuffix(".")
+    if not port or not (is_host(host) or _is_address(host)):
+        raise BadSetting(words)
     return Target(protocol, host, port, named or usual_encryption(port) or Encryption.TLS)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _usual_port(protocol: Protocol, encryption: Encryption) -> int:

@@ -30,7 +30,7 @@ class Deadlines:
     """Once, for a server that is silent altogether."""
     handshake: float = 6.0
     reply: float = 10.0
-    idle: float = 2.0
+    idle: float = 1.0
     """How long an IDLE after sign-in must last."""
     http: float = 5.0
     """One request of automatic set-up, as in Thunderbird."""

@@ -225,6 +225,8 @@ def free_ports(count: int) -> list[int]:
     "words",
     [
         ["client", "nobody"],
+        ["client", "a\r\nb@example.test"],
+        ["client", "<a>@example.test"],
         ["client", "a@b..c"],
         ["client", "a@example.test", "--provider", "gmial"],
         ["client", "a@example.test", "--server", "imap.example.test"],

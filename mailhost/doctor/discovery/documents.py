@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.etree import ElementTree
 
-from mailhost.doctor.targets import Encryption, Protocol, Target
+from mailhost.doctor.targets import Encryption, Protocol, Target, is_host, port_of
 
 _PROTOCOLS: Final = {"imap": Protocol.IMAP, "pop3": Protocol.POP, "smtp": Protocol.SMTP}
 _SOCKETS: Final = {"SSL": Encryption.TLS, "STARTTLS": Encryption.STARTTLS, "plain": Encryption.NONE}
@@ -16,7 +16,6 @@ _SIGN_INS: Final = {
     "password-cleartext", "plain", "password-encrypted", "secure", "NTLM", "GSSAPI", "client-IP-address",
     "TLS-client-cert", "OAuth2", "none", "http-basic",
 }  # fmt: skip
-_HOST: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?(?:\.[A-Za-z0-9-]{1,63})*")
 _DOCUMENT_TYPE: Final = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _AUTODISCOVER: Final = "{http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a}"
 
@@ -54,10 +53,10 @@ def read_autoconfig(data: bytes, address: str) -> Settings:
     if root.tag != "clientConfig" or provider is None:
         raise NotThatDocument(f"XML of another kind: <{root.tag}>")
     settings = Settings()
-    if not _HOST.fullmatch(provider.get("id", "")):
+    if not is_host(provider.get("id", "")):
         settings.problems.append(f"emailProvider id={provider.get('id', '')!r} is no host name")
     domains = [(each.text or "").strip() for each in provider.findall("domain")]
-    if not any(_HOST.fullmatch(each) or "%" in each for each in domains):
+    if not any(is_host(each) or "%" in each for each in domains):
         settings.problems.append("no valid <domain>")
     for kind in ("incomingServer", "outgoingServer"):
         for server in provider.findall(kind):
@@ -74,7 +73,7 @@ def domains_of(data: bytes) -> tuple[str, list[str]]:
     if provider is None:
         raise NotThatDocument("no <emailProvider>")
     domains = [(each.text or "").strip().lower() for each in provider.findall("domain")]
-    return (provider.findtext("displayName") or "").strip(), [each for each in domains if _HOST.fullmatch(each)]
+    return (provider.findtext("displayName") or "").strip(), [each for each in domains if is_host(each)]
 
 
 def _read_server(server: ElementTree.Element, address: str, settings: Settings) -> None:
@@ -87,8 +86,8 @@ def _read_server(server: ElementTree.Element, address: str, settings: Settings) 
     encryption = _SOCKETS.get(words["socketType"])
     sign_ins = {(each.text or "").strip() for each in server.findall("authentication")}
     problems = [
-        *([] if _HOST.fullmatch(host) else [f"{where}: no valid <hostname>"]),
-        *([] if words["port"].isdigit() else [f"{where}: no <port>"]),
+        *([] if is_host(host) else [f"{where}: no valid <hostname>"]),
+        *([] if port_of(words["port"]) else [f"{where}: no <port>"]),
         *([] if encryption else [f"{where}: socketType is {words['socketType']!r}"]),
         *([f"{where}: socketType plain, without encryption"] if encryption is Encryption.NONE else []),
         *([] if words["username"] else [f"{where}: no <username>"]),
@@ -96,7 +95,7 @@ def _read_server(server: ElementTree.Element, address: str, settings: Settings) 
     ]
     settings.problems += problems
     if not problems and encryption is not None:
-        settings.targets.append(Target(protocol, host, int(words["port"]), encryption))
+        settings.targets.append(Target(protocol, host, port_of(words["port"]), encryption))
 
 
 def _filled(text: str, address: str) -> str:
@@ -115,13 +114,13 @@ def read_autodiscover(data: bytes) -> Settings:
     for block in root.iter(f"{_AUTODISCOVER}Protocol"):
         words = {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in block}
         protocol = _PROTOCOLS.get(words.get("Type", "").lower())
-        if protocol is None or not words.get("Server") or not words.get("Port", "").isdigit():
+        host, port = words.get("Server", "").lower(), port_of(words.get("Port", ""))
+        if protocol is None or not is_host(host) or not port:
             continue
-        port = int(words["Port"])
         # As Thunderbird maps them: the word Encryption counts more than SSL, and legacy ports mean STARTTLS.
         starts_plain = port in (143, 110, 25, 587) or words.get("Encryption", "").upper() == "TLS"
         encryption = Encryption.STARTTLS if starts_plain else Encryption.TLS
-        settings.targets.append(Target(protocol, words["Server"].lower(), port, encryption))
+        settings.targets.append(Target(protocol, host, port, encryption))
     return settings
 
 
@@ -131,8 +130,12 @@ def read_pacc(data: bytes) -> Settings:
         document = json.loads(data)
         protocols = document["protocols"]
         found = [(name, protocols[name]["host"]) for name in ("imap", "pop3", "smtp") if name in protocols]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise NotThatDocument(f"no PACC document: {error}") from error
     ports = {"imap": 993, "pop3": 995, "smtp": 465}
-    targets = [Target(_PROTOCOLS[name], str(host).lower(), ports[name], Encryption.TLS) for name, host in found]
+    targets = [
+        Target(_PROTOCOLS[name], str(host).lower(), ports[name], Encryption.TLS)
+        for name, host in found
+        if is_host(str(host))
+    ]
     return Settings(targets)

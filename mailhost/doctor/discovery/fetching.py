@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 import h11
 
+from mailhost.doctor.targets import is_host
 from mailhost.doctor.wire import Closed, HandshakeFailed, Silent, TlsTrouble, Wire
 from mailhost.doctor.world import World
 
@@ -44,23 +45,34 @@ async def fetch(world: World, url: str, *, method: str = "GET", body: bytes = b"
             for _ in range(_MAX_REDIRECTS):
                 if not fetched.location:
                     break
-                fetched = await _once(world, urljoin(fetched.url, fetched.location), method, body, kind)
+                fetched = await _once(world, _joined(fetched), method, body, kind)
             return fetched
     except TimeoutError:
         return Fetched(url, problem=f"no answer within {world.deadlines.http:g} s")
 
 
+def _joined(redirect: Fetched) -> str:
+    """Where a redirect leads, as a whole address; what cannot be one stays as it is."""
+    try:
+        return urljoin(redirect.url, redirect.location)
+    except ValueError:
+        return redirect.location
+
+
 async def _once(world: World, url: str, method: str, body: bytes, kind: str) -> Fetched:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or not host:
-        return Fetched(url, problem="not a web address")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        host, port = "", 0
+    if not is_host(host) or parts.scheme not in ("http", "https"):
+        return Fetched(url, problem="it leads to what is no web address")
     addresses = await world.resolver.addresses(host)
     if not addresses.all:
         said = addresses.answers[0].status.value if addresses.answers else "no address"
         return Fetched(url, problem=said)
     try:
-        wire = await Wire.open(world, addresses.all[0], parts.port or (443 if parts.scheme == "https" else 80))
+        wire = await Wire.open(world, addresses.all[0], port)
     except OSError as error:
         return Fetched(url, problem=error.strerror or str(error))
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from mailhost.doctor.discovery.documents import (
 )
 from mailhost.doctor.discovery.fetching import Fetched, fetch
 from mailhost.doctor.names import Status
-from mailhost.doctor.targets import Encryption, Protocol, Target
+from mailhost.doctor.targets import Encryption, Protocol, Target, is_host, port_of
 from mailhost.doctor.world import World
 from mailhost.findings import Finding
 
@@ -101,12 +102,33 @@ async def ask_autoconfig(world: World, address: str, domain: str) -> Source:
     return source
 
 
+async def ask_autoconfig_of_exchanger(world: World, address: str, domain: str) -> Source:
+    """Who receives the domain's mail may tell its settings: their domain, and that one's own domain, over https."""
+    source = Source("autoconfig of the MX")
+    exchange = await world.resolver.query(domain, "MX")
+    first = next(iter(sorted(exchange.records, key=lambda text: port_of(text.split()[0]))), "")
+    labels = first.split()[-1].split(".") if is_host(first.split()[-1] if first else "") else []
+    parents = [".".join(labels[start:]) for start in (1, len(labels) - 2) if 1 <= start <= len(labels) - 2]
+    urls = [
+        f"https://autoconfig.{parent}/mail/config-v1.1.xml?emailaddress={quote(address)}"
+        for parent in dict.fromkeys(parents)
+        if parent != domain
+    ]
+    for answer in await asyncio.gather(*(fetch(world, url) for url in urls)):
+        source.asked.append(str(answer))
+        if answer.status == 200 and answer.content_type.startswith(_XML_TYPES) and not source.is_there:
+            with contextlib.suppress(NotThatDocument):
+                source.settings = read_autoconfig(answer.body, address)
+                source.strict = source.settings if not source.settings.problems else Settings()
+    return source
+
+
 async def ask_autodiscover(world: World, address: str, domain: str) -> Source:
     """Microsoft's scheme without credentials: two addresses over https, and the record that leads elsewhere."""
     source = Source("Autodiscover")
     record = await world.resolver.query(f"_autodiscover._tcp.{domain}", "SRV")
     hosts = [f"autodiscover.{domain}", domain]
-    hosts += [each.split()[3] for each in record.records if len(each.split()) == 4 and each.split()[3]]
+    hosts += [each.split()[3] for each in record.records if len(each.split()) == 4 and is_host(each.split()[3])]
     body = _REQUEST.format(escape(address)).encode()
     urls = [f"https://{host}/autodiscover/autodiscover.xml" for host in dict.fromkeys(hosts)]
     answers = await asyncio.gather(*(fetch(world, url, method="POST", body=body, kind="text/xml") for url in urls))
@@ -131,11 +153,11 @@ async def ask_srv(world: World, domain: str) -> Source:
     answers = await asyncio.gather(*(world.resolver.query(name, "SRV") for name in names))
     for (service, protocol, encryption, usual), answer in zip(_SERVICES, answers, strict=True):
         source.asked.append(str(answer))
-        for record in sorted(answer.records, key=lambda text: _number(text.split()[0])):
+        for record in sorted(answer.records, key=lambda text: port_of(text.split()[0])):
             parts = record.split()
-            if len(parts) != 4 or not parts[3]:
+            if len(parts) != 4 or not is_host(parts[3]):
                 continue  # "0 0 0 ." says that the service is not offered
-            host, port = parts[3], _number(parts[2])
+            host, port = parts[3], port_of(parts[2])
             if problem := await _srv_problem(world, service, host, port, usual):
                 source.findings.append(found("G8", answer.name, f"SRV {record}", problem))
             source.settings.targets.append(Target(protocol, host, port, encryption))
@@ -190,7 +212,3 @@ def _bad_certificates(answers: Sequence[Fetched], prefixes: tuple[str, ...]) -> 
         for each in answers
         if each.is_certificate and each.url.startswith(tuple(f"https://{prefix}" for prefix in prefixes))
     ]
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdigit() else 0

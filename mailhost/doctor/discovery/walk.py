@@ -11,6 +11,7 @@ from mailhost.doctor.discovery.sources import (
     NOBODY,
     Source,
     ask_autoconfig,
+    ask_autoconfig_of_exchanger,
     ask_autodiscover,
     ask_pacc,
     ask_srv,
@@ -29,8 +30,8 @@ _GUESSED: Final = {
 _MAX_GUESSED_HOSTS: Final = 2
 # program → the sources in its order; "database" is what is compiled in or looked up by the provider's domain
 _PROGRAMS: Final = (
-    ("Thunderbird", ("autoconfig", "database", "Autodiscover", "guess")),
-    ("Thunderbird for Android, K-9", ("strict autoconfig", "database")),
+    ("Thunderbird", ("autoconfig", "database", "autoconfig of the MX", "Autodiscover", "guess")),
+    ("Thunderbird for Android, K-9", ("strict autoconfig", "database", "strict autoconfig of the MX")),
     ("FairEmail", ("database", "SRV records", "autoconfig", "guess")),
     ("Evolution", ("database", "autoconfig", "SRV records")),
     ("GNOME Online Accounts", ("guess",)),
@@ -85,6 +86,7 @@ async def discover(world: World, address: str, domain: str, provider: Provider |
         source.name: source
         for source in await asyncio.gather(
             ask_autoconfig(world, address, domain),
+            ask_autoconfig_of_exchanger(world, address, domain),
             ask_autodiscover(world, address, domain),
             ask_srv(world, domain),
             ask_pacc(world, domain),
@@ -99,6 +101,9 @@ async def discover(world: World, address: str, domain: str, provider: Provider |
         database.strict = database.settings
     discovery = Discovery(asked=[line for source in sources.values() for line in source.asked])
     discovery.findings = [finding for source in sources.values() for finding in source.findings]
+    if sources["wildcard"].findings and await _is_wildcard(world, domain):
+        # Nobody set these hosts up, so what their pages and certificates lack is no fault of theirs.
+        discovery.findings = [each for each in discovery.findings if each.leaf not in ("G2", "G3", "G6")]
     discovery.conclusions = [_conclude(program, order, sources) for program, order in _PROGRAMS]
     _settle(discovery, sources)
     discovery.findings += _disagreements(list(sources.values()))
@@ -110,10 +115,17 @@ async def discover(world: World, address: str, domain: str, provider: Provider |
     return discovery
 
 
+async def _is_wildcard(world: World, domain: str) -> bool:
+    """Whether the names of automatic set-up lead where any name does."""
+    names = [f"{label}.{domain}" for label in (NOBODY, "autoconfig", "autodiscover")]
+    nobody, *hosts = [each.records for each in await asyncio.gather(*(world.resolver.query(n, "A") for n in names))]
+    return all(host == nobody for host in hosts)
+
+
 def _settle(discovery: Discovery, sources: dict[str, Source]) -> None:
     """The servers to go by: of each protocol from the first source that names one."""
     for protocol in Protocol:
-        for name in ("database", "autoconfig", "SRV records", "Autodiscover", "PACC", "guess"):
+        for name in ("database", "autoconfig", "SRV records", "autoconfig of the MX", "Autodiscover", "PACC", "guess"):
             if sources[name].settings.best(protocol) is not None:
                 discovery.right += [each for each in sources[name].settings.targets if each.protocol is protocol]
                 discovery.sources[protocol] = name

@@ -82,7 +82,7 @@ async def web_page_for_autodiscover(zoo: Zoo) -> Report:
 async def wildcard_and_parked_page(zoo: Zoo) -> Report:
     zoo.zone.add(DOMAIN, "A", WEB_HOST)
     zoo.zone.add(f"*.{DOMAIN}", "A", WEB_HOST)
-    zoo.servers[WEB_HOST, 80] = Web(None, zoo.pages, catch_all=(302, "text/html", PAGE)).serve
+    zoo.servers[WEB_HOST, 80] = Web(None, zoo.pages, catch_all=(200, "text/html", PAGE)).serve
     return await zoo.ask()
 
 

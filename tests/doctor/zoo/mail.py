@@ -180,7 +180,10 @@ def _bytes(reply: str | bytes) -> bytes:
 
 @dataclass
 class Web:
-    """One web server: (host, path without query) → (status, Content-Type, body); everything else is 404."""
+    """One web server: (host, path without query) → (status, Content-Type, body); everything else is 404.
+
+    The body of a 302 is where it leads.
+    """
 
     context: ssl.SSLContext | None
     pages: dict[tuple[str, str], tuple[int, str, bytes]]
@@ -204,8 +207,9 @@ class Web:
             time.sleep(self.answers_after)
             missing = self.catch_all or (404, "text/plain", b"no such page\n")
             status, kind, body = self.pages.get((host, path), missing)
-            head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-            line.send(head.encode() + body)
+            head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+            head += f"Location: {body.decode()}\r\n" if status == 302 else ""
+            line.send(head.encode() + b"\r\n" + body)
 
 
 # Servers that are no servers
