@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from mailhost.protocols.imap.search import (
     BodyContains,
     EmailIs,
+    HasWords,
     HeaderContains,
+    LabelIs,
     SearchKey,
     TextContains,
     ThreadIs,
     leaves,
 )
 
-TextKey = HeaderContains | BodyContains | TextContains
+TextKey = HeaderContains | BodyContains | TextContains | HasWords
 """A key that asks for text, which only the index or a look at the message can answer."""
 
-IdentityKey = EmailIs | ThreadIs
+IdentityKey = EmailIs | ThreadIs | LabelIs
 """A key that names messages by what they are called."""
 
 AnsweredKey = TextKey | IdentityKey

@@ -5,14 +5,11 @@ done: before an answer that names threads, and now and then. A message belongs t
 its keys; what it is known by is left behind for those that follow.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from mailhost.mailstore.account import raise_modseq
-from mailhost.mailstore.answers import Answer, AnsweredKey, IdentityKey
 from mailhost.message.conversation import CONVERSATION_FIELDS, ConversationKeys, conversation_keys
 from mailhost.message.headers import first_values, parse_fields, unpack_fields
-from mailhost.protocols.imap.search import EmailIs
 from mailhost.storage.database import Database, Row, Tx
 
 SUBJECT_SECONDS: Final = 30 * 86_400
@@ -20,7 +17,6 @@ SUBJECT_SECONDS: Final = 30 * 86_400
 _BATCH: Final = 100
 _KEYS_AT_ONCE: Final = 500
 _TIDY_PAGE: Final = 2_000
-_EVERY_ID: Final = (1 << 63) - 1
 
 
 async def complete_threads(database: Database, account_id: int) -> None:
@@ -130,24 +126,6 @@ class _Known:
                 for thread_id, dated in (self._places[key],)
             ],
         )
-
-
-def identified(tx: Tx, account_id: int, keys: Iterable[IdentityKey]) -> dict[AnsweredKey, Answer]:
-    """Which messages of the account each key names; the threads are complete."""
-    return {key: Answer(_ids(tx, account_id, key), _EVERY_ID, is_complete=True, is_exact=True) for key in keys}
-
-
-def _ids(tx: Tx, account_id: int, key: IdentityKey) -> frozenset[int]:
-    if key.id.account_id not in {None, account_id}:
-        return frozenset()
-    if isinstance(key, EmailIs):
-        return frozenset({key.id.number})
-    rows = tx.execute(
-        "select message_id from thread where account_id = :account_id and thread_id = :thread_id",
-        account_id=account_id,
-        thread_id=key.id.number,
-    )
-    return frozenset(message_id for (message_id,) in rows)
 
 
 async def tidy_threads(database: Database, account_id: int) -> None:

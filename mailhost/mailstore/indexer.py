@@ -16,12 +16,13 @@ from mailhost.mailstore import textindex
 from mailhost.mailstore.answers import Answer, AnsweredKey, TextKey
 from mailhost.mailstore.append import ARRIVALS
 from mailhost.mailstore.matching import MAX_CONTENT
-from mailhost.mailstore.textindex import INDEXED_FIELDS, Document
+from mailhost.mailstore.textindex import BODY, HEADER, INDEXED_FIELDS, SHOWN, Document
 from mailhost.mailstore.thinking import think
+from mailhost.message.casemap import casemap
 from mailhost.message.headers import unpack_fields
-from mailhost.message.text import body_texts, header_text, searched_header
-from mailhost.message.tokens import normalise, parse_query, tokens
-from mailhost.protocols.imap.search import BodyContains, HeaderContains, TextContains
+from mailhost.message.text import body_texts, field_values, searched_header
+from mailhost.message.tokens import normalise, parse_query, parse_words, tokens
+from mailhost.protocols.imap.search import BodyContains, HasWords, HeaderContains, TextContains, Where
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Row, Tx, open_database
 from mailhost.storage.errors import BlobDamaged, BlobMissing, ChangedMigration, NewerStore, StorageDamaged, StorageError
@@ -39,6 +40,8 @@ _BATCH_OCTETS: Final = 4 * 1024 * 1024
 _DEBOUNCE: Final = 1.0
 _LOOK_EVERY: Final = 60.0
 _TIDY_PAGE: Final = 10_000
+_ZONES: Final = {Where.ANYWHERE: BODY + SHOWN, Where.FILE_NAME: BODY}
+"""Where words are looked up; any single field is part of what is shown of the header."""
 _OPTIONS: Final = SqliteOptions(readers=2, cache_kib=8 * 1024, checkpoint_pages=2_000)
 
 
@@ -235,6 +238,8 @@ def _is_askable(key: TextKey) -> bool:
             return name in INDEXED_FIELDS and "\n" not in text
         case BodyContains(text) | TextContains(text):
             return bool(parse_query(text).tokens)
+        case HasWords(_, text):
+            return bool(parse_words(text).tokens)
 
 
 def _find(
@@ -245,11 +250,16 @@ def _find(
         is_exact = True
         match key:
             case HeaderContains(name, text):
-                ids = textindex.find_field(tx, account_id, name, text.casefold())
+                ids = textindex.find_field(tx, account_id, name, casemap(text))
             case BodyContains(text) | TextContains(text):
                 query = parse_query(text)
                 is_exact = textindex.answers_exactly(query, tx.engine)
-                ids = textindex.find_text(tx, account_id, query, in_header=isinstance(key, TextContains))
+                zones = BODY + HEADER if isinstance(key, TextContains) else BODY
+                ids = textindex.find_text(tx, account_id, query, zones)
+            case HasWords(where, text):
+                query = parse_words(text)
+                is_exact = where is Where.ANYWHERE and textindex.answers_exactly(query, tx.engine)
+                ids = textindex.find_text(tx, account_id, query, _ZONES.get(where, SHOWN))
         found[key] = Answer(ids, up_to, is_complete=is_complete, is_exact=is_exact)
     return found
 
@@ -303,13 +313,13 @@ def _document(row: Row, content: bytes) -> Document:
     message_id, _, prefix, header_octets, _, fields = row
     header = searched_header(prefix + content[:header_octets])
     named: dict[str, list[str]] = {}
-    for line in header_text(unpack_fields(fields)).casefold().split("\n"):
-        name, _, value = line.partition(":")
+    for name, value in field_values(unpack_fields(fields)):
         if name in INDEXED_FIELDS:
             named.setdefault(name, []).append(value)
     return Document(
         message_id,
         [token for line in header for token in tokens(normalise(line))],
+        [token for values in named.values() for value in values for token in tokens(normalise(value))],
         [token for text in body_texts(content) for token in tokens(normalise(text))],
         {name: "\n".join(values) for name, values in named.items()},
     )

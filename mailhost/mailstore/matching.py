@@ -7,9 +7,11 @@ from mailhost.mailstore.answers import TextKey
 from mailhost.mailstore.model import SYSTEM_FLAGS
 from mailhost.mailstore.ranges import holds
 from mailhost.mailstore.search import DAY, Scope, day_number
+from mailhost.mailstore.textindex import INDEXED_FIELDS
+from mailhost.message.casemap import casemap
 from mailhost.message.headers import CACHED_FIELDS, unpack_fields
-from mailhost.message.text import body_texts, header_text, searched_header
-from mailhost.message.tokens import finder, normalise
+from mailhost.message.text import FieldValues, attached, body_texts, field_values, searched_header
+from mailhost.message.tokens import Query, finder, has_words, normalise, parse_words, tokens
 from mailhost.protocols.imap.search import (
     All,
     And,
@@ -18,10 +20,13 @@ from mailhost.protocols.imap.search import (
     ArrivedWithin,
     BodyContains,
     EmailIs,
+    HasAttachment,
     HasFlag,
     HasKeyword,
     HasLabel,
+    HasWords,
     HeaderContains,
+    LabelIs,
     Larger,
     ModseqSince,
     Not,
@@ -35,6 +40,7 @@ from mailhost.protocols.imap.search import (
     TextContains,
     ThreadIs,
     UidIn,
+    Where,
 )
 from mailhost.storage.database import Row
 
@@ -60,8 +66,9 @@ class Candidate:
         self.sent_day = self.arrival_day if sent_day is None else sent_day
         self._scope = scope
         self._content: bytes | None = None
-        self._field_lines: list[str] | None = None
-        self._header_lines: list[str] | None = None
+        self._files: tuple[list[str], bool] | None = None
+        self._field_values: FieldValues | None = None
+        self._header_values: FieldValues | None = None
         self._body_texts: list[str] | None = None
         self._header_texts: list[str] | None = None
 
@@ -79,23 +86,27 @@ class Candidate:
                 return _negation(_conjunction(lambda inner: _negation(self.matches(inner)), (left, right)))
             case Not(inner):
                 return _negation(self.matches(inner))
-            case HeaderContains() | BodyContains() | TextContains():
+            case HeaderContains() | BodyContains() | TextContains() | HasWords():
                 answer = self._scope.answers.get(key)
                 verdict = None if answer is None else answer.about(self.message_id)
                 return self._text_matches(key) if verdict is None else verdict
-            case EmailIs() | ThreadIs():
+            case EmailIs() | ThreadIs() | LabelIs():
                 return self._scope.answers[key].about(self.message_id)
+            case HasAttachment():
+                return None if self._content is None else self._attached(self._content)[1]
             case _:
                 return self._row_matches(key)
 
     def _text_matches(self, key: TextKey) -> Verdict:
         match key:
             case HeaderContains(name, text):
-                return self._header_contains(name, text.casefold())
+                return self._header_contains(name, casemap(text))
             case BodyContains(text):
                 return self._any_matches(text, self._body)
             case TextContains(text):
                 return self._any_matches(text, self._header, self._body)
+            case HasWords(where, text):
+                return self._has_words(where, parse_words(text))
             case _:
                 assert_never(key)
 
@@ -130,15 +141,34 @@ class Candidate:
 
     def _header_contains(self, name: str, text: str) -> Verdict:
         if name.encode() in CACHED_FIELDS:
-            if self._field_lines is None:
-                self._field_lines = header_text(unpack_fields(self.fields)).casefold().split("\n")
-            lines = self._field_lines
-        elif self._content is None:
+            return any(text in value for field, value in self._fields() if field == name)
+        if self._content is None:
             return None
+        return any(text in value for field, value in self._whole_header() if field == name)
+
+    def _has_words(self, where: Where, query: Query) -> Verdict:
+        if not query.tokens:
+            return True
+        if where is Where.FILE_NAME:
+            texts = None if self._content is None else self._attached(self._content)[0]
         else:
-            lines = self._whole_header()
-        start = f"{name}:"
-        return any(line.startswith(start) and text in line[len(start) :] for line in lines)
+            names = INDEXED_FIELDS if where is Where.ANYWHERE else (where.value,)
+            if any(has_words(tokens(normalise(value)), query) for field, value in self._fields() if field in names):
+                return True
+            if where is not Where.ANYWHERE:
+                return False
+            texts = None if self._content is None else self._body(self._content)
+        return None if texts is None else any(has_words(tokens(normalise(text)), query) for text in texts)
+
+    def _attached(self, content: bytes) -> tuple[list[str], bool]:
+        if self._files is None:
+            self._files = attached(content)
+        return self._files
+
+    def _fields(self) -> FieldValues:
+        if self._field_values is None:
+            self._field_values = field_values(unpack_fields(self.fields))
+        return self._field_values
 
     def _any_matches(self, text: str, *texts: Callable[[bytes], list[str]]) -> Verdict:
         if not normalise(text):
@@ -149,11 +179,10 @@ class Candidate:
         matches = finder(text)
         return any(matches(candidate) for some in texts for candidate in some(content))
 
-    def _whole_header(self) -> list[str]:
-        if self._header_lines is None:
-            header = self.prefix + (self._content or b"")[: self.header_octets]
-            self._header_lines = header_text(header).casefold().split("\n")
-        return self._header_lines
+    def _whole_header(self) -> FieldValues:
+        if self._header_values is None:
+            self._header_values = field_values(self.prefix + (self._content or b"")[: self.header_octets])
+        return self._header_values
 
     def _header(self, content: bytes) -> list[str]:
         if self._header_texts is None:

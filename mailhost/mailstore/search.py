@@ -20,10 +20,13 @@ from mailhost.protocols.imap.search import (
     ArrivedWithin,
     BodyContains,
     EmailIs,
+    HasAttachment,
     HasFlag,
     HasKeyword,
     HasLabel,
+    HasWords,
     HeaderContains,
+    LabelIs,
     Larger,
     ModseqSince,
     Not,
@@ -58,6 +61,7 @@ SCAN_COLUMNS = (
 DAY: Final = 86_400
 _EPOCH: Final = date(1970, 1, 1)
 _COMPARISON: Final = {Relation.BEFORE: "<", Relation.ON: "=", Relation.SINCE: ">="}
+_ATTACHMENT: Final = (b'("attachment" (', b'("attachment" NIL)')
 _RANGES_IN_KEY = 200
 _FEW = 1_000
 """So many messages are looked up one by one; to pick out more, the mailbox is walked through."""
@@ -106,7 +110,7 @@ class Condition:
     """
 
     def __init__(self, key: SearchKey, scope: Scope) -> None:
-        self.parameters: dict[str, int | str] = {}
+        self.parameters: dict[str, int | str | bytes] = {}
         self.needs_message = False
         self.is_exact = True
         self._scope = scope
@@ -136,7 +140,7 @@ class Condition:
                 return f"({self._translate(left, above=above)} or {self._translate(right, above=above)})"
             case Not(inner):
                 return f"not {self._translate(inner, above=not above)}"
-            case HeaderContains() | BodyContains() | TextContains() | EmailIs() | ThreadIs():
+            case HeaderContains() | BodyContains() | TextContains() | HasWords() | EmailIs() | ThreadIs() | LabelIs():
                 return self._answered(self._scope.answers.get(key), above=above)
             case UidIn() | NumberIn():
                 return self._ranges(self._scope.ranges_of(key), above=above)
@@ -191,6 +195,9 @@ class Condition:
             case Smaller(size):
                 self.needs_message = True
                 return f"message.octets < {self._value(size)}"
+            case HasAttachment():
+                self.needs_message = True
+                return " or ".join(map(self._structure_holds, _ATTACHMENT)).join("()")
             case ArrivalDay(relation, day):
                 self.needs_message = True
                 return self._days(f"message.internal_date / {DAY}", relation, day)
@@ -200,6 +207,12 @@ class Condition:
                 return self._days(f"coalesce(message.sent_day, message.internal_date / {DAY})", relation, day)
             case _:
                 raise AssertionError(f"not decided by a row: {key}")
+
+    def _structure_holds(self, octets: bytes) -> str:
+        """Strings in a BODYSTRUCTURE have their quotes escaped, so no text of a sender looks like its syntax."""
+        if self._scope.engine == "sqlite":
+            return f"instr(message.bodystructure, {self._value(octets)}) > 0"
+        return f"position({self._value(octets)} in message.bodystructure) > 0"
 
     def _days(self, column: str, relation: Relation, day: date) -> str:
         return f"{column} {_COMPARISON[relation]} {self._value(day_number(day))}"
@@ -214,7 +227,7 @@ class Condition:
         terms = [f"placed.uid between {self._value(first)} and {self._value(last)}" for first, last in ranges]
         return _joined(terms, "or") if terms else "1 = 0"
 
-    def _value(self, value: int | str) -> str:
+    def _value(self, value: int | str | bytes) -> str:
         name = f"k{len(self.parameters)}"
         self.parameters[name] = value
         return f":{name}"

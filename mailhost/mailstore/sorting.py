@@ -5,10 +5,11 @@ from functools import lru_cache
 from typing import Final
 
 from mailhost.message.addresses import parse_addresses
+from mailhost.message.casemap import casemap
 from mailhost.message.encoded import decode_header
 from mailhost.message.headers import field_mask, parse_fields, select_cached
 from mailhost.message.mime import unfold
-from mailhost.message.subjects import base_subject, fold
+from mailhost.message.subjects import base_subject
 from mailhost.message.threads import MAX_REFERENCES, Threaded, message_ids
 from mailhost.protocols.imap.sorting import Criterion, SortKey
 from mailhost.storage.database import Row
@@ -74,7 +75,7 @@ def _subject(value: bytes) -> str:
 def _mailbox(value: bytes) -> str:
     """The local part of the first address."""
     addresses = parse_addresses(unfold(value))
-    return fold(decode_header(addresses[0].mailbox or b"")) if addresses else ""
+    return casemap(decode_header(addresses[0].mailbox or b"")) if addresses else ""
 
 
 @lru_cache(maxsize=4096)
@@ -85,8 +86,8 @@ def _display(value: bytes) -> str:
         return ""
     first = addresses[0]
     if first.name:
-        return fold(decode_header(first.name))
-    return fold(decode_header(b"%b@%b" % (first.mailbox or b"", first.host) if first.host else first.mailbox or b""))
+        return casemap(decode_header(first.name))
+    return casemap(decode_header(b"%b@%b" % (first.mailbox or b"", first.host) if first.host else first.mailbox or b""))
 
 
 _BY_FIELD: Final[dict[SortKey, tuple[bytes, Callable[[bytes], str]]]] = {

@@ -1,7 +1,7 @@
 """The search index in rows: which messages have which words, and the common fields as text. Derived from the store.
 
 On SQLite it is a file of its own (FTS5), on PostgreSQL tables beside the others (tsvector, GIN) whose names begin with
-`search_`. Words carry their account and whether they stand in the header, so that looking for the beginning of a
+`search_`. Words carry their account and the zone they stand in, so that looking for the beginning of a
 word touches the words of one account only. Messages are taken in by rising id; `search_cursor` says how far.
 """
 
@@ -12,10 +12,13 @@ from typing import Final
 from mailhost.message.tokens import Query
 from mailhost.storage.database import Tx
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised with every change of what is indexed or how; an index of another format is made anew."""
 
 INDEXED_FIELDS: Final = ("from", "to", "cc", "bcc", "subject")
+
+BODY, HEADER, SHOWN = "t", "h", "v"
+"""Zones: where in a message a word stands."""
 
 _ID_BITS: Final = 40
 _LOCK: Final = 0x73726368  # "srch"
@@ -41,10 +44,11 @@ _POSTGRES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What is indexed of one message. The texts of the fields are decoded, case folded, a line for each field."""
+    """What is indexed of one message. The texts of fields are as they are compared, a line for each."""
 
     message_id: int
     header: Sequence[str]
+    shown: Sequence[str]  # what a reader sees of the header: the values of INDEXED_FIELDS
     body: Sequence[str]
     fields: Mapping[str, str]
 
@@ -166,9 +170,9 @@ def indexed_ids(tx: Tx, account_id: int, after: int, limit: int) -> list[int]:
     return [message_id for (message_id,) in rows]
 
 
-def find_text(tx: Tx, account_id: int, query: Query, *, in_header: bool) -> frozenset[int]:
-    """Messages whose body, or header or body, have the tokens of a query that has some."""
-    keys = [_body_key(account_id), _header_key(account_id)][: 2 if in_header else 1]
+def find_text(tx: Tx, account_id: int, query: Query, zones: str) -> frozenset[int]:
+    """Messages that have the tokens of a query that has some, in one of the zones: BODY, HEADER, SHOWN."""
+    keys = [_key(account_id, zone) for zone in zones]
     if tx.engine == "sqlite":
         rows = tx.execute("select rowid from search_text where search_text match :match", match=_fts5(query, keys))
         mask = (1 << _ID_BITS) - 1
@@ -183,7 +187,7 @@ def find_text(tx: Tx, account_id: int, query: Query, *, in_header: bool) -> froz
 
 
 def find_field(tx: Tx, account_id: int, field: str, text: str) -> frozenset[int]:
-    """Messages with the case-folded text anywhere in one of INDEXED_FIELDS."""
+    """Messages with the text, as it is compared, anywhere in one of INDEXED_FIELDS."""
     position = "instr" if tx.engine == "sqlite" else "strpos"
     rows = tx.execute(
         f"""select message_id from search_field
@@ -208,8 +212,8 @@ def storable(text: str) -> str:
 
 
 def _add_words(tx: Tx, account_id: int, document: Document) -> None:
-    header, body = _header_key(account_id), _body_key(account_id)
-    words = [header + token for token in document.header] + [body + token for token in document.body]
+    zones = ((HEADER, document.header), (SHOWN, document.shown), (BODY, document.body))
+    words = [_key(account_id, zone) + token for zone, found in zones for token in found]
     if tx.engine == "sqlite":
         tx.execute(
             "insert into search_text (rowid, words) values (:id, :words)",
@@ -233,12 +237,8 @@ def _add_words(tx: Tx, account_id: int, document: Document) -> None:
     )
 
 
-def _header_key(account_id: int) -> str:
-    return f"{account_id:x}h"  # no hexadecimal digit, so that no key begins another
-
-
-def _body_key(account_id: int) -> str:
-    return f"{account_id:x}t"
+def _key(account_id: int, zone: str) -> str:
+    return f"{account_id:x}{zone}"  # no zone is a hexadecimal digit, so that no key begins another
 
 
 def _fts5(query: Query, keys: Sequence[str]) -> str:

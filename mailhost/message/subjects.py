@@ -1,10 +1,10 @@
 """What a subject is about: without Re:, Fwd: and the like, for sorting and threads (RFC 5256 §2.1)."""
 
 import re
-import unicodedata
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from mailhost.message.casemap import casemap
 from mailhost.message.encoded import decode_header
 from mailhost.message.mime import unfold
 
@@ -28,19 +28,12 @@ class BaseSubject(NamedTuple):
     is_reply: bool
 
 
-def fold(text: str) -> str:
-    """Text as it is compared: neither case nor the form of composed characters counts (RFC 5051)."""
-    if text.isascii():
-        return text.lower()
-    return unicodedata.normalize("NFKD", text.casefold())
-
-
 @lru_cache(maxsize=4096)
 def base_subject(value: bytes) -> BaseSubject:
     """The base of a raw Subject value. Threads share subjects, so it is remembered."""
     plain = _PLAIN.fullmatch(value) if len(value) < _MAX_SUBJECT and b"=?" not in value else None
     if plain is not None:
-        return BaseSubject(plain[2].decode("ascii").lower(), bool(plain[1]))
+        return BaseSubject(casemap(plain[2].decode("ascii")), bool(plain[1]))
     return _base_subject(value)
 
 
@@ -53,7 +46,7 @@ def _base_subject(value: bytes) -> BaseSubject:
         text, was_reply = _without_leaders(whole)
         is_reply = is_reply or was_reply
         if not (text[:5].lower() == "[fwd:" and text.endswith("]")):
-            return BaseSubject(fold(text), is_reply)
+            return BaseSubject(casemap(text), is_reply)
         text, is_reply = text[5:-1], True
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from mailhost.message.casemap import casemap
 from mailhost.message.encoded import decode_header, decode_text, decode_transfer
 from mailhost.message.headers import parse_fields
 from mailhost.message.html import html_to_text
@@ -13,6 +14,9 @@ from mailhost.message.scan import Part, Scanner
 MAX_SEARCHED: Final = 8 * 1024 * 1024
 """Octets of text parts, before decoding, that are looked at in one message; attachments do not count."""
 
+FieldValues = list[tuple[str, str]]
+"""Names and values of fields, in their order."""
+
 _SIGNATURES: Final = frozenset(("dkim-signature", "arc-seal", "arc-message-signature", "x-google-dkim-signature"))
 _ESCAPED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
@@ -21,6 +25,11 @@ def header_text(header: bytes) -> str:
     """All fields of a raw header block as `name: value` lines, decoded and unfolded, names in lower case."""
     lines = (f"{name.decode('ascii')}: {decode_header(unfold(value))}" for name, value, _ in parse_fields(header))
     return "\n".join(lines)
+
+
+def field_values(header: bytes) -> FieldValues:
+    """All fields of a raw header block: names in lower case, values decoded, unfolded and ready to be compared."""
+    return [(name.decode("ascii"), casemap(decode_header(unfold(value)))) for name, value, _ in parse_fields(header)]
 
 
 def searched_header(header: bytes) -> list[str]:
@@ -42,6 +51,15 @@ def body_texts(content: bytes) -> Iterator[str]:
             body = content[part.body_start : min(part.body_end, part.body_start + left)]
             left -= len(body)
             yield _part_text(part, body)
+
+
+def attached(content: bytes) -> tuple[list[str], bool]:
+    """The names of all files in a message, decoded, and whether a part of it is an attachment."""
+    scanner = Scanner()
+    scanner.feed(content)
+    parts = list(_walk(scanner.finish()))
+    names = [name for part in parts for name in _file_names(part)]
+    return names, any(part.content.disposition and part.content.disposition[0] == b"attachment" for part in parts)
 
 
 def _walk(part: Part) -> Iterator[Part]:

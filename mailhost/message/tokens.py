@@ -6,7 +6,7 @@ A text matches a query when the query stands in it, both normalised, and begins 
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -88,6 +88,27 @@ def parse_query(text: str) -> Query:
         is_prefix = False
     is_long = any(len(word) > MAX_TOKEN and not _is_run(word) for word in _pattern().findall(wanted))
     return Query(tuple(found), is_prefix, last == wanted and not is_long)
+
+
+def parse_words(text: str) -> Query:
+    """What to look up for whole words in a row, whatever stands between them; no tokens when there is no word."""
+    wanted = normalise(text)
+    found = tokens(wanted)
+    words = _pattern().findall(wanted)
+    is_prefix = False
+    if words and _is_run(words[-1]):
+        is_prefix = len(words[-1]) == 1  # in the text the run may go on
+        if not is_prefix:
+            found.pop()
+    return Query(tuple(found), is_prefix, is_exact=len(words) <= 1)
+
+
+def has_words(found: Sequence[str], query: Query) -> bool:
+    """Whether the tokens of a text have those of `parse_words` in a row."""
+    if not query.tokens:
+        return True
+    row = " ".join(query.tokens)
+    return f" {row}{'' if query.is_prefix else ' '}" in f" {' '.join(found)} "
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from mailhost import mailstore
 from mailhost.mailstore import conversations
-from mailhost.mailstore.conversations import complete_threads, identified, tidy_threads
+from mailhost.mailstore.conversations import complete_threads, tidy_threads
+from mailhost.mailstore.named import identified
 from mailhost.protocols.imap.objects import ObjectId
 from mailhost.protocols.imap.search import EmailIs, ThreadIs
 from mailhost.storage.database import Database, Tx

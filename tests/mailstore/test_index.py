@@ -14,7 +14,18 @@ from mailhost.mailstore.answers import TextKey, text_keys
 from mailhost.mailstore.indexer import INDEX_FILE, TextIndex, open_index
 from mailhost.mailstore.matching import Candidate
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates
-from mailhost.protocols.imap.search import And, BodyContains, HeaderContains, Not, Or, SearchKey, TextContains
+from mailhost.protocols.imap.search import (
+    And,
+    BodyContains,
+    HasAttachment,
+    HasWords,
+    HeaderContains,
+    Not,
+    Or,
+    SearchKey,
+    TextContains,
+    Where,
+)
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
 
@@ -32,6 +43,8 @@ KEYS = st.one_of(
     QUERIES.map(TextContains),
     QUERIES.map(lambda text: HeaderContains("subject", text)),
     QUERIES.map(lambda text: HeaderContains("from", text)),
+    QUERIES.map(lambda text: HasWords(Where.ANYWHERE, text)),
+    QUERIES.map(lambda text: HasWords(Where.SUBJECT, text)),
 )
 
 
@@ -172,7 +185,7 @@ async def test_what_is_erased_leaves_the_index(database, blobs, account, put, in
         pass
     await index.tidy()
     assert [set(answer.ids) for answer in (await index.answers(account, [key])).values()] == [{1, 3}]
-    assert await index._index.read(textindex.find_field, account, "subject", "letter") == {1, 3}
+    assert await index._index.read(textindex.find_field, account, "subject", "LETTER") == {1, 3}
     await database.write(mailstore.close_store, account)
     while await database.write(mailstore.erase_closed, blobs, account):
         pass
@@ -217,12 +230,12 @@ async def test_two_that_index_at_once_do_so_once(database, blobs, account, put, 
         for answers in both:
             assert answers[key].is_complete
             assert answers[key].ids == set(range(1, 151))
-        assert await one._index.read(textindex.find_field, account, "subject", "letter") == set(range(1, 151))
+        assert await one._index.read(textindex.find_field, account, "subject", "LETTER") == set(range(1, 151))
 
 
 async def test_a_store_older_than_its_index_is_indexed_anew(database, blobs, account, put, index) -> None:
     uid = await put(message("one", "apples"))
-    await index._index.write(textindex.add, account, [textindex.Document(99, [], ["plums"], {})], 0, 99)
+    await index._index.write(textindex.add, account, [textindex.Document(99, [], [], ["plums"], {})], 0, 99)
     assert await by_index(database, blobs, index, account, BodyContains("plums")) == []
     assert await by_index(database, blobs, index, account, BodyContains("apples")) == [uid]
 
@@ -260,3 +273,48 @@ async def test_damage_met_by_a_search_costs_it_only_the_index(database, blobs, a
         for _ in range(2):
             assert await by_index(database, blobs, index, account, key) == list(range(1, 101))
         assert (await index.answers(account, [key]))[key].is_complete
+
+
+async def test_whole_words_stand_in_what_a_reader_sees(database, blobs, account, put, index) -> None:
+    await put(message("Letter of credit", "The credits, well-known: 发票号 and a.b@c.test", "Anna <ann@a.test>"))
+
+    async def finds(text: str, where: Where = Where.ANYWHERE) -> bool:
+        key = HasWords(where, text)
+        found = await by_index(database, blobs, index, account, key)
+        assert found == await by_looking(database, blobs, account, key), key
+        return bool(found)
+
+    for text in (
+        "credit",
+        "CREDITS",
+        "letter of",
+        "well known",
+        "known: 发票",
+        "票",
+        "票号",
+        "a.b@c.test",
+        "!",
+        "anna",
+    ):
+        assert await finds(text), text
+    for text in ("cred", "of letter", "known well", "号票", "subject", "content", "utf"):
+        assert not await finds(text), text
+    assert await finds("ann a.test", Where.FROM)
+    assert not await finds("credits", Where.SUBJECT)
+    assert not await finds("credit", Where.FILE_NAME)
+
+
+async def test_attachments_and_the_names_of_files_are_told_from_text(database, blobs, account, put, index) -> None:
+    part = b"--b\r\nContent-Type: application/pdf\r\nContent-Disposition: %b\r\n\r\nx\r\n--b--\r\n"
+    head = b"Subject: attachment\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    await put(head + part % b"ATTACHMENT; filename=march.pdf")
+    await put(head + part % b"inline; filename=march.pdf")
+    await put(b'Subject: ("attachment" (\r\n\r\nmarch.pdf\r\n')
+    for key, expected in (
+        (HasAttachment(), [1]),
+        (And((HasAttachment(), HasWords(Where.FILE_NAME, "pdf"))), [1]),
+        (HasWords(Where.FILE_NAME, "march.pdf"), [1, 2]),
+        (And((Not(HasAttachment()), HasWords(Where.ANYWHERE, "march"))), [2, 3]),
+    ):
+        assert await by_index(database, blobs, index, account, key) == expected
+        assert await by_looking(database, blobs, account, key) == expected

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailhost.message import subjects
-from mailhost.message.subjects import base_subject, fold
+from mailhost.message.casemap import casemap
+from mailhost.message.subjects import base_subject
 
 
 @pytest.mark.parametrize(
@@ -23,12 +24,12 @@ from mailhost.message.subjects import base_subject, fold
         (b"Re:", "", True),
         (b"Regarding: lunch", "regarding: lunch", False),
         (b"a\t b\r\n c", "a b c", False),
-        (b"=?utf-8?q?Re=3A_Gr=C3=BC=C3=9Fe?=", fold("Grüsse"), True),
+        (b"=?utf-8?q?Re=3A_Gr=C3=BC=C3=9Fe?=", "grüße", True),
         (b"", "", False),
     ],
 )
 def test_base_subject(subject: bytes, base: str, is_reply: bool) -> None:
-    assert base_subject(subject) == (base, is_reply)
+    assert base_subject(subject) == (casemap(base), is_reply)
 
 
 @given(st.text("[]refwd:() a\t", max_size=30))

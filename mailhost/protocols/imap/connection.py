@@ -87,6 +87,7 @@ class ImapConnection:
         "_mode",
         "_synchronising",
         "_wanted",
+        "gmail",
         "state",
         "utf8",
     )
@@ -94,6 +95,7 @@ class ImapConnection:
     def __init__(self, limits: Limits) -> None:
         """A fresh conversation, before the greeting."""
         self.state = State.NOT_AUTHENTICATED
+        self.gmail = False  # the account is in the gmail layout: X-GM-EXT-1 is there
         self.utf8 = False  # ENABLE UTF8=ACCEPT was given: names are UTF-8
         self._limits = limits
         self._lines = LineBuffer(limits.line_before_sign_in)
@@ -202,7 +204,7 @@ class ImapConnection:
 
     def _parse(self, text: bytes) -> Event:
         """A command that has arrived whole."""
-        cursor = Cursor(text, utf8=self.utf8)
+        cursor = Cursor(text, utf8=self.utf8, gmail=self.gmail)
         tag = b"*"
         try:
             tag = cursor.tag()
@@ -389,8 +391,9 @@ class ImapConnection:
         """A SASL challenge goes out: the next line is the client's response."""
         self._mode = _Mode.SASL
 
-    def login_succeeded(self) -> None:
-        """The client is signed in."""
+    def login_succeeded(self, *, gmail: bool = False) -> None:
+        """The client is signed in, to an account in the `gmail` layout or not."""
+        self.gmail = gmail
         self.state = State.AUTHENTICATED
         self._lines.max_line = self._limits.line
         self._mistakes = 0
@@ -399,7 +402,7 @@ class ImapConnection:
         """UNAUTHENTICATE: nobody is signed in and nothing is enabled any more (RFC 8437 §2)."""
         self.state = State.NOT_AUTHENTICATED
         self._lines.max_line = self._limits.line_before_sign_in
-        self.utf8 = False
+        self.utf8 = self.gmail = False
 
     def mailbox_selected(self) -> None:
         """SELECT or EXAMINE succeeded."""

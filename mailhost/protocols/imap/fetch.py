@@ -20,6 +20,8 @@ class Attribute(Enum):
     EMAILID = b"EMAILID"
     THREADID = b"THREADID"
     LABELS = b"X-GM-LABELS"
+    GM_MESSAGE = b"X-GM-MSGID"
+    GM_THREAD = b"X-GM-THRID"
 
 
 class Text(Enum):

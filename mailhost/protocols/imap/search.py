@@ -185,6 +185,38 @@ class HasLabel:
     name: str
 
 
+class Where(Enum):
+    """Where the words of a HasWords stand."""
+
+    ANYWHERE = ""
+    FROM = "from"
+    TO = "to"
+    CC = "cc"
+    BCC = "bcc"
+    SUBJECT = "subject"
+    FILE_NAME = "filename"
+
+
+@dataclass(frozen=True, slots=True)
+class HasWords:
+    """The words stand in a row as whole words, in what a reader sees: address fields, subject and body (X-GM-RAW)."""
+
+    where: Where
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HasAttachment:
+    """A part of the message is an attachment (X-GM-RAW)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelIs:
+    """The message has the label, in lower case as X-GM-RAW names it (`work-project-x`); empty: any of the owner's."""
+
+    name: str
+
+
 SearchKey = (
     All
     | And
@@ -208,6 +240,9 @@ SearchKey = (
     | EmailIs
     | ThreadIs
     | HasLabel
+    | HasWords
+    | HasAttachment
+    | LabelIs
 )
 
 

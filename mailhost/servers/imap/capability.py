@@ -18,6 +18,7 @@ _SIGNED_IN: Final = (
     "CONDSTORE",
     "QRESYNC",
     "OBJECTID",
+    "I18NLEVEL=1",
     "ESEARCH",
     "SEARCHRES",
     "WITHIN",
@@ -51,6 +52,9 @@ _SIGNED_IN: Final = (
     "COMPRESS=DEFLATE",
 )
 
+_LABELS: Final = "X-GM-EXT-1"
+"""Where the account shows labels."""
+
 
 def capabilities(session: Session) -> str:
     """The words of CAPABILITY for this session as it stands."""
@@ -58,7 +62,8 @@ def capabilities(session: Session) -> str:
     if session.identity is not None:
         always = _ALWAYS if session.labels is None else _ALWAYS.replace("LITERAL+", "LITERAL-")
         limits = f"APPENDLIMIT={settings.append_limit} MESSAGELIMIT={settings.message_limit}"
-        return f"{always} {' '.join(_SIGNED_IN)} {limits}"
+        labels = "" if session.labels is None else f" {_LABELS}"
+        return f"{always} {' '.join(_SIGNED_IN)}{labels} {limits}"
     words = _ALWAYS
     if session.stream.tls is None and session.services.tls_context is not None:
         words += " STARTTLS"

@@ -19,7 +19,7 @@ from mailhost.storage.errors import StorageError
 async def send_fetched(session: Session, command: Fetch) -> None:
     """The untagged answers to a FETCH, asked for or not. Raises what `fetch` raises."""
     services = session.services
-    if Attribute.THREADID in command.items:
+    if Attribute.THREADID in command.items or Attribute.GM_THREAD in command.items:
         await complete_threads(services.database, session.selected.account_id)
     is_answering = False
     try:

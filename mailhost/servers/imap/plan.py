@@ -37,6 +37,8 @@ _COLUMN: Final[dict[Attribute, str]] = {
     Attribute.EMAILID: "message_id",
     Attribute.THREADID: "thread_id",
     Attribute.LABELS: LABELS,
+    Attribute.GM_MESSAGE: "message_id",
+    Attribute.GM_THREAD: "thread_id",
 }
 
 RowItem = Attribute | Section
@@ -210,7 +212,7 @@ class _Builder:
             return
         column = self._read(_COLUMN[item])
         match item:
-            case Attribute.UID | Attribute.SIZE:
+            case Attribute.UID | Attribute.SIZE | Attribute.GM_MESSAGE | Attribute.GM_THREAD:
                 self.words(item.value + b" %d", column)
             case Attribute.EMAILID:
                 self.words(EMAILID_TEMPLATE, self._read("account_id"), column)

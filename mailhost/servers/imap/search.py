@@ -4,12 +4,13 @@ from array import array
 from collections.abc import Mapping, Sequence
 
 from mailhost.mailstore.answers import identity_keys, text_keys
-from mailhost.mailstore.conversations import complete_threads, identified
+from mailhost.mailstore.conversations import complete_threads
 from mailhost.mailstore.flags import load_keywords
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.mailstore.labelling import NoLabels, find_labels
 from mailhost.mailstore.matching import MAX_CONTENT, Candidate
 from mailhost.mailstore.model import UidRanges
+from mailhost.mailstore.named import identified
 from mailhost.mailstore.ranges import as_ranges
 from mailhost.mailstore.rows import LABELS
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates, labels_asked, set_keys

@@ -104,10 +104,10 @@ async def _sign_in(session: Session, credentials: Credentials) -> Answer:
     except Refused as refused:
         return _refusal(session, refused)
     session.live = live
-    session.labels = await session.services.database.point(settings_shown, live.identity.account_id)
-    session.connection.login_succeeded()
-    live.recheck()  # the credential may have been revoked between the look and the watch
     identity = live.identity
+    session.labels = await session.services.database.point(settings_shown, identity.account_id)
+    session.connection.login_succeeded(gmail=session.labels is not None)
+    live.recheck()  # the credential may have been revoked between the look and the watch
     return Answer("OK", f"CAPABILITY {capabilities(session)}", f"{identity.address} authenticated (Success)")
 
 

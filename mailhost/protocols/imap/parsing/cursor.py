@@ -47,13 +47,14 @@ class Cursor:
     Literals stand in the text as they came: `{3}`, CRLF, three octets.
     """
 
-    __slots__ = ("place", "text", "utf8")
+    __slots__ = ("gmail", "place", "text", "utf8")
 
-    def __init__(self, text: bytes, *, utf8: bool = False) -> None:
-        """`utf8`: mailbox names are UTF-8, as after ENABLE UTF8=ACCEPT."""
+    def __init__(self, text: bytes, *, utf8: bool = False, gmail: bool = False) -> None:
+        """`utf8`: mailbox names are UTF-8, as after ENABLE UTF8=ACCEPT. `gmail`: Gmail's extensions are there."""
         self.text = text
         self.place = 0
         self.utf8 = utf8
+        self.gmail = gmail
 
     def match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
         """Match here and move behind the match."""
@@ -201,6 +202,11 @@ class Cursor:
             return decode_name(octets, utf8=self.utf8)
         except InvalidName as error:
             raise Refusal(str(error), status="NO", code="CANNOT") from error
+
+    def need_labels(self, name: bytes) -> None:
+        """Refuse an item of Gmail's extensions where the account is not in the gmail layout."""
+        if not self.gmail:
+            raise Refusal(f"{name[:40].decode()} needs an account that shows labels; this one shows folders.")
 
     def labels(self) -> tuple[str, ...]:
         """Labels in parentheses, or one alone, each once: mailbox names, and system labels also without quotes."""

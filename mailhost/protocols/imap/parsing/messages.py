@@ -236,6 +236,8 @@ def _parse_item(cursor: Cursor) -> FetchItem:
     if name in {b"BINARY", b"BINARY.PEEK", b"BINARY.SIZE"} and cursor.skip(b"["):
         return _parse_binary(cursor, name)
     item: FetchItem | None = _ATTRIBUTES.get(name) or _ALIASES.get(name)
+    if name.startswith(b"X-GM-"):
+        cursor.need_labels(name)
     if item is None:
         raise Refusal(f"There is no FETCH item {name[:40].decode()}.")
     return item

@@ -9,6 +9,7 @@ from mailhost.protocols.imap.flags import InvalidFlag, parse_flag
 from mailhost.protocols.imap.objects import ObjectId, parse_object_id
 from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, Cursor, Refusal
 from mailhost.protocols.imap.parsing.dates import parse_day
+from mailhost.protocols.imap.parsing.gmail import parse_gmail_search
 from mailhost.protocols.imap.parsing.messages import parse_items
 from mailhost.protocols.imap.search import (
     All,
@@ -139,6 +140,10 @@ class _Reader:
         found = parse_object_id(kind, self.cursor.astring().decode("ascii", "replace"))
         return _NOTHING if found is None else make(found)
 
+    def gmail_id(self) -> ObjectId:
+        self.cursor.space()
+        return ObjectId(None, self.cursor.number((1 << 64) - 1))
+
     def modseq(self) -> ModseqSince:
         """The entry name and type some clients give change nothing: one modseq stands for all flags of a message."""
         self.cursor.space()
@@ -170,6 +175,8 @@ class _Reader:
         if (fixed := _FIXED.get(word)) is not None:
             return fixed
         if (read := _KEYS.get(word)) is not None:
+            if word.startswith(b"X-GM-"):
+                self.cursor.need_labels(word)
             return read(self)
         raise Refusal(f"There is no search key {word[:40].decode()}.")
 
@@ -227,6 +234,9 @@ _KEYS: Final[dict[bytes, Callable[[_Reader], SearchKey]]] = {
     b"UIDAFTER": lambda reader: reader.uids_between(1, MAX_NUMBER),
     b"UIDBEFORE": lambda reader: reader.uids_between(-1, 1),
     b"MODSEQ": _Reader.modseq,
+    b"X-GM-MSGID": lambda reader: EmailIs(reader.gmail_id()),
+    b"X-GM-THRID": lambda reader: ThreadIs(reader.gmail_id()),
+    b"X-GM-RAW": lambda reader: parse_gmail_search(reader.text()),
     b"EMAILID": lambda reader: reader.object_id("M", EmailIs),
     b"THREADID": lambda reader: reader.object_id("T", ThreadIs),
     b"X-GM-LABELS": lambda reader: HasLabel(reader.text()),
