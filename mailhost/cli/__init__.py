@@ -15,6 +15,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {  # name -> module, and the line
     "account": ("account", "Accounts: the people who have mail here."),
     "app-password": ("app_password", "App passwords: what mail programs sign in with."),
     "domain": ("domain", "The domains this server receives mail for."),
+    "share": ("share", "Mailboxes that others may use."),
     "send": ("send", "Hand in one message as it is, in a file."),
     "import": ("importing", "Bring mail in from an mbox file or a Maildir."),
     "export": ("exporting", "Write mail out as an mbox file or a Maildir."),

@@ -16,12 +16,13 @@ from mailhost.accounts.model import LastUse
 from mailhost.cli.account import account, shown_octets
 from mailhost.cli.app_password import app_password
 from mailhost.cli.domain import domain
+from mailhost.cli.share import share
 from mailhost.config import Config, write_first
 from mailhost.config import Limits as ConfiguredLimits
 from mailhost.login import DoorKeeper, Identity, Limits, Reason, Refused, Visit, store_key
 from mailhost.storage.database import open_database
 
-GROUPS = {"account": account, "app-password": app_password, "domain": domain}
+GROUPS = {"account": account, "app-password": app_password, "domain": domain, "share": share}
 
 
 class Shell:
@@ -272,3 +273,23 @@ def test_no_store_no_traceback(tmp_path: Path) -> None:
 )
 def test_sizes_for_eyes(octets: int, shown: str) -> None:
     assert shown_octets(octets) == shown
+
+
+def test_share(with_anna: Shell) -> None:
+    shell = with_anna
+    shell.output("account add otto@example.test --json")
+    shared = shell.output("share add anna@example.test otto@example.test --rights write")
+    assert shared == "otto@example.test may use all mailboxes of anna@example.test, with the rights lrswite.\n"
+    shell.output("share add anna@example.test anyone --mailbox Archive")
+    rows = [json.loads(line) for line in shell.output("share list anna@example.test --json").splitlines()]
+    assert {"mailbox": None, "grantee": "otto@example.test", "rights": "lrswite"} in rows
+    assert {"mailbox": "Archive", "grantee": "anyone", "rights": "lr"} in rows
+    shell.output("share remove anna@example.test otto@example.test")
+    assert shell.output("share list anna@example.test") == "Archive\tanyone\tlr\n"
+    for line, said in (
+        ("otto@example.test --mailbox nowhere", "anna@example.test has no mailbox nowhere."),
+        ("anna@example.test", "anna@example.test has all rights on its own mailboxes."),
+        ("nobody@example.test", "There is no account nobody@example.test."),
+        ("otto@example.test --rights lz", "Invalid value for '--rights': there is no right z"),
+    ):
+        assert said in shell.sentence(f"share add anna@example.test {line}")
