@@ -21,7 +21,7 @@ from mailhost.cli.store import data_option, opened, plainly
 from mailhost.doctor.catalogue import Language, help_for, leaves
 from mailhost.doctor.own import SERVICES, OwnServer, diagnose_server
 from mailhost.doctor.report import Report
-from mailhost.doctor.watch import Attempt, attempts
+from mailhost.doctor.watch import Attempt, Watcher
 from mailhost.doctor.world import World
 from mailhost.language import translations
 from mailhost.login.catalogue import explain
@@ -74,9 +74,10 @@ def watch(address: str, most: int | None, as_json: bool, language: str, data: Pa
     async def work() -> None:
         async with opened(data) as store:
             account = await store.database.read(account_at, address)
-            seen = attempts(store.database, account.id, account.address.rpartition("@")[2], time.time)
+            watcher = Watcher(store.database, account.id, account.address.rpartition("@")[2], time.time)
+            await watcher.begin()
             click.echo(f"Watching {account.address}; let the mail program try now.", err=True)
-            async with contextlib.aclosing(seen):
+            async with contextlib.aclosing(watcher.attempts()) as seen:
                 number = 0
                 async for attempt in seen:
                     _tell(attempt, Language(language), as_json=as_json)

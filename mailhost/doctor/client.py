@@ -234,6 +234,9 @@ def _another_server(case: _Case, path: Path) -> Finding | None:
 
 
 async def _sign_in(case: _Case, credentials: Credentials) -> None:
+    if case.provider is not None and case.provider.password == "oauth" and not credentials.is_oauth:  # noqa: S105 - a kind
+        case.causes.append((None, found("E4", case.provider.title, "it takes no passwords at all, so none was sent")))
+        return
     chosen: list[Path] = []
     for protocol in case.question.asked:
         whole = [path for path in case.paths if path.target.protocol is protocol and path.finding is None]

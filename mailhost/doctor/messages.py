@@ -28,11 +28,6 @@ class Meaning:
     leaves: tuple[str, ...]
     words: str
 
-    @property
-    def is_certain(self) -> bool:
-        """Whether only one cause says so."""
-        return len(self.leaves) == 1
-
 
 @cache
 def _entries() -> list[tuple[re.Pattern[str], _Entry]]:

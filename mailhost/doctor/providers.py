@@ -37,7 +37,6 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     user: str = "the whole address"
     password: PasswordKind = "password"  # noqa: S105 - the kind of a password
     oauth: bool = False
-    needs_id: bool = False
     not_for_mail: tuple[str, ...] = ()
     help: Mapping[str, str] = {}
     rules: Text | None = None

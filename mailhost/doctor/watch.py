@@ -64,6 +64,7 @@ _LEAVES: Final[dict[Cause, str]] = {
 }
 
 _Row = tuple[SignIn, Occurrence]
+_Key = tuple[SignIn, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +76,33 @@ class Attempt:
     finding: Finding | None
 
 
-async def attempts(database: Database, account_id: int, domain: str, clock: Clock) -> AsyncGenerator[Attempt, None]:
-    """Entries written from now on, the oldest first, for ever.
+class Watcher:
+    """Looks into the diary again and again: at an account, at its networks' doorstep (what failed before a name was
+    known), and at unknown names in its domain."""
 
-    Of the account, of its networks' doorstep (what failed before a name was known), of unknown names in its domain.
-    """
-    seen = {_key(row) for row in await database.read(_newest, account_id, domain, int(clock()))}
-    while True:
-        rows = await database.read(_newest, account_id, domain, int(clock()))
-        for row in sorted(rows, key=lambda row: row[1].at):
-            if _key(row) not in seen:
-                yield explain(*row)
-        seen = {_key(row) for row in rows}
-        await asyncio.sleep(POLL_SECONDS)
+    def __init__(self, database: Database, account_id: int, domain: str, clock: Clock) -> None:
+        self._database = database
+        self._account_id = account_id
+        self._domain = domain
+        self._clock = clock
+        self._seen: set[_Key] = set()
+
+    async def begin(self) -> None:
+        """Take what is written by now for known."""
+        self._seen = set(map(_key, await self._look()))
+
+    async def attempts(self) -> AsyncGenerator[Attempt, None]:
+        """What is written from then on, the oldest first, for ever."""
+        while True:
+            rows = await self._look()
+            for row in sorted(rows, key=lambda row: row[1].at):
+                if _key(row) not in self._seen:
+                    yield explain(*row)
+            self._seen = set(map(_key, rows))
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _look(self) -> list[_Row]:
+        return await self._database.read(_newest, self._account_id, self._domain, int(self._clock()))
 
 
 def explain(sign_in: SignIn, occurrence: Occurrence) -> Attempt:
@@ -113,5 +128,5 @@ def _newest(tx: Tx, account_id: int, domain: str, now: int) -> list[_Row]:
     ]
 
 
-def _key(row: _Row) -> tuple[SignIn, int, str]:
+def _key(row: _Row) -> _Key:
     return row[0], row[1].at, row[1].connection_id

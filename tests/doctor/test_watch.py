@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from mailhost.accounts.audit.model import LET_IN, NOBODY, Cause, Occurrence, SignIn
 from mailhost.accounts.audit.sql import record_sign_ins
 from mailhost.doctor.catalogue import leaves
-from mailhost.doctor.watch import Attempt, attempts, explain
+from mailhost.doctor.watch import Watcher, explain
 from mailhost.storage.database import Database
 
 NOW = 1_800_000_000
@@ -48,22 +47,14 @@ def test_causes_lead_to_the_leaf_a_client_would_be_told(cause: Cause, leaf: str)
 
 async def test_only_what_is_written_from_now_on_is_told(database: Database) -> None:
     await database.write(record_sign_ins, [(entry(Cause.SUSPENDED), Occurrence(NOW, "old", 1))])
-    told: list[Attempt] = []
-
-    async def watch() -> None:
-        async with aclosing(attempts(database, 7, "example.test", lambda: NOW)) as seen:
-            async for attempt in seen:
-                told.append(attempt)
-                if len(told) == 3:
-                    return
-
-    watching = asyncio.create_task(watch())
-    await asyncio.sleep(0.2)  # the first look, after which everything is news
+    watcher = Watcher(database, 7, "example.test", lambda: NOW)
+    await watcher.begin()
     stranger = entry(Cause.UNKNOWN_USER, account_id=NOBODY, address="ana@example.test")
     elsewhere = entry(Cause.UNKNOWN_USER, account_id=NOBODY, address="ana@other.test")
     other = entry(Cause.WRONG_PASSWORD, account_id=8)
     for number, sign_in in enumerate((other, elsewhere, entry(Cause.WRONG_PASSWORD), stranger, entry(Cause.SIGNED_IN))):
         await database.write(record_sign_ins, [(sign_in, Occurrence(NOW + number, f"c{number}", 1))])
-    await asyncio.wait_for(watching, 30)
+    async with aclosing(watcher.attempts()) as seen:
+        told = [await anext(seen) for _ in range(3)]
     assert [each.sign_in.cause for each in told] == [Cause.WRONG_PASSWORD, Cause.UNKNOWN_USER, Cause.SIGNED_IN]
     assert "user name: ana@example.test" in told[1].finding.evidence if told[1].finding else False
