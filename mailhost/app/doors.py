@@ -16,9 +16,11 @@ from mailhost.delivery.model import Office
 from mailhost.delivery.model import Smarthost as Carrier
 from mailhost.domains import list_domains
 from mailhost.login import DoorKeeper
+from mailhost.login.tokens import PEOPLE
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.network.listener import Handler
 from mailhost.network.misdirected import Service
+from mailhost.oauth import House as OAuthHouse
 from mailhost.servers.imap.server import ImapServer
 from mailhost.servers.imap.session import ImapServices, ImapSettings
 from mailhost.servers.pop3.server import Pop3Server
@@ -31,6 +33,7 @@ from mailhost.servers.smtp.submission import SubmissionSession
 from mailhost.storage.database import Tx
 from mailhost.storage.errors import StorageError
 from mailhost.web.bridge import HttpServer
+from mailhost.web.oauth import OAuthRoutes
 from mailhost.web.setup import Facts
 from mailhost.web.site import Site
 
@@ -90,7 +93,7 @@ def all_doors(house: House) -> Sequence[Door]:
         Door("submission", Service.SMTP, submission),
         Door("smtp", Service.SMTP, SmtpServer(MxSession, smtp).serve),
         Door("lmtp", Service.LMTP, SmtpServer(LmtpSession, lmtp).serve),
-        Door("http", Service.HTTP, HttpServer(_site(house).application()).serve),
+        Door("http", Service.HTTP, HttpServer(_site(house).application(_oauth(house).routes())).serve),
     )
 
 
@@ -102,6 +105,18 @@ def _site(house: House) -> Site:
             return False
 
     return Site(house.facts, is_well)
+
+
+def _oauth(house: House) -> OAuthRoutes:
+    services = house.services
+    issuer = f"https://{services.config.host_name or house.facts.host}"
+    return OAuthRoutes(
+        services.database,
+        OAuthHouse(services.key, PEOPLE, issuer),
+        services.key,
+        time.time,
+        registration=services.config.oauth_registration,
+    )
 
 
 def _answers(tx: Tx) -> bool:

@@ -14,6 +14,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {  # name -> module, and the line
     "up": ("up", "Start the server; the first start sets everything up."),
     "account": ("account", "Accounts: the people who have mail here."),
     "app-password": ("app_password", "App passwords: what mail programs sign in with."),
+    "oauth": ("oauth_client", "Programs that sign in by token, and services that act for a domain."),
     "domain": ("domain", "The domains this server receives mail for."),
     "share": ("share", "Mailboxes that others may use."),
     "send": ("send", "Hand in one message as it is, in a file."),

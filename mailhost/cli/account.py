@@ -16,7 +16,7 @@ from mailhost.cli.sign_ins import sign_ins
 from mailhost.cli.store import data_option, opened, plainly, show_table
 from mailhost.crypto import hash_password, new_password
 from mailhost.delivery.forget import forget_account
-from mailhost.login.enrol import UnfitPassword, account_at, check_new_password, enrol, leave
+from mailhost.login.enrol import UnfitPassword, account_at, change_password, check_new_password, enrol, leave
 from mailhost.mailstore import Layout
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
@@ -173,7 +173,7 @@ def password(address: str, password_stdin: bool, data: Path) -> None:
     password_hash = hash_password(new)
 
     def change(tx: Tx) -> int:
-        return accounts.set_password(tx, account_at(tx, address).id, password_hash, int(time.time()))
+        return change_password(tx, account_at(tx, address).id, password_hash, int(time.time()))
 
     async def work() -> int:
         async with opened(data) as store:

@@ -141,6 +141,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         AccountLayout,
         Meta(description='how new accounts show their mail: "classic" folders, or labels as "gmail" does'),
     ] = AccountLayout.CLASSIC
+    oauth_registration: Annotated[
+        bool, Meta(description="let programs make themselves known for OAuth (RFC 7591), without the administrator")
+    ] = False
     log_level: Annotated[LogLevel, Meta(description='"debug", "info", "warning" or "error"')] = LogLevel.INFO
     demo: Annotated[bool, Meta(description="a demonstration: limits are relaxed, so that whole test rigs may come")] = (
         False

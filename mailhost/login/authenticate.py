@@ -6,6 +6,7 @@ that nobody has, so that an unknown user and a wrong password differ neither in 
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -20,12 +21,17 @@ from mailhost.login.judge import REASONS, Verdict, Wrong, asked_for, cause_of_wr
 from mailhost.login.live import Live, LiveSessions, TooManySessions
 from mailhost.login.model import Clock, Identity, Limits, Reason, Refused, Visit
 from mailhost.login.names import implied_domain, network_of, printable, read_user_name
+from mailhost.login.tokens import judge_token, look_up_token
+from mailhost.oauth import has_clients
+from mailhost.oauth.server import TOKEN
+from mailhost.protocols.sasl import Credentials
 from mailhost.storage.database import Database, Tx
 from mailhost.storage.errors import StorageError
 
 APP_PASSWORD: Final = "app-password"  # noqa: S105 - the purpose of a digest
 _WRONG_SECRET: Final = "wrong-secret"  # noqa: S105 - likewise
 _MARK_OCTETS: Final = 8
+_PROGRAM_SECONDS: Final = 10.0
 
 
 class DoorKeeper:
@@ -39,14 +45,28 @@ class DoorKeeper:
         self._checks = PasswordChecks(limits.checks_at_once, limits.checks_waiting)
         self._diary = Diary(database, limits, clock)
         self.live = LiveSessions(database, self._diary, clock)
+        self.offers_tokens = False
+        """Whether sign-in by token is announced: only where a program could get one, as some try nothing else then."""
 
     async def run(self) -> None:
         """Write the diary and watch over the sessions until `close`."""
-        watching = asyncio.get_running_loop().create_task(self.live.run())
+        loop = asyncio.get_running_loop()
+        watching = [loop.create_task(self.live.run()), loop.create_task(self._look_for_programs())]
         try:
             await self._diary.run()
         finally:
-            watching.cancel()
+            for task in watching:
+                task.cancel()
+
+    async def _look_for_programs(self) -> None:
+        while True:
+            with suppress(StorageError):
+                await self.look_for_programs()
+            await asyncio.sleep(_PROGRAM_SECONDS)
+
+    async def look_for_programs(self) -> None:
+        """See whether any program may sign in by token. Raises StorageError."""
+        self.offers_tokens = await self._database.point(has_clients)
 
     async def close(self) -> None:
         """Write what the diary still holds, and let `run` end."""
@@ -67,23 +87,24 @@ class DoorKeeper:
         self._diary.note_use(identity.account_id, identity.credential_id, _use(live.visit, self._clock()))
         self.live.tell_again(live)
 
-    async def sign_in(self, user: str, secret: str, visit: Visit, interrupt: Callable[[], None]) -> Live:
+    async def sign_in(self, credentials: Credentials, visit: Visit, interrupt: Callable[[], None]) -> Live:
         """Who this is, as a session that counts from now on; its door gives it back by `live.leave`. Raises Refused.
 
         `interrupt` makes the door ask `live.why_over`.
         """
-        identity, candidate = await self._judge(user, secret, visit)
+        judge = self._judge_token if credentials.is_token else self._judge
+        identity = await judge(credentials.user, credentials.secret, visit)
         try:
             live = await self.live.enter(identity, visit, interrupt)
         except TooManySessions as full:
             verdict = Verdict(Cause.TOO_MANY_CONNECTIONS, full.facts, limit=str(full.facts["limit"]))
-            raise self._refused(verdict, candidate, "", visit, self._clock()) from None
+            raise self._refused(verdict, visit, identity.account_id, identity.credential_id) from None
         self._welcome(identity, visit)
         return live
 
     async def authenticate(self, user: str, secret: str, visit: Visit) -> Identity:
         """Who this is, for one deed without a session. Raises Refused."""
-        identity, _ = await self._judge(user, secret, visit)
+        identity = await self._judge(user, secret, visit)
         self._welcome(identity, visit)
         return identity
 
@@ -92,8 +113,8 @@ class DoorKeeper:
         self._diary.tell(_SIGNED_IN, visit, now, identity.account_id, identity.credential_id)
         self._diary.note_use(identity.account_id, identity.credential_id, _use(visit, now))
 
-    async def _judge(self, user: str, secret: str, visit: Visit) -> tuple[Identity, Candidate]:
-        """Who this is, and what was found. Raises Refused."""
+    async def _judge(self, user: str, secret: str, visit: Visit) -> Identity:
+        """Who this is. Raises Refused."""
         name = read_user_name(user)
         letters = app_password_letters(secret)
         digest = self._key.digest(APP_PASSWORD, letters.encode()) if letters else b""
@@ -112,17 +133,34 @@ class DoorKeeper:
         rules = rules_of(candidate.rules, candidate.domain_rules, self._limits.rules)
         closed = why_closed(candidate, found, rules, visit.protocol, now)
         if closed is not None:
-            raise self._refused(closed, candidate, "", visit, now)
-        identity = Identity(
+            raise self._refused(closed, visit, candidate.account_id, found.id)
+        return Identity(
             candidate.account_id,
             candidate.address,
             found.id,
             visit.protocol,
             found.read_only,
             found.expires_at,
-            rules,
+            rules=rules,
         )
-        return identity, candidate
+
+    async def _judge_token(self, user: str, secret: str, visit: Visit) -> Identity:
+        """Who this is by their token. Raises Refused."""
+        name = read_user_name(user)
+        now = self._clock()
+        try:
+            address, found, account_id = await self._database.point(
+                look_up_token, name, visit.server_name, self._key.digest(TOKEN, secret.encode("utf-8", "surrogatepass"))
+            )
+        except StorageError as error:
+            self._diary.tell(Verdict(Cause.STORE_AWAY), visit, now, DOORSTEP)
+            raise Refused(Reason.TEMPORARY) from error
+        if found is None:
+            raise self._refused(Verdict(Cause.TOKEN_UNKNOWN), visit, account_id or NOBODY)
+        judged = judge_token(found, address, is_named=user != "", visit=visit, settings=self._limits.rules, now=now)
+        if isinstance(judged, Verdict):
+            raise self._refused(judged, visit, found.token.account_id, found.token.grant_id)
+        return judged
 
     async def _refusal(self, wrong: Wrong, candidate: Candidate | None, visit: Visit) -> Refused:
         """The refusal of what opens nothing: one slow check, unless it has to wait."""
@@ -146,20 +184,22 @@ class DoorKeeper:
                 times = await self._database.write_relaxed(throttle.count, self._limits, attempt)
                 verdict = await self._database.point(cause_of_wrong, wrong, candidate, is_password, times)
         asked = await self._database.point(asked_for, wrong) if candidate is None else ""
-        return self._refused(verdict, candidate, asked, visit, self._clock(), until)
+        if candidate is None:
+            return self._refused(verdict, visit, verdict.account_id or NOBODY, None, asked, until)
+        return self._refused(
+            verdict, visit, candidate.account_id, candidate.found.id if candidate.found else None, "", until
+        )
 
     def _refused(
         self,
         verdict: Verdict,
-        candidate: Candidate | None,
-        asked: str,
         visit: Visit,
-        now: float,
+        account_id: int,
+        credential_id: int | None = None,
+        asked: str = "",
         until: float | None = None,
     ) -> Refused:
-        account_id = candidate.account_id if candidate is not None else verdict.account_id or NOBODY
-        credential_id = candidate.found.id if candidate is not None and candidate.found is not None else None
-        self._diary.tell(verdict, visit, now, account_id, credential_id, asked)
+        self._diary.tell(verdict, visit, self._clock(), account_id, credential_id, asked)
         return Refused(REASONS[verdict.cause], until or verdict.until, verdict.limit)
 
 

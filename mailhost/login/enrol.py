@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mailhost import accounts, domains, mailstore
+from mailhost import accounts, domains, mailstore, oauth
 from mailhost.accounts import Account, AppPassword, Ended, NoSuchAccount, Scope, TwoStepMissing
 from mailhost.crypto import SecretKey, grouped, new_app_password
 from mailhost.domains import BadDomainName, Domain, NoSuchDomain, normalise_domain
@@ -77,6 +77,7 @@ def leave(tx: Tx, address: str) -> Account:
     account = account_at(tx, address)
     mailstore.close_store(tx, account.id)
     accounts.remove_account(tx, account.id)
+    oauth.forget_account(tx, account.id)
     domain = domains.get_domain(tx, account.domain_id)
     if domain.administrator_id == account.id:
         heir = accounts.first_account_of(tx, domain.id)
@@ -135,6 +136,14 @@ def _issue(tx: Tx, key: SecretKey, account_id: int, name: str, scope: Scope, now
     digest = key.digest(APP_PASSWORD, secret.encode())
     made = accounts.add_app_password(tx, account_id, name=name, digest=digest, now=now, scope=scope)
     return made, grouped(secret)
+
+
+def change_password(tx: Tx, account_id: int, password_hash: str, now: int) -> int:
+    """Give an account another password: every app password ends, and what was allowed to programs. Returns how many
+    app passwords did. Raises NoSuchAccount."""
+    ended = accounts.set_password(tx, account_id, password_hash, now)
+    oauth.revoke_all_grants(tx, account_id, now)
+    return ended
 
 
 def account_at(tx: Tx, address: str) -> Account:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from mailhost import oauth
 from mailhost.accounts.audit.model import Cause, Facts
 from mailhost.accounts.credentials import sql as credentials
 from mailhost.accounts.credentials.scope import is_within
@@ -42,6 +43,11 @@ REASONS: Final[dict[Cause, Reason]] = {
     Cause.READ_ONLY: Reason.PROTOCOL_NOT_ALLOWED,
     Cause.PROTOCOL_OFF: Reason.PROTOCOL_NOT_ALLOWED,
     Cause.PROTOCOL_OFF_FOR_DOMAIN: Reason.PROTOCOL_OFF,
+    Cause.TOKEN_EXPIRED: Reason.BAD_TOKEN,
+    Cause.TOKEN_REVOKED: Reason.BAD_TOKEN,
+    Cause.TOKEN_UNKNOWN: Reason.BAD_TOKEN,
+    Cause.TOKEN_SCOPE: Reason.BAD_TOKEN,
+    Cause.TOKEN_OF_ANOTHER: Reason.BAD_TOKEN,
     Cause.SUSPENDED: Reason.ACCOUNT_SUSPENDED,
     Cause.HELD: Reason.WEB_SIGN_IN_REQUIRED,
     Cause.TOO_MANY_CONNECTIONS: Reason.TOO_MANY_CONNECTIONS,
@@ -112,17 +118,30 @@ def why_closed(candidate: Candidate, found: Found, rules: Rules, protocol: Proto
             cause = Cause.READ_ONLY
         return Verdict(cause, {"password": found.name})
     if not is_on(rules, protocol):
-        own = read_rules(candidate.rules)
-        return Verdict(Cause.PROTOCOL_OFF if is_on(own, protocol) is False else Cause.PROTOCOL_OFF_FOR_DOMAIN)
-    if candidate.over_limits and (reached := reached_in(candidate.over_limits, protocol, now)) is not None:
-        limit = shown_octets(reached.limit)
-        facts: Facts = {"limit": limit, "until_at": reached.until}
-        return Verdict(cause_of_reached(reached), facts, limit=limit, until=reached.until)
-    return None
+        return protocol_off(candidate.rules, protocol)
+    return over_for_today(candidate.over_limits, protocol, now)
+
+
+def protocol_off(account_rules: str, protocol: Protocol) -> Verdict:
+    """Who has switched a protocol off: the account's own rules, or those of the domain and the settings."""
+    is_own = is_on(read_rules(account_rules), protocol) is False
+    return Verdict(Cause.PROTOCOL_OFF if is_own else Cause.PROTOCOL_OFF_FOR_DOMAIN)
+
+
+def over_for_today(over_limits: str, protocol: Protocol, now: float) -> Verdict | None:
+    """Whether an account has moved as much by a protocol as it may today."""
+    reached = reached_in(over_limits, protocol, now) if over_limits else None
+    if reached is None:
+        return None
+    limit = shown_octets(reached.limit)
+    facts: Facts = {"limit": limit, "until_at": reached.until}
+    return Verdict(cause_of_reached(reached), facts, limit=limit, until=reached.until)
 
 
 def still_valid(tx: Tx, identity: Identity, now: int) -> bool:
     """Whether a live session may go on; asked when the topic `accounts.sql.topic(account_id)` wakes."""
+    if identity.token:
+        return oauth.is_good(tx, identity.token, now)
     bit = PROTOCOL_BITS[identity.protocol]
     return credentials.still_valid(tx, identity.account_id, identity.credential_id, bit, now)
 

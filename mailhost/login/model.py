@@ -32,7 +32,7 @@ class Visit:
 class Identity:
     """Who is acting, by which credential, until when (Unix time), and what the rules allow them.
 
-    `read_only` lets nothing be changed.
+    `read_only` lets nothing be changed. `token` is the digest of an OAuth token, whose grant is the credential.
     """
 
     account_id: int
@@ -41,6 +41,7 @@ class Identity:
     protocol: Protocol
     read_only: bool = False
     expires_at: int | None = None
+    token: bytes = b""
     rules: Rules = field(default_factory=Rules, compare=False)
 
 
@@ -53,6 +54,8 @@ class Reason(Enum):
     """The account password was right, and opens the web only."""
     WEB_SIGN_IN_REQUIRED = "web-sign-in-required"
     """The credential is right, but its use is so unusual that its owner must say in the web that it was them."""
+    BAD_TOKEN = "bad-token"  # noqa: S105 - a reason
+    """The token is not ours, not good any more, not for this or not this user's: the client gets a new one."""
     PROTOCOL_NOT_ALLOWED = "protocol-not-allowed"
     """The credential is right, but not made for this protocol, or the protocol is off for the account."""
     PROTOCOL_OFF = "protocol-off"

@@ -30,6 +30,7 @@ class Credentials:
     mechanism: str
     user: str
     secret: str = field(repr=False)
+    is_token: bool = False  # the secret is an OAuth access token
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,53 @@ def _login() -> Generator[bytes, bytes, Credentials]:
     return Credentials("LOGIN", user, _text((yield b"Password:")))
 
 
-MECHANISMS: Final[dict[str, Mechanism]] = {"PLAIN": _plain, "LOGIN": _login}
+def _bearer(fields: list[bytes]) -> str:
+    """The token of `auth=Bearer TOKEN`, whose scheme may be written in any case (RFC 9110 §11.1)."""
+    for one in fields:
+        name, _, value = one.partition(b"=")
+        scheme, _, token = value.partition(b" ")
+        if name == b"auth" and scheme.lower() == b"bearer" and token.strip():
+            return _text(token.strip())
+    raise _Broken("There is no token: auth=Bearer and the token are needed.")
+
+
+def _xoauth2() -> Generator[bytes, bytes, Credentials]:
+    """XOAUTH2, Google's: `user=` and `auth=Bearer`, each ended by ^A, and one more ^A."""
+    first, *fields = (yield b"").split(b"\x01")
+    if not first.startswith(b"user="):
+        raise _Broken("XOAUTH2 begins with user=.")
+    return Credentials("XOAUTH2", _text(first.removeprefix(b"user=")), _bearer(fields), is_token=True)
+
+
+def _oauthbearer() -> Generator[bytes, bytes, Credentials]:
+    """RFC 7628 §3.1: a GS2 header with the user, then fields between ^A."""
+    header, *fields = (yield b"").split(b"\x01")
+    flag, _, rest = header.partition(b",")
+    if flag not in (b"n", b"y"):
+        raise _Broken("OAUTHBEARER begins with n,a=USER, and knows no channel binding.")
+    user = rest.partition(b",")[0].removeprefix(b"a=").replace(b"=2C", b",").replace(b"=3D", b"=")
+    return Credentials("OAUTHBEARER", _text(user), _bearer(fields), is_token=True)
+
+
+MECHANISMS: Final[dict[str, Mechanism]] = {
+    "PLAIN": _plain,
+    "LOGIN": _login,
+    "XOAUTH2": _xoauth2,
+    "OAUTHBEARER": _oauthbearer,
+}
+TOKEN_MECHANISMS: Final = ("XOAUTH2", "OAUTHBEARER")
+"""Announced where programs can get tokens."""
+
+_SCOPE: Final = b'"scope":"https://mail.google.com/"}'
+_REFUSED_TOKENS: Final = {
+    "XOAUTH2": b64encode(b'{"status":"400","schemes":"Bearer",' + _SCOPE),
+    "OAUTHBEARER": b64encode(b'{"status":"invalid_token","schemes":"bearer",' + _SCOPE),
+}
+
+
+def refused_token(mechanism: str) -> Challenge:
+    """The last challenge before a token is refused: why, as JSON. The client answers a line without meaning."""
+    return Challenge(_REFUSED_TOKENS[mechanism])
 
 
 class Exchange:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
 from typing import Final
 
@@ -36,10 +36,11 @@ class Site:
         )
         self._style = (files("mailhost.web") / "static" / "site.css").read_bytes()
 
-    def application(self) -> Starlette:
-        """As an ASGI application."""
+    def application(self, further: Sequence[Route] = ()) -> Starlette:
+        """As an ASGI application, with further routes that answer by themselves."""
         return Starlette(
             routes=[
+                *further,
                 Route("/", self._set_up),
                 Route("/help", self._help),
                 Route("/help/{topic}", self._help_topic),

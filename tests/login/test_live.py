@@ -13,6 +13,7 @@ from mailhost.accounts.sessions.sql import beat, list_sessions, octets_today, si
 from mailhost.limits import Rules
 from mailhost.login import DoorKeeper, Reason, Refused
 from mailhost.login.live import Ending, Live
+from mailhost.protocols.sasl import Credentials
 from mailhost.storage.database import Database, Tx
 from tests.login.conftest import PHONE, START, House, visit
 
@@ -24,7 +25,7 @@ numbers = itertools.count()
 async def sign_in(keeper: DoorKeeper, **changes: object) -> Live:
     woken: list[None] = []
     one = visit(**({"connection_id": f"c{next(numbers)}"} | changes))
-    live = await keeper.sign_in(ANNA, PHONE, one, lambda: woken.append(None))
+    live = await keeper.sign_in(Credentials("PLAIN", ANNA, PHONE), one, lambda: woken.append(None))
     live.must_look = False
     return live
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import structs
 
-from mailhost import accounts, crypto, domains, mailstore
+from mailhost import accounts, crypto, domains, mailstore, oauth
 from mailhost.accounts import Protocols, Scope
 from mailhost.crypto import SecretKey
 from mailhost.delivery.model import Office
@@ -26,6 +26,9 @@ from mailhost.mailstore.sharing import change_rights, share_account
 from mailhost.network.listener import Admission, Handler, Listener
 from mailhost.network.misdirected import Service
 from mailhost.network.stream import Deadlines
+from mailhost.oauth.model import Token
+from mailhost.oauth.server import TOKEN
+from mailhost.oauth.sql import insert_token
 from mailhost.protocols.imap.rights import parse_rights
 from mailhost.servers.imap.server import ImapServer
 from mailhost.servers.imap.session import ImapServices, ImapSettings
@@ -47,6 +50,7 @@ HELP: Final = "https://localhost/help"
 ANNA: Final = "anna@example.test"
 OTTO: Final = "otto@example.test"
 APP_PASSWORDS: Final = {ANNA: "abcd efgh ijkl mnop", OTTO: "ottoottoottootto"}
+TOKEN_OF_ANNA: Final = "token-of-anna"
 PLAIN: Final = b64encode(f"\0{ANNA}\0{APP_PASSWORDS[ANNA]}".encode()).decode()
 """What AUTH PLAIN says for anna."""
 ACCOUNT_PASSWORD: Final = "correct horse"
@@ -72,6 +76,7 @@ class House:
     offers_tls: bool = True
     shows_labels: bool = False
     scope: Scope = field(default_factory=Scope)
+    token_scopes: str = ""  # what the one program's token is for; there is none when empty
     ids: dict[str, int] = field(default_factory=dict)
     keeper: DoorKeeper = field(init=False)
     index: TextIndex = field(init=False)
@@ -88,6 +93,9 @@ class House:
         await self.index.open()
         limits = replace(self.login_limits, rules=structs.replace(self.login_limits.rules, **self.rules))
         self.keeper = DoorKeeper(self.database, self.key, limits, self.clock)
+        if self.token_scopes:
+            await self.database.write(self._allow, self.token_scopes)
+            await self.keeper.look_for_programs()
 
     async def close(self) -> None:
         """What `build` has opened."""
@@ -103,6 +111,14 @@ class House:
             scope = self.scope if address == ANNA else Scope()
             accounts.add_app_password(tx, account.id, name="phone", digest=digest, now=START, scope=scope)
             self.ids[address] = account.id
+
+    def _allow(self, tx: Tx, scopes: str) -> None:
+        made = oauth.make_client(
+            tx, self.key, name="Program", kind=oauth.Kind.NATIVE, now=START, redirect_uris=("http://127.0.0.1/",)
+        )
+        digest = self.key.digest(TOKEN, TOKEN_OF_ANNA.encode())
+        times = (START, START + 3600, None, None)
+        insert_token(tx, Token(digest, "access", self.ids[ANNA], 99, made.client.id, scopes, *times))
 
     async def deliver(self, content: bytes, mailbox: str = "INBOX", *, date: int = START) -> None:
         """Put a message into one of anna's mailboxes."""
@@ -308,6 +324,10 @@ def _only_send(house: House, _found: re.Match[str]) -> None:
     house.scope = Scope(Protocols.SMTP)
 
 
+def _allow_program(house: House, found: re.Match[str]) -> None:
+    house.token_scopes = found[1]
+
+
 def _be_impatient(house: House, _found: re.Match[str]) -> None:
     house.imap = ImapSettings(
         help_url=HELP, sign_in_seconds=0.2, idle_seconds=0.2, command_seconds=0.1, recheck_seconds=0.1
@@ -326,6 +346,7 @@ SETTINGS: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]],
     (re.compile(r"a client may make (\d+) mistakes?"), _limit_mistakes),
     (re.compile(r"an account may send (\d+) messages? a day"), _limit_day),
     (re.compile(r"a command may change (\d+) messages"), _limit_command),
+    (re.compile(r"anna allows a program (\S+)"), _allow_program),
     (re.compile(r"anna's app password may only read"), _only_read),
     (re.compile(r"anna's app password may only send"), _only_send),
     (re.compile(r"the server is impatient"), _be_impatient),

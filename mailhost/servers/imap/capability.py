@@ -3,6 +3,7 @@
 from typing import Final
 
 from mailhost.protocols.imap import responses
+from mailhost.protocols.sasl import TOKEN_MECHANISMS
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.session import Session
 
@@ -67,7 +68,14 @@ def capabilities(session: Session) -> str:
     words = _ALWAYS
     if session.stream.tls is None and session.services.tls_context is not None:
         words += " STARTTLS"
-    return words + (" AUTH=PLAIN" if may_sign_in(session) else " LOGINDISABLED")
+    if not may_sign_in(session):
+        return f"{words} LOGINDISABLED"
+    return " ".join([words, *(f"AUTH={mechanism}" for mechanism in mechanisms(session))])
+
+
+def mechanisms(session: Session) -> tuple[str, ...]:
+    """What AUTHENTICATE knows; the table of mechanisms holds more, for SMTP."""
+    return ("PLAIN", *TOKEN_MECHANISMS) if session.services.door_keeper.offers_tokens else ("PLAIN",)
 
 
 def may_sign_in(session: Session) -> bool:

@@ -10,14 +10,11 @@ from mailhost.network.tls import TlsFailed
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Authenticate, Login, StartTls
 from mailhost.protocols.imap.events import Hangup, SaslResponse
-from mailhost.protocols.sasl import Cancelled, Challenge, Credentials, Exchange, Malformed
+from mailhost.protocols.sasl import Cancelled, Challenge, Credentials, Exchange, Malformed, refused_token
 from mailhost.servers.imap.answers import Answer
-from mailhost.servers.imap.capability import capabilities, may_sign_in
+from mailhost.servers.imap.capability import capabilities, may_sign_in, mechanisms
 from mailhost.servers.imap.session import Session
 from mailhost.servers.serving import SessionOver, visit_of
-
-MECHANISMS = frozenset({"PLAIN"})
-"""What we announce; the table of mechanisms holds more, for SMTP."""
 
 _NOT_PRIVATE = Answer("NO", "PRIVACYREQUIRED", "Use TLS first: a password must not travel in plain text.")
 
@@ -50,21 +47,16 @@ async def log_in(session: Session, command: Login) -> Answer:
 
 async def authenticate(session: Session, command: Authenticate) -> Answer:
     """AUTHENTICATE, with or without an initial response."""
-    if command.mechanism not in MECHANISMS:
+    known = mechanisms(session)
+    if command.mechanism not in known:
         tell(session, Cause.MECHANISM_UNKNOWN, command.mechanism)
-        return Answer("NO", "CANNOT", f"AUTHENTICATE knows {' '.join(sorted(MECHANISMS))} here.")
+        return Answer("NO", "CANNOT", f"AUTHENTICATE knows {' '.join(known)} here.")
     if not may_sign_in(session):
         return _not_private(session, command.mechanism)
     exchange = Exchange(command.mechanism)
     step = exchange.begin(command.initial)
     while isinstance(step, Challenge):
-        await session.say(responses.continuation(step.text))
-        session.connection.expect_response()
-        event = await session.next_event()
-        if isinstance(event, Hangup):
-            raise await session.bye(event.text, "bad-input")
-        assert isinstance(event, SaslResponse)
-        step = exchange.respond(event.line)
+        step = exchange.respond(await _ask(session, step))
     match step:
         case Credentials():
             return await _sign_in(session, step)
@@ -76,6 +68,17 @@ async def authenticate(session: Session, command: Authenticate) -> Answer:
             return Answer("BAD", None, problem)
         case _:
             assert_never(step)
+
+
+async def _ask(session: Session, step: Challenge) -> bytes:
+    """The client's line after a challenge. Raises SessionOver."""
+    await session.say(responses.continuation(step.text))
+    session.connection.expect_response()
+    event = await session.next_event()
+    if isinstance(event, Hangup):
+        raise await session.bye(event.text, "bad-input")
+    assert isinstance(event, SaslResponse)
+    return event.line
 
 
 async def sign_out(session: Session) -> Answer:
@@ -100,8 +103,10 @@ async def _sign_in(session: Session, credentials: Credentials) -> Answer:
     visit = visit_of(session.stream, "imap", credentials.mechanism, session.client_id)
     keeper = session.services.door_keeper
     try:
-        live = await keeper.sign_in(credentials.user, credentials.secret, visit, session.stream.interrupt)
+        live = await keeper.sign_in(credentials, visit, session.stream.interrupt)
     except Refused as refused:
+        if refused.reason is Reason.BAD_TOKEN:
+            await _ask(session, refused_token(credentials.mechanism))
         return _refusal(session, refused)
     session.live = live
     identity = live.identity
@@ -115,7 +120,7 @@ def _refusal(session: Session, refused: Refused) -> Answer:
     """The words for each reason: Gmail's, with links to our own help."""
     help_url = session.services.settings.help_url
     match refused.reason:
-        case Reason.WRONG_CREDENTIALS:
+        case Reason.WRONG_CREDENTIALS | Reason.BAD_TOKEN:
             return Answer("NO", "AUTHENTICATIONFAILED", "Invalid credentials (Failure)")
         case Reason.APP_PASSWORD_REQUIRED:
             text = f"Application-specific password required: {help_url}/app-passwords (Failure)"

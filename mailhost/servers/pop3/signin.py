@@ -9,21 +9,32 @@ from mailhost.login.wire import over_limit, printable_mechanism, seconds_until
 from mailhost.network.tls import TlsFailed
 from mailhost.protocols.pop3.answers import challenge, err, listing, ok
 from mailhost.protocols.pop3.commands import Auth, AuthResponse
-from mailhost.protocols.sasl import MECHANISMS, Cancelled, Challenge, Credentials, Exchange, Malformed
+from mailhost.protocols.sasl import (
+    TOKEN_MECHANISMS,
+    Cancelled,
+    Challenge,
+    Credentials,
+    Exchange,
+    Malformed,
+    refused_token,
+)
 from mailhost.servers.pop3.session import Session
 from mailhost.servers.serving import SessionOver, visit_of
 from mailhost.storage.errors import StorageError
 
-ANNOUNCED: Final = ("PLAIN",)
-"""LOGIN is understood as well; only SMTP clients look for it."""
 _NOT_PRIVATE: Final = "Use TLS first (STLS, or port 995): a password must not travel in plain text."
+
+
+def announced(session: Session) -> tuple[str, ...]:
+    """The mechanisms of AUTH. LOGIN is understood as well; only SMTP clients look for it."""
+    return ("PLAIN", *TOKEN_MECHANISMS) if session.services.door_keeper.offers_tokens else ("PLAIN",)
 
 
 def capabilities(session: Session) -> bytes:
     """CAPA (RFC 2449), as it stands at this moment."""
     lines = ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "UTF8 USER", "EXPIRE NEVER"]
     if session.is_private:
-        lines += ["USER", "SASL " + " ".join(ANNOUNCED)]
+        lines += ["USER", "SASL " + " ".join(announced(session))]
     if session.services.tls_context is not None and session.stream.tls is None:
         lines.append("STLS")
     return listing("Capability list follows", [*lines, "IMPLEMENTATION Mailhost"])
@@ -63,19 +74,17 @@ def tell(session: Session, cause: Cause, mechanism: str = "", **facts: str) -> N
 async def authenticate(session: Session, event: Auth) -> bytes:
     """AUTH (RFC 5034), with or without an initial response; alone it lists the mechanisms."""
     if event.mechanism is None:
-        return listing("Mechanisms follow", ANNOUNCED if session.is_private else ())
+        return listing("Mechanisms follow", announced(session) if session.is_private else ())
     if not session.is_private:
         return not_private(session, event.mechanism)
-    if event.mechanism not in MECHANISMS:
+    if event.mechanism not in (*announced(session), "LOGIN"):
         tell(session, Cause.MECHANISM_UNKNOWN, event.mechanism)
-        return err(f"AUTH knows {' '.join(ANNOUNCED)} here.")
+        return err(f"AUTH knows {' '.join(announced(session))} here.")
     exchange = Exchange(event.mechanism)
     step = exchange.begin(event.initial)
     while isinstance(step, Challenge):
-        session.connection.auth_started()
-        await session.say(challenge(step.text))
-        response = await session.next_event()
-        step = exchange.respond(response.line) if isinstance(response, AuthResponse) else Malformed("Line too long")
+        line = await _ask(session, step)
+        step = Malformed("Line too long") if line is None else exchange.respond(line)
     session.connection.auth_ended()
     match step:
         case Credentials():
@@ -91,6 +100,14 @@ async def authenticate(session: Session, event: Auth) -> bytes:
             assert_never(step)
 
 
+async def _ask(session: Session, step: Challenge) -> bytes | None:
+    """The client's line after a challenge; None when it is too long."""
+    session.connection.auth_started()
+    await session.say(challenge(step.text))
+    response = await session.next_event()
+    return response.line if isinstance(response, AuthResponse) else None
+
+
 async def sign_in(session: Session, credentials: Credentials) -> bytes:
     """Ask the door-keeper, then lock the maildrop and look at it."""
     if not session.is_private:
@@ -98,8 +115,11 @@ async def sign_in(session: Session, credentials: Credentials) -> bytes:
     stream, services = session.stream, session.services
     visit = visit_of(stream, "pop3", credentials.mechanism)
     try:
-        live = await services.door_keeper.sign_in(credentials.user, credentials.secret, visit, stream.interrupt)
+        live = await services.door_keeper.sign_in(credentials, visit, stream.interrupt)
     except Refused as refused:
+        if refused.reason is Reason.BAD_TOKEN:
+            await _ask(session, refused_token(credentials.mechanism))
+            session.connection.auth_ended()
         await session.say(refusal(session, refused))
         await session.count_mistake()
         return b""
@@ -126,7 +146,7 @@ def refusal(session: Session, refused: Refused) -> bytes:
     """The words for each reason (RFC 3206 for the codes)."""
     help_url = session.settings.help_url
     match refused.reason:
-        case Reason.WRONG_CREDENTIALS:
+        case Reason.WRONG_CREDENTIALS | Reason.BAD_TOKEN:
             return err("Username and password not accepted.", "AUTH")
         case Reason.APP_PASSWORD_REQUIRED:
             return err(f"Application-specific password required: {help_url}/app-passwords", "AUTH")

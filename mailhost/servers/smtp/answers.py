@@ -121,7 +121,7 @@ def is_permanent(error: MailhostError) -> bool:
 def sign_in_refusal(refused: Refused, help_url: str, now: float) -> bytes:
     """The reply to a sign-in that was not accepted."""
     match refused.reason:
-        case Reason.WRONG_CREDENTIALS:
+        case Reason.WRONG_CREDENTIALS | Reason.BAD_TOKEN:
             text = f"Username and Password not accepted. For more information, go to\n{help_url}/bad-credentials"
             return reply(535, text, "5.7.8")
         case Reason.APP_PASSWORD_REQUIRED:

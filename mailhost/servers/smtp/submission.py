@@ -8,11 +8,20 @@ from mailhost.delivery.route import route
 from mailhost.delivery.submit import Submission, check_daily_limit, check_sender
 from mailhost.errors import MailhostError
 from mailhost.login.live import Live
-from mailhost.login.model import Identity, Refused
+from mailhost.login.model import Identity, Reason, Refused
 from mailhost.login.wire import last_words
 from mailhost.mailstore import Incoming
 from mailhost.network.stream import Stream
-from mailhost.protocols.sasl import MECHANISMS, Cancelled, Challenge, Credentials, Exchange, Malformed, Step
+from mailhost.protocols.sasl import (
+    TOKEN_MECHANISMS,
+    Cancelled,
+    Challenge,
+    Credentials,
+    Exchange,
+    Malformed,
+    Step,
+    refused_token,
+)
 from mailhost.protocols.smtp import events as e
 from mailhost.protocols.smtp.addresses import Address
 from mailhost.protocols.smtp.replies import challenge, reply
@@ -37,9 +46,13 @@ class SubmissionSession(Session):
     def _is_private(self) -> bool:
         return self.stream.tls is not None or self.settings.plaintext_sign_in
 
+    @property
+    def _mechanisms(self) -> tuple[str, ...]:
+        return ("PLAIN", "LOGIN", *(TOKEN_MECHANISMS if self.services.door_keeper.offers_tokens else ()))
+
     def keywords(self) -> list[str]:
         """AUTH, as soon as a password is safe."""
-        return ["AUTH " + " ".join(MECHANISMS)] if self._is_private else []
+        return ["AUTH " + " ".join(self._mechanisms)] if self._is_private else []
 
     # Sign-in (RFC 4954).
 
@@ -50,9 +63,9 @@ class SubmissionSession(Session):
             return reply(530, "Must issue a STARTTLS command first.", "5.7.0")
         if self._live is not None:
             return reply(503, "No identity changes permitted", "5.7.0")
-        if event.mechanism not in MECHANISMS:
+        if event.mechanism not in self._mechanisms:
             self.tell(Cause.MECHANISM_UNKNOWN, event.mechanism)
-            return reply(504, f"Unrecognized Authentication Type; known are {' '.join(MECHANISMS)}", "5.7.4")
+            return reply(504, f"Unrecognized Authentication Type; known are {' '.join(self._mechanisms)}", "5.7.4")
         exchange = Exchange(event.mechanism)
         step = await self._run(exchange, exchange.begin(event.initial))
         self.connection.auth_ended()
@@ -72,20 +85,26 @@ class SubmissionSession(Session):
 
     async def _run(self, exchange: Exchange, step: Step) -> Credentials | Cancelled | Malformed:
         while isinstance(step, Challenge):
-            self.connection.auth_started()
-            await self.say(challenge(step.text))
-            event = await self.next_event()
-            if not isinstance(event, e.AuthResponse):
-                return Malformed("the line is too long")
-            step = exchange.respond(event.line)
+            line = await self._ask(step)
+            step = Malformed("the line is too long") if line is None else exchange.respond(line)
         return step
+
+    async def _ask(self, step: Challenge) -> bytes | None:
+        """The client's line after a challenge; None when it is too long."""
+        self.connection.auth_started()
+        await self.say(challenge(step.text))
+        event = await self.next_event()
+        return event.line if isinstance(event, e.AuthResponse) else None
 
     async def _sign_in(self, credentials: Credentials) -> bytes:
         visit = self.visit(credentials.mechanism)
         try:
             keeper = self.services.door_keeper
-            self._live = await keeper.sign_in(credentials.user, credentials.secret, visit, self.stream.interrupt)
+            self._live = await keeper.sign_in(credentials, visit, self.stream.interrupt)
         except Refused as refused:
+            if refused.reason is Reason.BAD_TOKEN:
+                await self._ask(refused_token(credentials.mechanism))
+                self.connection.auth_ended()
             await self.say(sign_in_refusal(refused, self.settings.help_url, self.office.clock()))
             await self.count_mistake()
             return b""
