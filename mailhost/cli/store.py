@@ -44,8 +44,10 @@ def chosen_account(tx: Tx, address: str | None) -> Account:
     if address is not None:
         return account_at(tx, address)
     everybody = accounts.list_accounts(tx, at_most=2)
-    if len(everybody) != 1:
-        raise WhichAccount("Name the account with --account." if everybody else "There is no account yet.")
+    if not everybody:
+        raise WhichAccount("There is no account yet: mailhost account add ADDRESS makes one.")
+    if len(everybody) > 1:
+        raise WhichAccount(f"There are several accounts: name one of them, as in --account {everybody[0].address}.")
     return everybody[0]
 
 

@@ -170,7 +170,10 @@ def test_what_is_no_mail_is_not_imported(data: Path, tmp_path: Path) -> None:
     words = ("--into", "INBOX", "--account", "me@example.test")
     assert "is no mbox file" in run(data, "import", str(text), *words, code=1).output
     assert "is no Maildir" in run(data, "import", str(tmp_path), *words, code=1).output
-    assert "Name the account" in run(data, "import", str(text), "--into", "INBOX", code=1).output
+    assert (
+        "There are several accounts: name one of them, as in --account "
+        in run(data, "import", str(text), "--into", "INBOX", code=1).output
+    )
 
 
 @pytest.mark.parametrize("target", ["out.mbox", "out"])

@@ -51,4 +51,4 @@ def test_deleted_mail_is_listed_and_comes_back(tmp_path: Path) -> None:
     assert asyncio.run(archived()) == 1
     assert run(data, "undelete", "--all") == "2 messages put back.\n"
     assert asyncio.run(archived()) == 3
-    assert run(data, "undelete") == ""
+    assert run(data, "undelete").startswith("Nothing was deleted in that time")
