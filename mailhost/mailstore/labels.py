@@ -7,14 +7,14 @@ Between two transactions these hold for each message that is not removed:
 - it is in Starred exactly when it is \\Flagged and in All Mail.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from mailhost.mailstore.account import Turn
 from mailhost.mailstore.layout import OnExpunge
 from mailhost.mailstore.model import INBOX, MAX_UID, Copied, Flag, UidRanges
-from mailhost.mailstore.placing import Ids, among, enter, leave, release_unplaced, stands, touch
+from mailhost.mailstore.placing import Ids, among, enter, leave, of_messages, release_unplaced, stands, touch
 from mailhost.mailstore.ranges import conditions
 from mailhost.storage.database import Tx
 
@@ -127,12 +127,12 @@ class Labels:
 
     def follow_stars(self, ids: Ids) -> None:
         """\\Flagged changed, or where the messages stand: put them into Starred or take them out."""
-        condition, value = among(self._tx, ids, "message_id", "ids")
+        table, condition, value = of_messages(self._tx, ids)
         boxes = self.boxes
         rows = self._tx.execute(
             f"""select message_id, max(case when flags & {_FLAGGED} <> 0 and mailbox_id = :all_mail then 1 else 0 end),
                 max(case when mailbox_id = :starred then 1 else 0 end)
-            from placement where account_id = :account_id and {condition} group by message_id""",  # noqa: S608
+            from {table} where account_id = :account_id and {condition} group by message_id""",  # noqa: S608
             account_id=self._turn.account_id,
             all_mail=boxes.all_mail,
             starred=boxes.starred,
@@ -146,10 +146,10 @@ class Labels:
             leave(self._tx, self._turn, go, self._now, mailboxes=(boxes.starred,))
 
     def _set_star(self, ids: Ids, *, is_set: bool) -> None:
-        condition, value = among(self._tx, ids, "message_id", "ids")
+        table, condition, value = of_messages(self._tx, ids)
         flags = f"flags | {_FLAGGED}" if is_set else f"flags & {~_FLAGGED}"
         self._tx.execute(
-            f"update placement set flags = {flags} where account_id = :account_id and {condition}",  # noqa: S608
+            f"update {table} set flags = {flags} where account_id = :account_id and {condition}",  # noqa: S608
             account_id=self._turn.account_id,
             **value,
         )
@@ -181,10 +181,10 @@ class Labels:
 
     def _last_shown_in(self, mailbox_id: int, ids: Ids) -> list[int]:
         """Those of the messages that no other label shows which IMAP shows."""
-        condition, value = among(self._tx, ids, "message_id", "ids")
+        table, condition, value = of_messages(self._tx, ids)
         outside, boxes = among(self._tx, (mailbox_id, *self.boxes.views), "mailbox_id", "mailboxes")
         rows = self._tx.execute(
-            f"""select distinct message_id from placement
+            f"""select distinct message_id from {table}
             join mailbox on mailbox.account_id = placement.account_id and mailbox.id = mailbox_id
             where placement.account_id = :account_id and is_shown = 1 and {condition} and not ({outside})""",  # noqa: S608
             account_id=self._turn.account_id,
@@ -196,9 +196,9 @@ class Labels:
 
     def _unmark(self, mailbox_id: int, ids: Ids) -> None:
         """Take \\Deleted off again, which belongs to the place."""
-        condition, value = among(self._tx, ids, "message_id", "ids")
+        table, condition, value = of_messages(self._tx, ids)
         marked = self._tx.execute(
-            f"""update placement set flags = flags & {~_DELETED}
+            f"""update {table} set flags = flags & {~_DELETED}
             where account_id = :account_id and mailbox_id = :mailbox_id and {condition} and flags & {_DELETED} <> 0
             returning message_id""",  # noqa: S608
             account_id=self._turn.account_id,
@@ -249,12 +249,12 @@ def find_messages(
     return found
 
 
-def labels_of(tx: Tx, account_id: int, ids: Iterable[int]) -> dict[int, list[int]]:
+def labels_of(tx: Tx, account_id: int, ids: Ids) -> dict[int, list[int]]:
     """Message id → the mailboxes it stands in."""
-    condition, value = among(tx, ids, "message_id", "ids")
+    table, condition, value = of_messages(tx, ids)
     found: dict[int, list[int]] = {}
     for message_id, mailbox_id in tx.execute(
-        f"""select message_id, mailbox_id from placement where account_id = :account_id and {condition}
+        f"""select message_id, mailbox_id from {table} where account_id = :account_id and {condition}
         order by mailbox_id""",  # noqa: S608
         account_id=account_id,
         **value,

@@ -30,6 +30,15 @@ def among(tx: Tx, numbers: Iterable[int], column: str, name: str) -> tuple[str, 
     return f"{column} = any(cast(:{name} as bigint[]))", {name: f"{{{text}}}"}
 
 
+def of_messages(tx: Tx, ids: Ids) -> tuple[str, str, dict[str, str]]:
+    """(table, condition, parameters): the placements of some messages, by the index that leads to them.
+
+    SQLite, which counts no rows, would rather walk through all placements of the account.
+    """
+    condition, value = among(tx, ids, "message_id", "ids")
+    return "placement indexed by placement_message" if tx.engine == "sqlite" else "placement", condition, value
+
+
 def take_uids(
     tx: Tx,
     account_id: int,
@@ -98,10 +107,10 @@ def enter(tx: Tx, turn: Turn, mailbox_id: int, ids: Ids, now: int, *, source_id:
 
     They come in the order they have in the mailbox `source_id`, else in that of their ids.
     """
-    condition, value = among(tx, ids, "message_id", "ids")
+    table, condition, value = of_messages(tx, ids)
     fresh = f"""select message_id, min(flags & {~_DELETED}) as flags,
             max(case when mailbox_id = :source_id then uid else 0 end) as place
-        from placement where account_id = :account_id and {condition}
+        from {table} where account_id = :account_id and {condition}
         group by message_id having max(case when mailbox_id = :mailbox_id then 1 else 0 end) = 0"""  # noqa: S608
     keys: dict[str, Value] = {"account_id": turn.account_id, "mailbox_id": mailbox_id, "source_id": source_id, **value}
     [(count, octets, unseen)] = tx.execute(
@@ -128,7 +137,7 @@ def enter(tx: Tx, turn: Turn, mailbox_id: int, ids: Ids, now: int, *, source_id:
 
 def leave(tx: Tx, turn: Turn, ids: Ids, now: int, *, mailboxes: Collection[int] = (), but: int = 0) -> None:
     """Take messages out of some mailboxes, or out of all but one; who has them open hears of it by the tombstones."""
-    condition, value = among(tx, ids, "message_id", "ids")
+    table, condition, value = of_messages(tx, ids)
     if mailboxes:
         inside, boxes = among(tx, mailboxes, "mailbox_id", "mailboxes")
         where, keys = f"{condition} and {inside}", {**value, **boxes}
@@ -137,7 +146,7 @@ def leave(tx: Tx, turn: Turn, ids: Ids, now: int, *, mailboxes: Collection[int] 
     tallies = tx.execute(
         f"""select mailbox_id, count(*), cast(sum(octets) as bigint), cast(sum(1 - flags % 2) as bigint),
             cast(sum(flags / {_DELETED} % 2) as bigint)
-        from placement join message on message.account_id = placement.account_id and message.id = message_id
+        from {table} join message on message.account_id = placement.account_id and message.id = message_id
         where placement.account_id = :account_id and {where} group by mailbox_id""",  # noqa: S608
         account_id=turn.account_id,
         **keys,
@@ -146,14 +155,14 @@ def leave(tx: Tx, turn: Turn, ids: Ids, now: int, *, mailboxes: Collection[int] 
         return
     tx.execute(
         f"""insert into tombstone (account_id, mailbox_id, uid, modseq, message_id, flags, expunged_at)
-        select account_id, mailbox_id, uid, :modseq, message_id, flags, :now from placement
+        select account_id, mailbox_id, uid, :modseq, message_id, flags, :now from {table}
         where account_id = :account_id and {where}""",  # noqa: S608
         account_id=turn.account_id,
         modseq=turn.modseq,
         now=now,
         **keys,
     )
-    tx.execute(f"delete from placement where account_id = :account_id and {where}", account_id=turn.account_id, **keys)  # noqa: S608
+    tx.execute(f"delete from {table} where account_id = :account_id and {where}", account_id=turn.account_id, **keys)  # noqa: S608
     for mailbox_id, *tally in tallies:
         count_out(tx, turn, mailbox_id, *tally)
 
@@ -177,14 +186,14 @@ def count_out(tx: Tx, turn: Turn, mailbox_id: int, count: int, octets: int, unse
 
 def touch(tx: Tx, turn: Turn, ids: Ids) -> None:
     """The messages changed: raise their MODSEQ wherever they stand, and leave that in the log."""
-    condition, value = among(tx, ids, "message_id", "ids")
+    table, condition, value = of_messages(tx, ids)
     where = f"account_id = :account_id and modseq <> :modseq and {condition}"
     keys: dict[str, Value] = {"account_id": turn.account_id, "modseq": turn.modseq, **value}
     spans = tx.execute(
-        f"select mailbox_id, min(uid), max(uid) from placement where {where} group by mailbox_id",  # noqa: S608
+        f"select mailbox_id, min(uid), max(uid) from {table} where {where} group by mailbox_id",  # noqa: S608
         **keys,
     )
-    tx.execute(f"update placement set modseq = :modseq where {where}", **keys)  # noqa: S608
+    tx.execute(f"update {table} set modseq = :modseq where {where}", **keys)  # noqa: S608
     for mailbox_id, first_uid, last_uid in spans:
         log_change(tx, turn.account_id, mailbox_id, turn.modseq, first_uid, last_uid)
         tx.execute(
@@ -232,9 +241,9 @@ def release_unplaced(tx: Tx, account_id: int, mailbox_id: int, modseq: int, now:
 
 def stands(tx: Tx, account_id: int, mailbox_id: int, ids: Ids) -> dict[int, int]:
     """Message id → UID of those of the messages that stand in the mailbox."""
-    condition, value = among(tx, ids, "message_id", "ids")
+    table, condition, value = of_messages(tx, ids)
     rows: list[Row] = tx.execute(
-        f"""select message_id, uid from placement
+        f"""select message_id, uid from {table}
         where account_id = :account_id and mailbox_id = :mailbox_id and {condition}""",  # noqa: S608
         account_id=account_id,
         mailbox_id=mailbox_id,

@@ -7,9 +7,9 @@ from mailhost.mailstore.flags import keyword_mask
 from mailhost.mailstore.labels import Labels, find_messages
 from mailhost.mailstore.mailboxes import load_mailbox, mailbox_topic, placements
 from mailhost.mailstore.model import FIRST_KEYWORD_BIT, Flag, Stored, UidRanges
-from mailhost.mailstore.placing import log_change
+from mailhost.mailstore.placing import log_change, of_messages
 from mailhost.mailstore.ranges import conditions, without
-from mailhost.storage.database import Tx
+from mailhost.storage.database import Tx, Value
 
 ALL_BITS = (1 << 63) - 1
 _MOVING = int(Flag.FLAGGED | Flag.DELETED)
@@ -193,26 +193,32 @@ class _Operation:
 
     def _apply_to_siblings(self, condition: str, parameters: dict[str, int]) -> None:
         set_mask, clear_mask = self.set_mask & ~int(Flag.DELETED), self.clear_mask & ~int(Flag.DELETED)
-        where = f"""account_id = :account_id and flags <> ((flags & ~:clear_mask) | :set_mask) and message_id in (
-                select message_id from placement
-                where account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq and {condition})"""  # noqa: S608
-        keys = {
+        changed = self.tx.execute(
+            f"""select message_id from placement
+            where account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq and {condition}""",  # noqa: S608
+            account_id=self.account_id,
+            mailbox_id=self.mailbox_id,
+            modseq=self.modseq,
+            **parameters,
+        )
+        table, named, ids = of_messages(self.tx, [row[0] for row in changed])
+        where = f"account_id = :account_id and flags <> ((flags & ~:clear_mask) | :set_mask) and {named}"
+        keys: dict[str, Value] = {
             "account_id": self.account_id,
-            "mailbox_id": self.mailbox_id,
             "set_mask": set_mask,
             "clear_mask": clear_mask,
-            "modseq": self.modseq,
-            **parameters,
+            **ids,
         }
         touched = self.tx.execute(
             f"""select mailbox_id, count(*), min(uid), max(uid), cast(sum(1 - flags % 2) as bigint)
-            from placement where {where} group by mailbox_id""",  # noqa: S608
+            from {table} where {where} group by mailbox_id""",  # noqa: S608
             **keys,
         )
         if not touched:
             return
         self.tx.execute(
-            f"update placement set flags = (flags & ~:clear_mask) | :set_mask, modseq = :modseq where {where}",  # noqa: S608
+            f"update {table} set flags = (flags & ~:clear_mask) | :set_mask, modseq = :modseq where {where}",  # noqa: S608
+            modseq=self.modseq,
             **keys,
         )
         siblings = _Operation(self.tx, self.account_id, 0, self.modseq, set_mask, clear_mask)
