@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import dns.resolver
 
 _TRY_SECONDS: Final = 1.5
 _TRIES: Final = 2
+_LONGEST_SECONDS: Final = 4.0  # for one question, however many name servers are silent
 _HOSTS_FILE_SECONDS: Final = 2.0
 _MAX_ADDRESSES: Final = 2  # of each family that are looked at
 
@@ -157,15 +159,14 @@ class Resolver:
 
     async def _send(self, question: dns.message.Message) -> dns.message.Message | None:
         """The first reply of any server; None when none of them gives one."""
-        for _ in range(_TRIES):
-            for address, port in self._servers:
-                try:
-                    reply, _ = await dns.asyncquery.udp_with_fallback(
-                        question, address, timeout=self._try_seconds, port=port, ignore_unexpected=True
-                    )
-                except (dns.exception.DNSException, OSError, EOFError):
-                    continue
-                return reply
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_SECONDS):
+                for address, port in self._servers * _TRIES:
+                    with contextlib.suppress(dns.exception.DNSException, OSError, EOFError):
+                        reply, _ = await dns.asyncquery.udp_with_fallback(
+                            question, address, timeout=self._try_seconds, port=port, ignore_unexpected=True
+                        )
+                        return reply
         return None
 
 

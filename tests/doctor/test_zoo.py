@@ -12,7 +12,7 @@ from mailhost.doctor.signin import Credentials
 from mailhost.doctor.targets import Protocol
 from tests.doctor.zoo.cases import CASES
 from tests.doctor.zoo.run import PAGE, Seen, page, run_all
-from tests.doctor.zoo.world import ADDRESS, SECRET, Zoo
+from tests.doctor.zoo.world import ADDRESS, MAIL_HOST, MAIL_HOST_6, SECRET, Zoo
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +50,19 @@ async def test_a_healthy_server_set_by_hand_has_no_leaf(tmp_path: Path) -> None:
     servers = ("imap=imap.example.test:143/starttls", "smtp=smtp.example.test:587/starttls")
     report = await Zoo(tmp_path).healthy().ask(ADDRESS, *servers, credentials=Credentials(ADDRESS, SECRET))
     assert report.findings == []
+
+
+async def test_a_healthy_server_with_both_families_has_no_leaf(tmp_path: Path) -> None:
+    zoo = Zoo(tmp_path).healthy()
+    for name, protocol, port in (("imap", "imap", 993), ("smtp", "smtp", 465)):
+        zoo.zone.add(f"{name}.example.test", "AAAA", MAIL_HOST_6)
+        zoo.mail(protocol, port, host=MAIL_HOST_6)
+    report = await zoo.ask()
+    assert report.findings == []
+    assert {path.address for path in report.paths} == {MAIL_HOST, MAIL_HOST_6}
+
+
+async def test_a_device_without_ipv6_finds_nothing_wrong_with_both_families(tmp_path: Path) -> None:
+    zoo = Zoo(tmp_path).healthy()
+    zoo.zone.add("imap.example.test", "AAAA", MAIL_HOST_6)
+    assert (await zoo.ask()).findings == []
