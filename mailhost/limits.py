@@ -1,7 +1,8 @@
-"""How much is too much: counters that know no clock and no network, and the rules that differ between accounts."""
+"""How much is too much: counters that the processes of one server share, and the rules that differ between accounts."""
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Hashable
 from enum import Enum
 from functools import lru_cache
@@ -11,35 +12,57 @@ import msgspec
 
 K = TypeVar("K", bound=Hashable)
 
+_WIDTH: Final = 1 << 14
+"""Counters of a board: two keys that share one, one pair in sixteen thousand, are counted together."""
+
+
+class Board:
+    """Counters in memory that forked processes share. Each writes its own and reads all, so that nobody waits."""
+
+    def __init__(self, processes: int = 1, width: int = _WIDTH) -> None:
+        self._memory = mmap.mmap(-1, processes * width * 4)
+        counters = memoryview(self._memory).cast("I")
+        self.rows = [counters[start : start + width] for start in range(0, processes * width, width)]
+        self.width = width
+
+    def clear(self, process: int) -> None:
+        """A process has died; what it held is free."""
+        self.rows[process][:] = memoryview(bytes(self.width * 4)).cast("I")
+
 
 class Places(Generic[K]):
-    """How many of something every key holds at the moment, and at most `most` of them."""
+    """How many of something every key holds at the moment, and at most `most` of them over all processes."""
 
-    __slots__ = ("_held", "most")
+    __slots__ = ("_mine", "_rows", "_width", "most")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, board: Board | None = None, process: int = 0) -> None:
+        board = board or Board()
         self.most = most
-        self._held: dict[K, int] = {}
+        self._rows = board.rows
+        self._mine = board.rows[process]
+        self._width = board.width
 
     def take(self, key: K) -> bool:
         """Hold one more; False, and nothing held, when the key has its most."""
-        held = self._held.get(key, 0)
-        if held >= self.most:
+        column = self._column(key)
+        if sum(row[column] for row in self._rows) >= self.most:
             return False
-        self._held[key] = held + 1
+        self._mine[column] += 1
         return True
 
     def give_back(self, key: K) -> None:
         """Hold one less."""
-        held = self._held.get(key, 0) - 1
-        if held > 0:
-            self._held[key] = held
-        else:
-            self._held.pop(key, None)
+        column = self._column(key)
+        if self._mine[column]:
+            self._mine[column] -= 1
 
     def held(self, key: K) -> int:
         """How many the key holds."""
-        return self._held.get(key, 0)
+        column = self._column(key)
+        return sum(row[column] for row in self._rows)
+
+    def _column(self, key: K) -> int:
+        return hash(key) % self._width
 
 
 class Unusual(Enum):

@@ -34,6 +34,8 @@ EVENTS: Final[dict[str, str]] = {
     "message.delivered": "a message was put into mailboxes",
     "message.refused": "a message or a recipient was not accepted, `reason` says why",
     "message.submitted": "somebody signed in handed a message in",
+    "process.crashed": "a mistake of ours ended a process of the server",
+    "process.died": "a process of the server ended unasked, and is started anew",
     "queue.attempted": "a message of the outbound queue was tried",
     "server.started": "every listener accepts",
     "server.stopped": "the last session ended",

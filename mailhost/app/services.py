@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -20,9 +21,12 @@ from mailhost.login import store_key
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx, open_database
 from mailhost.storage.files import DiskFiles
+from mailhost.storage.neighbours import Neighbours
 
 BLOB_FOLDER: Final = "blobs"
 _LOCK: Final = "lock"
+_PATIENCE: Final = 1.0
+"""Seconds that the processes of a server which was killed have to be gone."""
 
 
 class DataFolderBusy(MailhostError):
@@ -42,9 +46,14 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(config: Config, data: Path, *, serving: bool) -> AsyncIterator[Services]:
-    """Open the store of a data folder; `serving` for the one server on it, not for commands beside it."""
-    database = await open_database(config.database_url(data), serving=serving)
+async def open_services(
+    config: Config, data: Path, *, serving: bool = False, neighbours: Neighbours | None = None
+) -> AsyncIterator[Services]:
+    """Open the store of a data folder.
+
+    `serving` begins a server's work on it, before its processes open it with the `neighbours` they are to each other.
+    """
+    database = await open_database(config.database_url(data), serving=serving, neighbours=neighbours)
     try:
         if serving:
             await database.write(_begin_serving, database.unclean)
@@ -73,10 +82,19 @@ def data_folder(data: Path) -> Iterator[None]:
     except OSError as error:
         raise DataFolderBusy(f"The data folder {data} cannot be written: {error.strerror}.") from error
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataFolderBusy(f"Another Mailhost is running on {data}.") from None
+        ends = time.monotonic() + _PATIENCE
+        while not _try_to_lock(lock):
+            if time.monotonic() > ends:
+                raise DataFolderBusy(f"Another Mailhost is running on {data}.")
+            time.sleep(_PATIENCE / 20)
         yield
     finally:
         os.close(lock)
+
+
+def _try_to_lock(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -54,7 +54,7 @@ def chosen_account(tx: Tx, address: str | None) -> Account:
 @asynccontextmanager
 async def opened(data: Path) -> AsyncIterator[Services]:
     """The store of a data folder, also while a server runs on it. Raises MailhostError in the operator's words."""
-    async with open_services(load(data), data, serving=False) as services:
+    async with open_services(load(data), data) as services:
         yield services
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shlex
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -15,12 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from mailhost import observe
-from mailhost.app.server import Server
-from mailhost.app.services import data_folder, open_services
+from mailhost.app.services import Services, data_folder
+from mailhost.app.serving import serve
 from mailhost.cli.first_start import DEFAULT_DOMAIN, Welcome, people, settings
 from mailhost.cli.store import data_option, plainly
-from mailhost.config import Config
-from mailhost.mailstore.indexer import open_index
 from mailhost.web.setup import Facts
 
 
@@ -40,26 +37,9 @@ def up(data: Path, domain: str, demo: bool, ports: str | None, as_json: bool) ->
     with data_folder(data):
         config = settings(data, domain, demo=demo)
         observe.configure(config.log_level.value)
-        _run(_serve(config, data, domain, demo=demo, any_ports=ports == "auto", as_json=as_json))
-
-
-def _run(work: Coroutine[object, object, None]) -> None:
-    try:
-        import uvloop
-    except ImportError:  # there is none for this machine; everything works without
-        asyncio.run(work)
-    else:
-        uvloop.run(work)
-
-
-async def _serve(config: Config, data: Path, domain: str, *, demo: bool, any_ports: bool, as_json: bool) -> None:
-    async with (
-        open_services(config, data, serving=True) as services,
-        open_index(services.database, services.blobs, data) as index,
-    ):
         welcomes: list[Welcome] = []
 
-        async def prepare() -> None:
+        async def prepare(services: Services) -> None:
             welcomes.extend(await people(services, domain, demo=demo))
 
         def announce(facts: Facts) -> None:
@@ -68,7 +48,7 @@ async def _serve(config: Config, data: Path, domain: str, *, demo: bool, any_por
             else:
                 _print_table(facts, welcomes, data)
 
-        await Server(services, index).run(prepare, announce, any_ports=any_ports)
+        serve(config, data, prepare, announce, any_ports=ports == "auto")
 
 
 def _print_json(facts: Facts, welcomes: Sequence[Welcome]) -> None:

@@ -144,6 +144,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     oauth_registration: Annotated[
         bool, Meta(description="let programs make themselves known for OAuth (RFC 7591), without the administrator")
     ] = False
+    workers: Annotated[
+        int,
+        Meta(ge=0, le=64, description="processes that serve clients; 0: one for each processor, four at most"),
+    ] = 0
     log_level: Annotated[LogLevel, Meta(description='"debug", "info", "warning" or "error"')] = LogLevel.INFO
     demo: Annotated[bool, Meta(description="a demonstration: limits are relaxed, so that whole test rigs may come")] = (
         False

@@ -41,13 +41,18 @@ def names_of(domains: Sequence[str]) -> list[str]:
     return [*names, *LOCAL_NAMES]
 
 
+def certificate_files(folder: Path) -> CertificateFiles:
+    """Where the files of our authority and its certificate are, in `folder`."""
+    return CertificateFiles(folder / "ca.pem", folder / "server.pem", folder / "server-key.pem")
+
+
 def ensure_certificates(folder: Path, names: Sequence[str], now: datetime) -> tuple[CertificateFiles, bool]:
     """The files in `folder`, made where they are missing and renewed when they run out or lack a name.
 
     The second value says whether the certificate is new.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    files = CertificateFiles(folder / "ca.pem", folder / "server.pem", folder / "server-key.pem")
+    files = certificate_files(folder)
     authority_key_file = folder / "ca-key.pem"
     if not (files.authority.exists() and authority_key_file.exists()):
         _make_authority(files.authority, authority_key_file, now)

@@ -19,6 +19,7 @@ from typing import Final
 from mailhost.errors import MailhostError
 from mailhost.limits import Places
 from mailhost.network.addresses import household
+from mailhost.network.crowd import Crowd
 from mailhost.network.misdirected import Service, judge
 from mailhost.network.stream import Deadlines, Stream
 from mailhost.network.trouble import Kind, Trouble
@@ -40,20 +41,28 @@ class CannotListen(MailhostError):
 
 @dataclass(slots=True)
 class Admission:
-    """What all listeners of a server share: how many connections there may be, and what went wrong for whom."""
+    """What all listeners of a process share: how many connections there may be, and what went wrong for whom.
+
+    The numbers hold for all processes of a crowd together.
+    """
 
     per_address: int
     in_all: int
     proxies: Sequence[Network] = ()  # who may say, by a PROXY header, for whom it speaks; and then has to
+    crowd: Crowd = field(default_factory=Crowd)
+    process: int = 0
     failures: OrderedDict[str, str] = field(default_factory=OrderedDict)  # address -> why its last connection failed
     tell: Callable[[Trouble], None] | None = None  # who hears of connections that come to nothing
+    listeners: list[Listener] = field(default_factory=list)
     sessions: Places[str] = field(init=False)
     refusals: Places[str] = field(init=False)  # those who are told that they are too many
-    _open: int = 0
+    _open: Places[None] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.sessions = Places(self.per_address)
-        self.refusals = Places(min(self.per_address, _REFUSALS))
+        crowd, process = self.crowd, self.process
+        self.sessions = Places(self.per_address, crowd.sessions, process)
+        self.refusals = Places(min(self.per_address, _REFUSALS), crowd.refusals, process)
+        self._open = Places(self.in_all, crowd.open, process)
 
     def is_proxy(self, address: str) -> bool:
         """Whether a PROXY header must come from there."""
@@ -61,14 +70,21 @@ class Admission:
 
     def enter(self) -> bool:
         """Count one connection; False, and nothing counted, when there are enough in all."""
-        if self._open >= self.in_all:
-            return False
-        self._open += 1
-        return True
+        return self._open.take(None)
 
     def leave(self) -> None:
         """Undo `enter`."""
-        self._open -= 1
+        self._open.give_back(None)
+
+    def pass_on(self, listener: Listener, stream: Stream) -> bool:
+        """Give a newcomer to a process that is less busy, if there is one; our end of it is to be dropped then."""
+        other = self.crowd.less_busy(self.process)
+        return other is not None and self.crowd.hand_over(other, self.listeners.index(listener), stream.fileno())
+
+    def adopt(self) -> None:
+        """Take in those whom other processes passed on; called when the crowd's `ears` are readable."""
+        for number, accepted in self.crowd.handed_over(self.process):
+            self.listeners[number].adopt(accepted)
 
     def remember(self, address: str, reason: str) -> None:
         """Keep why the last connection from there failed."""
@@ -100,7 +116,10 @@ class Listener:
         self._servers: list[asyncio.Server] = []
         self._visitors: dict[Stream, _Visitor] = {}
         self._sessions: set[asyncio.Task[None]] = set()
+        self._adoptions: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
+        self._is_crowded = admission.crowd.processes > 1
+        admission.listeners.append(self)
 
     # Opening and ending
 
@@ -119,6 +138,21 @@ class Listener:
                 )
             )
         log.debug("listener.opened", service=self._service.value, port=self.port, tls=self._context is not None)
+
+    def adopt(self, accepted: socket.socket) -> None:
+        """Serve a connection that another process accepted."""
+        stream = Stream(self, self._deadlines, self._context)
+        self._visitors[stream] = _Visitor()
+        task = asyncio.get_running_loop().create_task(self._connect(stream, accepted))
+        self._adoptions.add(task)
+        task.add_done_callback(self._adoptions.discard)
+
+    async def _connect(self, stream: Stream, accepted: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: stream, accepted)
+        except OSError:  # gone on the way
+            del self._visitors[stream]
+            accepted.close()
 
     def stop(self) -> None:
         """Accept nobody any more, and ask the sessions to end at their next good moment."""
@@ -146,7 +180,12 @@ class Listener:
 
     def arrived(self, stream: Stream) -> None:
         """Count the newcomer and, unless a PROXY header has to tell who it is, let it in."""
-        visitor = self._visitors[stream] = _Visitor()
+        visitor = self._visitors.get(stream)  # there already when another process passed it on
+        if visitor is None:
+            visitor = self._visitors[stream] = _Visitor()
+            if self._is_crowded and self._admission.pass_on(self, stream):
+                stream.abort()
+                return
         if not self._admission.enter():
             self._refuse(stream, Kind.FULL)
             return

@@ -202,6 +202,10 @@ class Stream(asyncio.BufferedProtocol):
         if self._state is not _State.CONNECTING:
             self._transport.abort()
 
+    def fileno(self) -> int:
+        """The descriptor of the socket."""
+        return int(self._transport.get_extra_info("socket").fileno())
+
     @property
     def is_open(self) -> bool:
         """Whether bytes written now may still reach the peer."""

@@ -11,6 +11,7 @@ SERVING: Final = "serving"
 """The meta row that stands while a server runs: since when (SQLite), or on which run of the database server."""
 
 _IDENTITY: Final = "identity"
+_OUTSIDE_WRITES: Final = "outside_writes"
 
 HELD_UNTIL: Final = "sweep_held_until"
 """The meta row that keeps the sweeper from erasing anything before that time, in unix seconds."""
@@ -42,9 +43,29 @@ def write_meta(tx: Tx, name: str, value: str) -> None:
     )
 
 
+def count_outside_write(tx: Tx) -> None:
+    """Note that somebody who is none of the serving processes has changed what they watch."""
+    tx.execute(
+        """insert into meta (name, value) values (:name, '1')
+        on conflict (name) do update set value = cast(cast(meta.value as bigint) + 1 as text)""",
+        name=_OUTSIDE_WRITES,
+    )
+
+
+def outside_writes(tx: Tx) -> int:
+    """How many of them there were so far."""
+    return int(read_meta(tx, _OUTSIDE_WRITES) or 0)
+
+
 def delete_meta(tx: Tx, name: str) -> None:
     """Forget a fact about the store."""
     tx.execute("delete from meta where name = :name", name=name)
+
+
+def end_serving(tx: Tx) -> None:
+    """Note that the server stopped in good order, after the last of its writes."""
+    if tx.engine == "sqlite":  # PostgreSQL itself goes on: its mark tells one run of it from another
+        delete_meta(tx, SERVING)
 
 
 def make_migration_table(tx: Tx) -> None:

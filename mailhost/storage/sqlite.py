@@ -16,7 +16,8 @@ import apsw
 from mailhost.storage.errors import StorageUnavailable
 from mailhost.storage.jobs import Bridge, Job
 from mailhost.storage.migrate import known_migrations, migrate
-from mailhost.storage.sql import SERVING, delete_meta, read_meta, write_meta
+from mailhost.storage.neighbours import Neighbours
+from mailhost.storage.sql import SERVING, read_meta, write_meta
 from mailhost.storage.sqlite_connection import SqliteOptions, SqliteTx, connect, immediate, translate
 from mailhost.storage.sqlite_writer import Writer
 from mailhost.storage.transaction import Engine, P, R, Watch
@@ -68,16 +69,18 @@ class SqliteDatabase:
 
     engine: Engine = "sqlite"
 
-    def __init__(self, path: Path, options: SqliteOptions, serving: bool, schema: int | None) -> None:
+    def __init__(
+        self, path: Path, options: SqliteOptions, serving: bool, schema: int | None, neighbours: Neighbours | None
+    ) -> None:
         self.path = path
         self.unclean = False
         self._options = options
-        self._serving = serving
+        self._neighbours = neighbours
         self._bridge = Bridge(asyncio.get_running_loop())
         self._loop = self._bridge.loop
-        self._writer = Writer(path, options, self._bridge)
+        self._writer = Writer(path, options, self._bridge, neighbours)
         try:
-            self._prepare(schema)
+            self._prepare(serving, schema)
         except BaseException:
             self._writer.connection.close()
             raise
@@ -89,14 +92,18 @@ class SqliteDatabase:
         self._is_closed = False
         for thread in self._threads():
             thread.start()
+        if neighbours is not None:
+            self._loop.add_reader(
+                neighbours.fileno(), neighbours.hear, self._bridge.wakes.fire, self._bridge.wakes.fire_all
+            )
 
-    def _prepare(self, schema: int | None) -> None:
+    def _prepare(self, serving: bool, schema: int | None) -> None:
         """Migrate, and note that a server runs, on the writer's connection before its thread starts."""
         connection, tx = self._writer.connection, self._writer.tx
         try:
             with immediate(connection):  # it is the migration lock, too
                 migrate(tx, known_migrations(schema))
-                if self._serving:
+                if serving:
                     self.unclean = read_meta(tx, SERVING) is not None
                     write_meta(tx, SERVING, str(int(time.time())))
         except apsw.Error as error:
@@ -156,7 +163,7 @@ class SqliteDatabase:
         return future
 
     def watch(self, topic: str, callback: Callable[[], None]) -> Watch:
-        """Call `callback` after commits that woke `topic`, or after another process has committed anything."""
+        """Call `callback` after commits that woke `topic`, or when others may have woken it that cannot tell us."""
         return self._bridge.wakes.watch(topic, callback)
 
     def _check_open(self) -> None:
@@ -164,10 +171,12 @@ class SqliteDatabase:
             raise StorageUnavailable("the store is closed")
 
     async def close(self) -> None:
-        """Finish what is queued, record the clean end, close the file."""
+        """Finish what is queued, close the file."""
         if self._is_closed:
             return
         self._is_closed = True
+        if self._neighbours is not None:
+            self._loop.remove_reader(self._neighbours.fileno())
         self._write_jobs.put(None)
         for _ in self._readers:
             self._read_jobs.put(None)
@@ -179,22 +188,19 @@ class SqliteDatabase:
             thread.join()
         for reader in self._readers:
             reader.connection.close()
-        connection = self._writer.connection
-        try:
-            if self._serving:
-                with immediate(connection):
-                    delete_meta(self._writer.tx, SERVING)
-        except apsw.Error as error:
-            raise translate(error) from error
-        finally:
-            connection.close()
+        self._writer.connection.close()
 
 
 async def open_sqlite(
-    path: Path, options: SqliteOptions | None = None, *, serving: bool = False, schema: int | None = None
+    path: Path,
+    options: SqliteOptions | None = None,
+    *,
+    serving: bool = False,
+    schema: int | None = None,
+    neighbours: Neighbours | None = None,
 ) -> SqliteDatabase:
-    """Open or create the file at `path` and migrate it. `serving` keeps the mark that tells an unclean stop."""
+    """Open or create the file at `path` and migrate it; as `open_database`."""
     try:
-        return SqliteDatabase(path, options or SqliteOptions(), serving, schema)
+        return SqliteDatabase(path, options or SqliteOptions(), serving, schema, neighbours)
     except apsw.Error as error:
         raise translate(error) from error

@@ -1,10 +1,14 @@
 """The writer of SQLite: all waiting writes share one transaction, a savepoint each, and one fsync.
 
-So a durable write costs little under load, and a failing one harms no neighbour. A group of relaxed writes alone is
+So a durable write costs little under load, and a failing one harms no other. A group of relaxed writes alone is
 committed without an fsync, which then follows within a second.
+
+Writers of several processes take turns by a lock of the kernel, who wakes the next one at once; SQLite's own lock,
+which still holds off every other program, would have them look again every few milliseconds.
 """
 
 import contextlib
+import fcntl
 import os
 import queue
 import threading
@@ -14,6 +18,8 @@ from pathlib import Path
 import apsw
 
 from mailhost.storage.jobs import Bridge, Job
+from mailhost.storage.neighbours import Neighbours
+from mailhost.storage.sql import count_outside_write, outside_writes
 from mailhost.storage.sqlite_connection import SqliteOptions, SqliteTx, connect, translate
 
 _TICK_SECONDS = 0.5  # how long a relaxed write may stay out of reach of an fsync; twice that is promised
@@ -22,19 +28,22 @@ _TICK_SECONDS = 0.5  # how long a relaxed write may stay out of reach of an fsyn
 class Writer:
     """The thread that owns the only writing connection and commits in groups."""
 
-    def __init__(self, path: Path, options: SqliteOptions, bridge: Bridge) -> None:
+    def __init__(self, path: Path, options: SqliteOptions, bridge: Bridge, neighbours: Neighbours | None) -> None:
         self._options = options
         self._bridge = bridge
+        self._neighbours = neighbours
         self.queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self.connection = connect(path, options)
         self.connection.wal_autocheckpoint(options.checkpoint_pages)
         self.tx = SqliteTx(self.connection)
         self._command = self.connection.cursor()
         self._wal = Path(f"{path}-wal")
+        self._turn = os.open(f"{path}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._synchronous = True
         self._unsynced_since: float | None = None
         self._next_tick = 0.0
         self._data_version = self._read_data_version()
+        self._outside_writes = 0
         self.commits = 0
         self.syncs = 0
         self.thread = threading.Thread(target=self._run, name="mailhost-writer", daemon=True)
@@ -45,6 +54,7 @@ class Writer:
             job = self._group(job)
         with contextlib.suppress(OSError):
             self._sync_relaxed()
+        os.close(self._turn)
 
     def _next(self) -> Job | None:
         while True:
@@ -60,8 +70,7 @@ class Writer:
         following: Job | None = None
         is_ended = False
         try:
-            self._set_synchronous(not relaxed)
-            self._command.execute("begin immediate")
+            self._begin(relaxed)
         except apsw.Error as error:
             job.error = translate(error)
             self._bridge.settle((job,))
@@ -82,7 +91,11 @@ class Writer:
             if following is None or (relaxed and not following.relaxed):
                 break
             job, following = following, None
-        self._finish(done, relaxed)
+        try:
+            self._finish(done, relaxed)
+        finally:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+        self._tell(done)
         if time.monotonic() >= self._next_tick:
             self._tick()
         return following if following is not None or is_ended else self._next()
@@ -114,7 +127,7 @@ class Writer:
 
     def _finish(self, done: list[Job], relaxed: bool) -> None:
         try:
-            self._commit(relaxed)
+            self._commit(done, relaxed)
         except apsw.Error as error:
             self._undo()
             if len(done) == 1:
@@ -123,7 +136,13 @@ class Writer:
             else:  # each once more on its own, so that only those fail that must
                 for job in done:
                     self._alone(job, relaxed)
-        self._bridge.settle(done, dict.fromkeys(topic for job in done for topic in job.topics))
+
+    def _tell(self, done: list[Job]) -> None:
+        """Answer those who wait, then wake whoever watches, here and next door."""
+        topics = dict.fromkeys(topic for job in done for topic in job.topics)
+        self._bridge.settle(done, topics)
+        if topics and self._neighbours is not None:
+            self._neighbours.tell(topics)
 
     def _alone(self, job: Job, relaxed: bool) -> None:
         if job.error is not None:
@@ -131,13 +150,25 @@ class Writer:
         try:
             self._command.execute("begin immediate")
             self._attempt(job)
-            self._commit(relaxed)
+            self._commit([job], relaxed)
         except apsw.Error as error:
             self._undo()
             job.error = job.error or translate(error)
             job.topics = ()
 
-    def _commit(self, relaxed: bool) -> None:
+    def _begin(self, relaxed: bool) -> None:
+        """Wait for our turn, and begin; without the turn when it fails."""
+        self._set_synchronous(not relaxed)
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        try:
+            self._command.execute("begin immediate")
+        except apsw.Error:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            raise
+
+    def _commit(self, done: list[Job], relaxed: bool) -> None:
+        if self._neighbours is None and any(job.topics for job in done):
+            count_outside_write(self.tx)
         self._command.execute("commit")  # fails as well when a work's error has ended the whole transaction
         self.commits += 1
         if not relaxed:
@@ -160,12 +191,23 @@ class Writer:
         self._next_tick = time.monotonic() + _TICK_SECONDS
         try:
             self._sync_relaxed()
-            version = self._read_data_version()
+            if self._neighbours is not None:
+                self._neighbours.remind()
+            if self._others_have_written():
+                self._bridge.fire_all()
         except (OSError, apsw.Error):  # the next tick tries again; this thread must not end
             return
-        if version != self._data_version:  # another process has committed: its wake-ups cannot reach us
-            self._data_version = version
-            self._bridge.fire_all()
+
+    def _others_have_written(self) -> bool:
+        """Whether a process has committed whose wake-ups do not reach us: one that is no neighbour."""
+        version = self._read_data_version()
+        if version == self._data_version:
+            return False
+        self._data_version = version
+        if self._neighbours is None:
+            return True
+        known, self._outside_writes = self._outside_writes, outside_writes(self.tx)
+        return known != self._outside_writes
 
     def _sync_relaxed(self) -> None:
         """Fsync what relaxed groups left in the WAL (a durable group that came later has done it already)."""

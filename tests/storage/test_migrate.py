@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailhost.storage.database import Tx, open_database
+from mailhost.storage.database import Tx, end_serving, open_database
 from mailhost.storage.errors import BadDatabaseUrl, ChangedMigration, NewerStore
 from mailhost.storage.migrate import Migration, known_migrations
 from mailhost.storage.sql import read_meta, write_meta
@@ -102,9 +102,13 @@ async def test_an_unclean_stop_is_told_at_the_next_start(tmp_path: Path) -> None
     operator = await open_database(url)  # a command beside the running server
     assert not operator.unclean
     await operator.close()
+    await database.write(end_serving)
     await database.close()
     database = await open_database(url, serving=True)
     assert not database.unclean
+    await database.close()
+    database = await open_database(url, serving=True)
+    assert database.unclean
     await database.close()
 
 

@@ -1,0 +1,58 @@
+"""The process that does what nobody waits for: the search index, outgoing mail, tidying up.
+
+It is one for all doors, and a little less in a hurry than they are, so that a client never waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from mailhost import observe
+from mailhost.app import certificates
+from mailhost.app.doors import office_of
+from mailhost.app.maintenance import Maintenance
+from mailhost.app.server import host_name, settle_memory, stop_signal
+from mailhost.app.services import Services
+from mailhost.delivery.worker import Worker
+from mailhost.mailstore.indexer import TextIndex
+from mailhost.network.tls import client_context
+from mailhost.web.setup import Facts
+
+log = observe.logger()
+
+_NICE: Final = 5
+_INDEX_REST: Final = 60.0  # seconds after a failure
+
+
+async def do_chores(services: Services, index: TextIndex, facts: Facts, ready: Callable[[], None]) -> None:
+    """Until SIGTERM or SIGINT. SIGHUP begins a round of maintenance at once."""
+    os.nice(_NICE)
+    renew = partial(certificates.ensure, services)
+    maintenance = Maintenance(services.database, services.blobs, services.files, index, renew)
+    stopping = stop_signal(maintenance.hurry)
+    worker = Worker(office_of(services, host_name(services.config, facts)), client_context())
+    settle_memory()
+    ready()
+    async with asyncio.TaskGroup() as tasks:
+        tidying = tasks.create_task(maintenance.run())
+        indexing = tasks.create_task(_follow(index))
+        working = tasks.create_task(worker.run())
+        await stopping.wait()
+        worker.close()
+        # What it leaves undone it leased for a while only.
+        await asyncio.wait({working}, timeout=services.config.limits.drain_seconds)
+        for task in (tidying, indexing, working):
+            task.cancel()
+
+
+async def _follow(index: TextIndex) -> None:
+    while True:
+        try:
+            await index.run()
+        except Exception:  # it must not end the process, and is told
+            log.exception("index.crashed")
+            await asyncio.sleep(_INDEX_REST)
