@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from mailhost.errors import MailhostError
 from mailhost.protocols.smtp.addresses import Address
@@ -67,16 +67,14 @@ class HeaderTooLarge(MailhostError):
     """The header is longer than MAX_HEADER."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """An account of ours that a message reaches, by the address the sender used."""
 
     account_id: int
     address: Address
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a message comes from, as its trace fields tell it. `transaction_id` names this one transaction for good."""
 
     transaction_id: str

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import Final
+from typing import Final, NamedTuple
 
 from mailhost.errors import MailhostError
 from mailhost.message.digest import Digest
@@ -129,8 +129,7 @@ class Mailbox:
     is_selectable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A message's content, stored and scanned, before it is placed anywhere.
 
     `open_end`: its last line has no line end.
@@ -141,8 +140,7 @@ class Incoming:
     open_end: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(NamedTuple):
     """A message to be placed: its content, the trace headers before it, its flags and its INTERNALDATE."""
 
     incoming: Incoming
@@ -157,8 +155,7 @@ class NewMessage:
         return len(self.prefix) + self.incoming.blob.size
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """Where messages were put: `uids` in the order of the messages."""
 
     uid_validity: int

@@ -1,6 +1,6 @@
 """Everything derived from a message once, at delivery, so that no FETCH has to parse it again."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailhost.message.dates import parse_date
 from mailhost.message.envelope import ENVELOPE_FIELDS, render_envelope
@@ -13,8 +13,7 @@ from mailhost.message.structure import body_of, render_structure
 __all__ = ["Digest", "body_of", "digest_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(NamedTuple):
     """What mailboxes are listed, fetched and counted with. Offsets and sizes count octets of the content."""
 
     envelope: bytes

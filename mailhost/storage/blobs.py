@@ -9,8 +9,8 @@ import hashlib
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from mailhost.storage import sql
 from mailhost.storage.errors import BlobDamaged, BlobMissing
@@ -22,8 +22,7 @@ INLINE_LIMIT = 64 * 1024
 """Packed bytes up to which a blob lives in its row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(NamedTuple):
     """Finished bytes, ready to be attached: durable in a file, or carried along in `payload`."""
 
     digest: bytes  # SHA-256 of the unpacked bytes

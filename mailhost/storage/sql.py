@@ -2,8 +2,7 @@
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from mailhost.storage.transaction import Row, Tx, Value
 
@@ -100,8 +99,7 @@ def store_identity(tx: Tx) -> str:
     return identity
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBlob:
+class StoredBlob(NamedTuple):
     """One row of `blob`: where the bytes are."""
 
     size: int

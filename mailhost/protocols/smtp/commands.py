@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final
 
 from mailhost.protocols.foreign import Foreign, recognise
@@ -103,6 +104,7 @@ def _path_and_parameters(argument: bytes, keyword: str) -> tuple[str, dict[str, 
     return path[1], parameters
 
 
+@lru_cache(maxsize=1024)  # mailing lists, relays and people write from the same few addresses again and again
 def _mail(argument: bytes) -> Command:
     path, parameters = _path_and_parameters(argument, "FROM:")
     size, body, utf8 = 0, Body.SEVEN_BIT, False
@@ -131,6 +133,7 @@ def _mail(argument: bytes) -> Command:
     return Mail(sender, size, body, utf8)
 
 
+@lru_cache(maxsize=1024)  # and to the same few
 def _rcpt(argument: bytes) -> Command:
     path, parameters = _path_and_parameters(argument, "TO:")
     if parameters:
@@ -177,22 +180,22 @@ class Verb:
     """One line of the table: the parser of the argument and the states in which the command is legal."""
 
     parse: Callable[[bytes], Command | BeginChunk]
-    states: frozenset[State]
+    states: tuple[State, ...]
 
 
-_BETWEEN: Final = frozenset({State.START, State.READY, State.MAIL, State.RCPT, State.CHUNKS})
+_BETWEEN: Final = (State.START, State.READY, State.MAIL, State.RCPT, State.CHUNKS)
 _COMMON: Final[Mapping[bytes, Verb]] = {
-    b"MAIL": Verb(_mail, frozenset({State.READY})),
-    b"RCPT": Verb(_rcpt, frozenset({State.MAIL, State.RCPT})),
-    b"DATA": Verb(_bare(Data()), frozenset({State.RCPT})),
-    b"BDAT": Verb(_bdat, frozenset({State.RCPT, State.CHUNKS})),
+    b"MAIL": Verb(_mail, (State.READY,)),
+    b"RCPT": Verb(_rcpt, (State.MAIL, State.RCPT)),
+    b"DATA": Verb(_bare(Data()), (State.RCPT,)),
+    b"BDAT": Verb(_bdat, (State.RCPT, State.CHUNKS)),
     b"RSET": Verb(_bare(Reset()), _BETWEEN),
     b"NOOP": Verb(_any(Noop()), _BETWEEN),
     b"QUIT": Verb(_bare(Quit()), _BETWEEN),
     b"VRFY": Verb(_any(Verify()), _BETWEEN),
     b"HELP": Verb(_any(Help()), _BETWEEN),
-    b"STARTTLS": Verb(_bare(StartTls()), frozenset({State.READY})),
-    b"AUTH": Verb(_auth, frozenset({State.READY})),
+    b"STARTTLS": Verb(_bare(StartTls()), (State.READY,)),
+    b"AUTH": Verb(_auth, (State.READY,)),
 }
 SMTP_VERBS: Final[Mapping[bytes, Verb]] = {
     **_COMMON,

@@ -29,7 +29,7 @@ log = observe.logger()
 
 WRITE_AT: Final = 16384
 """Octets of replies that are gathered before they are written, so that pipelined commands share a packet."""
-_IN_CONTENT: Final = frozenset({State.DATA, State.CHUNK, State.CHUNKS})
+_IN_CONTENT: Final = (State.DATA, State.CHUNK, State.CHUNKS)
 
 
 @dataclass(frozen=True, slots=True)
