@@ -1,0 +1,144 @@
+"""Several processes serve one store: each sees what the others do, and none is missed when it dies."""
+
+import imaplib
+import json
+import os
+import signal
+import smtplib
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import Account, Server, running, start, stop
+
+WORKERS = 3
+SETTINGS = f"""
+workers = {WORKERS}
+
+[limits]
+connections_per_address = 40
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("workers") / "data"
+    folder.mkdir()
+    (folder / "mailhost.toml").write_text(SETTINGS)
+    with running(folder) as server:
+        yield server
+
+
+def children(server: Server) -> list[int]:
+    """The processes below the server's own."""
+    pid = server.process.pid
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def sockets_of(pid: int) -> int:
+    """How many sockets a process has open."""
+    count = 0
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            count += os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:")
+        except OSError:  # closed meanwhile
+            continue
+    return count
+
+
+def connect(server: Server) -> socket.socket:
+    """A connection that was greeted."""
+    client = socket.create_connection(("localhost", server.ports["imap"]), timeout=10)
+    assert client.recv(1000).startswith(b"* OK")
+    return client
+
+
+def sign_in(server: Server, account: Account) -> imaplib.IMAP4:
+    client = imaplib.IMAP4_SSL("localhost", server.ports["imaps"], ssl_context=server.tls())
+    client.login(account.address, account.password)
+    return client
+
+
+def send(server: Server, account: Account, subject: str) -> None:
+    with smtplib.SMTP("localhost", server.ports["smtp"], timeout=10) as client:
+        client.sendmail("a@example.net", [account.address], f"Subject: {subject}\r\n\r\nx\r\n")
+
+
+def test_connections_are_spread_over_the_processes(server: Server) -> None:
+    workers = children(server)[:WORKERS]
+    before = {pid: sockets_of(pid) for pid in workers}
+    clients = [connect(server) for _ in range(12)]
+    try:
+        held = [sockets_of(pid) - before[pid] for pid in workers]
+        assert sum(held) == 12
+        assert min(held) >= 2, held
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_a_limit_holds_for_all_processes_together(server: Server) -> None:
+    clients = []
+    try:
+        for _ in range(40):
+            clients.append(connect(server))
+        with socket.create_connection(("localhost", server.ports["imap"]), timeout=10) as one_more:
+            assert one_more.recv(1000).startswith(b"* BYE")
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_what_one_process_commits_wakes_sessions_of_all(server: Server) -> None:
+    account = server.accounts[0]
+    watchers = [sign_in(server, account) for _ in range(6)]
+    try:
+        for watcher in watchers:
+            watcher.select("INBOX")
+            watcher.send(b"i IDLE\r\n")
+            assert watcher.readline().startswith(b"+")
+        send(server, account, "wake up")
+        for watcher in watchers:
+            assert b"EXISTS" in watcher.readline()
+    finally:
+        for watcher in watchers:
+            watcher.shutdown()
+
+
+def test_a_process_that_is_killed_is_started_anew_and_the_others_serve_on(server: Server) -> None:
+    account = server.accounts[0]
+    send(server, account, "before")
+    for victim in children(server):
+        others = set(children(server)) - {victim}
+        os.kill(victim, signal.SIGKILL)
+        send(server, account, "meanwhile")  # by whoever is there
+        ends = time.monotonic() + 20
+        while len(set(children(server)) - others - {victim}) != 1:
+            assert time.monotonic() < ends, children(server)
+            time.sleep(0.05)
+    client = sign_in(server, account)
+    try:
+        _, [count] = client.select("INBOX")
+        assert count is not None
+        assert int(count) >= 1 + WORKERS + 1
+    finally:
+        client.logout()
+    assert any(json.loads(line).get("event") == "process.died" for line in server.log().splitlines())
+
+
+def test_when_the_supervisor_is_killed_nothing_of_the_server_remains(tmp_path: Path) -> None:
+    server = start(tmp_path / "data")
+    workers = children(server)
+    assert workers
+    server.process.kill()
+    server.process.wait(10)
+    assert server.process.stdout is not None
+    server.process.stdout.close()
+    ends = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}/stat").exists() for pid in workers):
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+    stop(start(tmp_path / "data"))  # and nothing of it is in the way
