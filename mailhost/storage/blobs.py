@@ -15,7 +15,7 @@ from typing import NamedTuple
 from mailhost.storage import sql
 from mailhost.storage.errors import BlobDamaged, BlobMissing
 from mailhost.storage.files import BlobFiles, NewFile
-from mailhost.storage.frames import FRAME_SIZE, Packer, ReadAt, read_layout, seek_table
+from mailhost.storage.frames import FRAME_SIZE, Packer, ReadAt, read_layout, seek_table, unpack
 from mailhost.storage.transaction import Database, Tx
 
 INLINE_LIMIT = 64 * 1024
@@ -136,6 +136,17 @@ class Blobs:
             if len(data) == stored.size and hashlib.sha256(data).digest() != digest:
                 raise BlobDamaged(f"blob {digest.hex()} is damaged")
         return data
+
+    def read_small(self, tx: Tx, digest: bytes) -> bytes | None:
+        """In a transaction that reads: the whole blob where it lives in its row and is in order, else None."""
+        stored = sql.find_blob(tx, digest)
+        if stored is None or stored.payload is None or stored.size > FRAME_SIZE or digest in self._damaged:
+            return None
+        try:
+            data = unpack(stored.payload, stored.size)
+        except BlobDamaged:
+            return None
+        return data if hashlib.sha256(data).digest() == digest else None
 
     async def stream(self, digest: bytes, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """The same bytes in pieces of at most FRAME_SIZE, each checked; nothing is held open between two pieces."""

@@ -49,6 +49,16 @@ def sockets_of(pid: int) -> int:
     return count
 
 
+def quiet(pids: list[int]) -> dict[int, int]:
+    """The sockets of each, once the clients of other tests are gone."""
+    found = {pid: sockets_of(pid) for pid in pids}
+    while True:
+        time.sleep(0.2)
+        before, found = found, {pid: sockets_of(pid) for pid in pids}
+        if before == found:
+            return found
+
+
 def connect(server: Server) -> socket.socket:
     """A connection that was greeted."""
     client = socket.create_connection(("localhost", server.ports["imap"]), timeout=10)
@@ -69,7 +79,7 @@ def send(server: Server, account: Account, subject: str) -> None:
 
 def test_connections_are_spread_over_the_processes(server: Server) -> None:
     workers = children(server)[:WORKERS]
-    before = {pid: sockets_of(pid) for pid in workers}
+    before = quiet(workers)
     clients = [connect(server) for _ in range(12)]
     try:
         held = [sockets_of(pid) - before[pid] for pid in workers]

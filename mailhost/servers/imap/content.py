@@ -1,6 +1,6 @@
 """Body sections: which octets of prefix and content a section names, sent as they are stored (RFC 9051 §6.4.5)."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -85,8 +85,7 @@ async def content_pieces(
     content = await blobs.read(stored.digest) if stored.size <= IN_MEMORY else None
     sections = [item for item in items if isinstance(item, Section)]
     if content is not None and len(sections) == len(items):
-        for piece in _from_memory(stored, start, sections, content):
-            yield piece
+        yield at_once(stored, start, sections, content)
         return
     source = _Source(blobs, stored.digest, content)
     is_unknown = False
@@ -226,11 +225,10 @@ def _choose_fields(section: Section, header: bytes) -> Octets:
     return Octets(lines, Range(0, 0))
 
 
-def _from_memory(stored: Stored, start: bytes, sections: Sequence[Section], content: bytes) -> Iterator[bytes]:
-    for section in sections[:-1]:
-        yield start + _answer(stored, section, content)
-        start = b" "
-    yield start + _answer(stored, sections[-1], content) + b")\r\n"
+def at_once(stored: Stored, start: bytes, sections: Sequence[Section], content: bytes) -> bytes:
+    """A FETCH response from a content in memory: its `start`, the sections, its end."""
+    answers = b" ".join([_answer(stored, section, content) for section in sections])
+    return b"%b%b)\r\n" % (start, answers)
 
 
 def _answer(stored: Stored, section: Section, content: bytes) -> bytes:

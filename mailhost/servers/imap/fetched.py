@@ -11,6 +11,7 @@ from mailhost.protocols.imap.sets import SequenceSet
 from mailhost.servers.imap.binary import UnknownEncoding
 from mailhost.servers.imap.content import ContentsDamaged
 from mailhost.servers.imap.fetch import fetch
+from mailhost.servers.imap.opening import open_message
 from mailhost.servers.imap.session import Session
 from mailhost.servers.serving import SessionOver
 from mailhost.storage.errors import StorageError
@@ -21,15 +22,15 @@ async def send_fetched(session: Session, command: Fetch) -> None:
     services = session.services
     if Attribute.THREADID in command.items or Attribute.GM_THREAD in command.items:
         await complete_threads(services.database, session.selected.account_id)
+    database, blobs, view, uid_only = services.database, services.blobs, session.selected, session.uid_only
+    answer = await open_message(database, blobs, view, command, uid_only=uid_only)
+    if answer is not None:
+        await session.say(answer)
+        return
     is_answering = False
     try:
         async for piece in fetch(
-            services.database,
-            services.blobs,
-            session.selected,
-            command,
-            tells_modseq=session.knows_condstore,
-            uid_only=session.uid_only,
+            database, blobs, view, command, tells_modseq=session.knows_condstore, uid_only=uid_only
         ):
             is_answering = True
             if session.rights_in_doubt and not await session.reads_still():

@@ -1,6 +1,7 @@
 """Commands about messages of the selected mailbox (RFC 9051 §6.4, RFC 3516, RFC 6851, RFC 7162, RFC 9394)."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from mailhost.protocols.imap.commands import Check, Close, Copy, Expunge, Fetch, Store, StoreLabels, StoreMode
@@ -38,6 +39,10 @@ _PART: Final = re.compile(rb"((?:[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)?)\]")
 _PARTIAL: Final = re.compile(rb"<([0-9]{1,20})\.([0-9]{1,20})>")
 _FIELD_NAME: Final = re.compile(rb"[!-9;-~]+")
 _PLAIN_FIELD: Final = re.compile(rb'[^\x00-\x20(){%*"\\\x7f-\xff]+')
+
+_REMEMBERED_LENGTH: Final = 512
+_Wanted = tuple[tuple[FetchItem, ...], int | None, bool, Window | None]
+"""The items of a FETCH, CHANGEDSINCE, whether VANISHED stands beside it, PARTIAL."""
 
 
 def parse_check(cursor: Cursor, tag: bytes) -> Check:
@@ -166,6 +171,14 @@ def _parse_fetch(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Fetch:
     cursor.space()
     numbers = cursor.sequence_set()
     cursor.space()
+    rest = cursor.text[cursor.place :]
+    wanted = _remembered(rest, by_uid) if len(rest) <= _REMEMBERED_LENGTH else _parse_wanted(rest, by_uid)
+    return Fetch(tag, numbers, by_uid, *wanted)
+
+
+def _parse_wanted(text: bytes, by_uid: bool) -> _Wanted:
+    """What FETCH asks of the messages it names: everything behind the set."""
+    cursor = Cursor(text)
     items: dict[FetchItem, None] = {Attribute.UID: None} if by_uid else {}
     macro = _MACROS.get(cursor.peek_word())
     if macro is not None:
@@ -184,7 +197,10 @@ def _parse_fetch(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Fetch:
     if changed_since is not None:
         items[Attribute.MODSEQ] = None
     cursor.end()
-    return Fetch(tag, numbers, by_uid, tuple(items), changed_since, vanished, window)
+    return tuple(items), changed_since, vanished, window
+
+
+_remembered = lru_cache(maxsize=256)(_parse_wanted)  # clients ask for the same of one message after the other
 
 
 def parse_items(cursor: Cursor) -> tuple[FetchItem, ...]:
