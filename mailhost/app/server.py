@@ -90,6 +90,7 @@ class Server:
                 await self._open(door, ports, certificate)
             if crowd.processes > 1:
                 loop.add_reader(crowd.ears(self._process), self._admission.adopt)
+                crowd.rise(self._process)
             settle_memory()
             ready()
             async with asyncio.TaskGroup() as tasks:

@@ -25,6 +25,7 @@ class Crowd:
         self.open = Board(processes, 1)
         self.sessions = Board(processes)
         self.refusals = Board(processes)
+        self._awake = Board(processes, 1)
         self._pairs = [_pair() for _ in range(processes)] if processes > 1 else []
 
     def close(self) -> None:
@@ -32,18 +33,23 @@ class Crowd:
         for end in itertools.chain.from_iterable(self._pairs):
             end.close()
 
+    def rise(self, process: int) -> None:
+        """The process accepts connections."""
+        self._awake.rows[process][0] = 1
+
     def bury(self, process: int) -> None:
         """A process has died, and its connections with it."""
-        for board in (self.open, self.sessions, self.refusals):
+        for board in (self.open, self.sessions, self.refusals, self._awake):
             board.clear(process)
 
     def less_busy(self, process: int) -> int | None:
         """The process that should have the newcomer in place of this one."""
-        loads = [row[0] for row in self.open.rows]
-        least = min(loads)
-        if loads[process] - least <= least // _UNEVEN:
-            return None
-        return loads.index(least)
+        loads = self.open.rows
+        mine = loads[process][0]
+        others = [number for number, row in enumerate(self._awake.rows) if row[0] and number != process]
+        other = min(others, key=lambda number: loads[number][0], default=process)
+        least = loads[other][0]
+        return other if mine - least > least // _UNEVEN else None
 
     def hand_over(self, process: int, door: int, descriptor: int) -> bool:
         """Pass a connection of a listener on; False when the other does not take it now."""

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.bench.processes import status_value, tree
 from tests.running import Account, Server
 from tests.torture.wire import Wire, signed_in
 
@@ -79,17 +79,16 @@ HARMLESS = [
 
 @pytest.fixture(scope="module")
 def peak(server: Server) -> Iterator[None]:
-    """The server's memory may not have risen by much when everything in this file has been thrown at it."""
-    status = Path(f"/proc/{server.process.pid}/status")
-    before = high_water(status)
+    """No process's memory may have risen by much when everything in this file has been thrown at the server."""
+    before = {pid: high_water(pid) for pid in tree(server.process.pid)}
     yield
-    assert high_water(status) - before < MEMORY_MAY_RISE
+    for pid, octets in before.items():
+        assert high_water(pid) - octets < MEMORY_MAY_RISE
 
 
-def high_water(status: Path) -> int:
+def high_water(pid: int) -> int:
     """The most memory that the process has ever had resident, in octets."""
-    [line] = [line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:")]
-    return int(line.split()[1]) * 1024
+    return status_value(pid, "VmHWM")
 
 
 @pytest.fixture(scope="module")
