@@ -18,6 +18,7 @@ from mailhost.domains import list_domains
 from mailhost.login import DoorKeeper
 from mailhost.login.tokens import PEOPLE
 from mailhost.mailstore.indexer import TextIndex
+from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.network.listener import Handler
 from mailhost.network.misdirected import Service
 from mailhost.oauth import House as OAuthHouse
@@ -130,6 +131,7 @@ def _imap(house: House) -> ImapServer:
             services.database,
             services.blobs,
             house.index,
+            KnownMailboxes(services.database),
             house.keeper,
             time.time,
             lambda: house.context,

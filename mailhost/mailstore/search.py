@@ -116,19 +116,12 @@ class Condition:
         self._scope = scope
         self.sql = self._translate(key, above=True)
         self.source = "placement as placed"
-        if few := self._few(key):
+        if few := few_answered(key, scope):
             ids = self._ids(few.ids)
             rows = f"json_each({ids}) as few" if scope.engine == "sqlite" else f"unnest({ids}) as few (value)"
             # A cross join is the order SQLite takes: by the ids to their places, not through the mailbox.
             self.source = f"{rows} cross join {self.source}"
             self.sql = f"(placed.message_id = few.value and {self.sql})"
-
-    def _few(self, key: SearchKey) -> Answer | None:
-        """An answer that names few messages, where only those it names can pass."""
-        keys = key.keys if isinstance(key, And) else (key,)
-        answers = [self._scope.answers.get(each) for each in keys if isinstance(each, AnsweredKey)]
-        few = [answer for answer in answers if answer and answer.is_complete and len(answer.ids) <= _FEW]
-        return min(few, key=lambda answer: len(answer.ids), default=None)
 
     def _translate(self, key: SearchKey, *, above: bool) -> str:
         match key:
@@ -271,6 +264,14 @@ def candidates(
         limit=limit,
         **condition.parameters,
     )
+
+
+def few_answered(key: SearchKey, scope: Scope) -> Answer | None:
+    """An answer that names few messages, where only those it names can pass."""
+    keys = key.keys if isinstance(key, And) else (key,)
+    answers = [scope.answers.get(each) for each in keys if isinstance(each, AnsweredKey)]
+    few = [answer for answer in answers if answer and answer.is_complete and len(answer.ids) <= _FEW]
+    return min(few, key=lambda answer: len(answer.ids), default=None)
 
 
 def day_number(day: date) -> int:

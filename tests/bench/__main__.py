@@ -10,39 +10,15 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tests.bench import works
 from tests.bench.dovecot import Dovecot
-from tests.bench.memory import idle, large_message
+from tests.bench.lines import LIMITS, OURS, WORKS
+from tests.bench.memory import idle, in_idle
 from tests.bench.ours import Mailhost
 from tests.bench.processes import raise_open_files, wait_until_quiet
-from tests.bench.seed import seed_big, seed_held
-from tests.bench.works import ENVELOPES, HEADERS, Scale, Server, Work, fetch, sign_in
+from tests.bench.seed import seed_big, seed_held, seed_words
+from tests.bench.works import DOVECOT_INDEXED, Scale, Server, Work
 
 ACCOUNTS = 10
-WORKS = (
-    Work(
-        "fetch-cold", "FETCH 1:* ENVELOPE BODYSTRUCTURE …, first time", "s", 10, fetch(ENVELOPES), True, is_single=True
-    ),
-    Work("fetch-envelope", "FETCH 1:* ENVELOPE BODYSTRUCTURE …, warm", "s", 2, fetch(ENVELOPES), True),
-    Work("fetch-headers", "FETCH 1:* of header fields", "s", 1, fetch(HEADERS), True),
-    Work("fetch-flags", "FETCH 1:* (UID FLAGS)", "s", 0.8, fetch(b"FETCH 1:* (UID FLAGS)"), True),
-    Work("select", "SELECT in a new session", "s", 1, works.select, True),
-    Work("login-tls", "LOGIN + LOGOUT over TLS, 8 at once", "/s", 3, sign_in(tls=True)),
-    Work("login-plain", "LOGIN + LOGOUT, 8 at once", "/s", 8, sign_in(tls=False)),
-    Work("login-tls-reused", "the same over TLS, its processes reused", "/s", 1, sign_in(tls=True), reuse=True),
-    Work("login-plain-reused", "the same without TLS, its processes reused", "/s", 1, sign_in(tls=False), reuse=True),
-    Work("notice", "delivery to * EXISTS in an idle session", "s", 0, works.notice),
-    Work("lmtp", "LMTP deliveries of 10 KB, 8 at once", "/s", 2, works.deliver),
-    Work("append", "APPEND of 10 KB, 8 at once", "/s", 1, works.append),
-    Work("copy", "COPY of 1,000", "s", 2, works.copy, True),
-    Work("move", "MOVE of 1,000", "s", 2, works.move, True),
-    Work("store", "STORE +FLAGS.SILENT on all", "s", 0.2, works.store, True),
-    Work("random-bodies", "random FETCH BODY[]", "/s", 0.5, works.random_bodies, True),
-    Work("large-message", "50 MB in and out, peak memory", "MiB", 0, large_message, is_single=True),
-    Work("idle-memory", "idle TLS session, memory of the server", "KiB", 0, idle, is_single=True),
-)
-# Lines that are held to a figure instead of a ratio: at most this much.
-LIMITS = {"notice": 0.010, "large-message": 20.0, "idle-memory": 40.0}
 
 
 def show(value: float | None, unit: str) -> str:
@@ -73,7 +49,7 @@ def measure(work: Work, servers: Sequence[Server], scale: Scale) -> list[float]:
 
 def verdict(work: Work, values: dict[str, float]) -> str:
     """The rest of a line: both figures, the ratio, what was asked, whether it was reached."""
-    theirs, ours = values.get(Dovecot.name), values.get(Mailhost.name)
+    theirs, ours = values.get(work.rival), values.get(OURS)
     row = f"{show(theirs, work.unit):>12} {show(ours, work.unit):>12}"
     if theirs is None or ours is None:
         return row
@@ -98,10 +74,22 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def seed(servers: Sequence[Server], chosen: Sequence[Work], scale: Scale) -> None:
+    """Put into each server the mail that its lines look at."""
+    for server in servers:
+        mine = [work for work in chosen if server.name in (work.rival, OURS)]
+        if any(work.needs_big for work in mine):
+            seed_big(server, scale.messages)
+        if any(work.needs_words for work in mine):
+            seed_words(server, scale.letters)
+        if any(work.measure in (idle, in_idle) for work in mine):
+            seed_held(server)
+
+
 def main() -> None:
     """Start both, fill both, measure, print."""
     options = arguments()
-    scale = Scale(10_000, 300, 1_000, 1_000, 2) if options.fast else Scale()
+    scale = Scale(10_000, 300, 1_000, 1_000, 2, 2_000) if options.fast else Scale()
     given = {key: getattr(options, key) for key in ("messages", "sessions", "runs") if getattr(options, key)}
     scale = replace(scale, **given)
     chosen = [work for work in WORKS if not options.only or work.key in options.only]
@@ -110,18 +98,17 @@ def main() -> None:
     try:
         if options.server != "mailhost":
             servers.append(Dovecot(ACCOUNTS))
+            if any(work.rival == DOVECOT_INDEXED for work in chosen):
+                servers.append(Dovecot(ACCOUNTS, indexes=True))
         if options.server != "dovecot":
             servers.append(Mailhost(ACCOUNTS))
-        for server in servers:
-            if any(work.needs_big for work in chosen):
-                seed_big(server, scale.messages)
-            if any(work.measure is idle for work in chosen):
-                seed_held(server)
+        seed(servers, chosen, scale)
         print(f"{scale.messages:,} messages, {scale.sessions:,} sessions, medians of {scale.runs}")
         print(f"{'':<44} {'Dovecot':>12} {'Mailhost':>12} {'ratio':>10}  asked")
         for work in chosen:
-            medians = measure(work, servers, scale)
-            values = {server.name: value for server, value in zip(servers, medians, strict=True)}
+            rivals = [server for server in servers if server.name in (work.rival, OURS)]
+            medians = measure(work, rivals, scale)
+            values = {server.name: value for server, value in zip(rivals, medians, strict=True)}
             print(f"{work.words:<44} {verdict(work, values)}", flush=True)
     finally:
         for server in servers:

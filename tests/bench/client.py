@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 
 HOST = "127.0.0.1"
 TAG = b"q9z7"
+_LINE = 4096  # no tagged answer is longer; LOGIN tells capabilities in its own
 BUFFER = bytearray(1 << 20)
 VIEW = memoryview(BUFFER)
 FORK = multiprocessing.get_context("fork")
@@ -58,7 +59,7 @@ class Imap:
             if not count:
                 raise ConnectionError(tail)
             total += count
-            tail = (tail + bytes(VIEW[max(0, count - 512) : count]))[-512:]
+            tail = (tail + bytes(VIEW[max(0, count - _LINE) : count]))[-_LINE:]
             if tail.endswith(b"\r\n"):
                 line = tail[tail.rfind(b"\n", 0, -2) + 1 :]
                 if line.startswith(TAG):
@@ -66,15 +67,34 @@ class Imap:
                         raise ConnectionError(line)
                     return total
 
+    def answer(self, command: bytes) -> bytes:
+        """Send one command and return all that came back; for what is to be looked at, not for what is measured."""
+        self.socket.sendall(TAG + b" " + command + b"\r\n")
+        data = b""
+        while True:
+            piece = self.socket.recv(1 << 16)
+            if not piece:
+                raise ConnectionError(data[-200:])
+            data += piece
+            last = data[data.rfind(b"\n", 0, -2) + 1 :]
+            if data.endswith(b"\r\n") and last.startswith(TAG):
+                if last[4:8] != b" OK ":
+                    raise ConnectionError(last)
+                return data
+
     def login(self, user: str, password: str) -> None:
         """Sign in with LOGIN."""
         self.run(f'LOGIN "{user}" "{password}"'.encode())
 
-    def append(self, mailbox: str, messages: list[bytes]) -> None:
-        """One APPEND (MULTIAPPEND when there are several), non-synchronising literals, one answer."""
+    def append(self, mailbox: str, messages: list[bytes], words: list[bytes] | None = None) -> None:
+        """One APPEND (MULTIAPPEND when there are several), non-synchronising literals, one answer.
+
+        `words` stand before each literal: flags in parentheses, a date in quotes.
+        """
         pieces = [TAG + b" APPEND " + mailbox.encode()]
-        for message in messages:
-            pieces += [b" {%d+}\r\n" % len(message), message]
+        for place, message in enumerate(messages):
+            said = b" " + words[place] if words else b""
+            pieces += [said, b" {%d+}\r\n" % len(message), message]
         pieces.append(b"\r\n")
         self.socket.sendall(b"".join(pieces))
         self.finish()

@@ -4,12 +4,17 @@ import base64
 import random
 from functools import cache
 
+from mailhost.message.dates import internal_date_text
 from mailhost.message.generate import generate
 
 SEED = 20261124
 DISTINCT = 2_000
 AVERAGE = 3_000
 TEN_KILOBYTES = 10_240
+FIRST_DAY = 1_451_606_400  # 2016-01-01
+BETWEEN = 3_000  # seconds from one message of the big mailbox to the next: 100,000 take nine and a half years
+RARE, COMMON, CHINESE = "quagmirefinch", "harbourmaster", "\u53d1\u7968"
+"""Words of one message in 10,000, of every ninth, and of every ninety-third (two Han characters)."""
 HEAD = (
     b"From: Ana Harbour <ana@harbour.example>\r\nTo: Otto Test <otto@example.test>\r\n"
     b"Subject: Minutes of meeting %d\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\n"
@@ -41,3 +46,38 @@ def large(octets: int) -> bytes:
     """A message of about `octets` whose body is lines of base64."""
     line = base64.b64encode(random.Random(SEED).randbytes(57)) + b"\r\n"
     return HEAD % (0, 0) + line * (octets // len(line))
+
+
+def append_words(number: int) -> bytes:
+    """What APPEND says of a message of the big mailbox: two in three are read, and none came at the same time."""
+    is_seen = (number * 2_654_435_761 >> 8) % 3
+    moment = internal_date_text(FIRST_DAY + number * BETWEEN)
+    return b'(%b) "%b"' % (rb"\Seen" if is_seen else b"", moment)
+
+
+@cache
+def _vocabulary() -> tuple[list[str], str]:
+    dice = random.Random(SEED)
+    words = ["".join(dice.choices("abcdefghijklmnoprstuvw", k=dice.randint(3, 9))) for _ in range(8_000)]
+    return words, "".join(map(chr, range(0x4E00, 0x5300)))
+
+
+def wordy(number: int) -> bytes:
+    """A letter of 200 different words for the lines that search in bodies; every seventh has 60 Han characters, too."""
+    words, han = _vocabulary()
+    dice = random.Random(number)
+    # A few words are in most letters and most words in few, as in any language.
+    chosen = [words[int(len(words) * dice.random() ** 3)] for _ in range(200)]
+    if number % 9 == 0:
+        chosen[50] = COMMON
+    if number == 7_777:
+        chosen[100] = RARE
+    lines = [" ".join(chosen[start : start + 10]) for start in range(0, 200, 10)]
+    if number % 7 == 0:
+        lines.append("".join(dice.choices(han, k=60)))
+    if number % 93 == 0:
+        lines.append("\u8bf7\u67e5\u6536" + CHINESE + "\u8c22\u8c22")
+    head = (HEAD % (number, number)).replace(
+        b"\r\n\r\n", b"\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+    )
+    return head + "\r\n".join(lines).encode() + b"\r\n"

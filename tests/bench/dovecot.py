@@ -16,8 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.bench.processes import Account, free_ports, tree, wait_for_port
+from tests.bench.works import DOVECOT, DOVECOT_INDEXED
 
 PACKAGES = "dovecot-imapd dovecot-lmtpd dovecot-pop3d"
+INDEXING_PACKAGE = "dovecot-fts-xapian"
 PASSWORD = "bench-bench-bench"
 # Limits raised so that thousands of sessions from one address fit; nothing that changes how the work is done.
 CONFIG = """
@@ -88,6 +90,19 @@ namespace inbox {{
   separator = /
 }}
 """
+# As its README says; `partial` is the shortest piece of a word that is indexed.
+INDEXING = """
+mail_plugins = fts fts_xapian
+plugin {
+  fts = xapian
+  fts_xapian = partial=3 full=20
+  fts_autoindex = yes
+  fts_enforced = yes
+}
+service indexer-worker {
+  vsz_limit = 2G
+}
+"""
 
 
 def write_certificate(folder: Path) -> None:
@@ -114,11 +129,12 @@ def write_certificate(folder: Path) -> None:
 class Dovecot:
     """One Dovecot of our own. `reuse` lets login and imap processes serve many sessions, which is not its default."""
 
-    name = "Dovecot"
-
-    def __init__(self, accounts: int) -> None:
+    def __init__(self, accounts: int, *, indexes: bool = False) -> None:
         if shutil.which("dovecot") is None or os.geteuid() != 0:
             raise SystemExit(f"The comparison needs root and Dovecot: apt-get install {PACKAGES}")
+        if indexes and not list(Path("/usr/lib/dovecot/modules").glob("lib*_fts_xapian_plugin.so")):
+            raise SystemExit(f"The lines about full text need Dovecot's plugin: apt-get install {INDEXING_PACKAGE}")
+        self.name = DOVECOT_INDEXED if indexes else DOVECOT
         self.folder = Path(tempfile.mkdtemp(prefix="bench-dovecot-"))
         self.folder.chmod(0o755)
         self.accounts = [Account(f"u{number}@example.test", PASSWORD) for number in range(accounts)]
@@ -141,7 +157,8 @@ class Dovecot:
             "login_reuse": "service_count = 0\n  process_min_avail = 2" if reuse else "",
         }  # fmt: skip
         file = self.folder / "dovecot.conf"
-        file.write_text(CONFIG.format(**values, **self.ports), encoding="utf-8")
+        indexing = INDEXING if self.name == DOVECOT_INDEXED else ""
+        file.write_text(CONFIG.format(**values, **self.ports) + indexing, encoding="utf-8")
         self.process = subprocess.Popen(["dovecot", "-F", "-c", str(file)], stderr=subprocess.DEVNULL)
         wait_for_port(self.ports["imap"])
 

@@ -12,14 +12,18 @@ HELD_MAILBOX = "Thousand"
 LARGE = 50_000_000
 
 
-def hold(server: Server, first: int, count: int, pipe: Connection) -> None:
-    """Open `count` TLS sessions with a mailbox of 1,000 selected, and keep them until told to go."""
+def hold(server: Server, first: int, count: int, pipe: Connection, idles: bool) -> None:
+    """Open `count` TLS sessions with a mailbox of 1,000 selected, in IDLE or not, and keep them until told to go."""
     sessions = []
     for number in range(first, first + count):
         who = server.accounts[number % len(server.accounts)]
         session = Imap(server.ports["imaps"], TLS)
         session.login(who.user, who.password)
         session.run(f"SELECT {HELD_MAILBOX}".encode())
+        if idles:
+            session.run(b"FETCH 1:* (UID FLAGS)")  # as a client does before it waits for news
+            session.socket.sendall(b"i IDLE\r\n")
+            session.line()
         sessions.append(session)
     pipe.send(len(sessions))
     pipe.recv()
@@ -39,21 +43,31 @@ def settled(server: Server) -> int:
 
 def idle(server: Server, scale: Scale) -> float:
     """KiB of server memory (PSS, all its processes) for each idle TLS session after SELECT of 1,000 messages."""
+    return memory_each(server, scale.sessions, idles=False)
+
+
+def in_idle(server: Server, scale: Scale) -> float:
+    """The same for twice as many sessions that have listed the mailbox and wait in IDLE."""
+    return memory_each(server, 2 * scale.sessions, idles=True)
+
+
+def memory_each(server: Server, sessions: int, *, idles: bool) -> float:
+    """KiB for each of so many sessions."""
     server.start(reuse=True)  # kinder to Dovecot: by default a login process stays beside each TLS session
-    hold_and_release(server, 40)  # what the first sessions of a process load once is not what a session costs
+    hold_and_release(server, 40, idles=idles)  # what the first sessions of a process load once is not their cost
     empty = settled(server)
-    full = hold_and_release(server, scale.sessions)
+    full = hold_and_release(server, sessions, idles=idles)
     server.start()
-    return (full - empty) / scale.sessions / 1024
+    return (full - empty) / sessions / 1024
 
 
-def hold_and_release(server: Server, count: int) -> int:
+def hold_and_release(server: Server, count: int, *, idles: bool) -> int:
     """The memory of the server while `count` sessions are held by client processes."""
     clients = []
     share = min(count, 1_000)
     for first in range(0, count, share):
         ours, theirs = FORK.Pipe()
-        process = FORK.Process(target=hold, args=(server, first, min(share, count - first), theirs), daemon=True)
+        process = FORK.Process(target=hold, args=(server, first, min(share, count - first), theirs, idles), daemon=True)
         process.start()
         theirs.close()
         clients.append((process, ours))

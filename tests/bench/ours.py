@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.bench.lines import OURS
 from tests.bench.processes import Account, tree
 
 LIMITS = """
@@ -23,7 +24,7 @@ imap_sessions_per_account = 100000
 class Mailhost:
     """One Mailhost of our own."""
 
-    name = "Mailhost"
+    name = OURS
 
     def __init__(self, accounts: int) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bench-mailhost-"))

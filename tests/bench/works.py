@@ -12,6 +12,8 @@ from tests.bench.client import Imap, Lmtp, Load, tls_context, together
 from tests.bench.processes import Account
 
 BIG = "Big"
+DOVECOT = "Dovecot"
+DOVECOT_INDEXED = "Dovecot with its full-text plugin"
 TLS = tls_context()
 ENVELOPES = b"FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)"
 HEADERS = b"FETCH 1:* (BODY.PEEK[HEADER.FIELDS (DATE FROM SUBJECT TO CC MESSAGE-ID REFERENCES)])"
@@ -46,6 +48,7 @@ class Scale:
     operations: int = 4_000
     moves: int = 1_000
     runs: int = 5
+    letters: int = 10_000
 
 
 Measure = Callable[[Server, Scale], float]
@@ -53,7 +56,7 @@ Measure = Callable[[Server, Scale], float]
 
 @dataclass(frozen=True)
 class Work:
-    """One line: `unit` "/s" means more is better, everything else means less is."""
+    """One line: `unit` "/s" means more is better, everything else means less is. `rival`: whom we must beat."""
 
     key: str
     words: str
@@ -63,6 +66,8 @@ class Work:
     needs_big: bool = False
     is_single: bool = False
     reuse: bool = False
+    needs_words: bool = False
+    rival: str = DOVECOT
 
 
 def connect(server: Server, mailbox: str | None = None, account: int = 0, tls: bool = False) -> Imap:
@@ -178,14 +183,18 @@ def notice(server: Server, _scale: Scale) -> float:
     return statistics.median(seconds)
 
 
-def copy(server: Server, scale: Scale) -> float:
-    """COPY of the first thousand messages of the big mailbox into a new one."""
-    session = connect(server, BIG)
-    session.run(b"CREATE Target")
-    seconds = timed(session, b"COPY 1:%d Target" % scale.moves)
-    session.run(b"DELETE Target")
-    session.close()
-    return seconds
+def copy(times: int) -> Measure:
+    """COPY of the first `times` thousand messages of the big mailbox into a new one."""
+
+    def measure(server: Server, scale: Scale) -> float:
+        session = connect(server, BIG)
+        session.run(b"CREATE Target")
+        seconds = timed(session, b"COPY 1:%d Target" % (times * scale.moves))
+        session.run(b"DELETE Target")
+        session.close()
+        return seconds
+
+    return measure
 
 
 def move(server: Server, scale: Scale) -> float:

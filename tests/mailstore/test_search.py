@@ -1,14 +1,17 @@
 """SEARCH: what SQL decides and what one message shows agree, for any tree of keys."""
 
 from datetime import date
+from itertools import compress
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailhost import mailstore
+from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.matching import Candidate
 from mailhost.mailstore.ranges import as_ranges, holds, intersection
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates
+from mailhost.mailstore.sift import details_for, sift
 from mailhost.protocols.imap.search import (
     All,
     And,
@@ -112,12 +115,13 @@ async def fill(put) -> None:
 
 @given(keys=st.lists(KEYS, min_size=5, max_size=15))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_sql_and_the_single_message_agree(database, blobs, account, put, keys) -> None:
+async def test_sql_columns_and_the_single_message_agree(database, blobs, account, put, keys) -> None:
     inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
     if not inbox.messages:
         await fill(put)
     keywords = await database.read(mailstore.load_keywords, account)
     rows = await database.read(mailstore.live_rows, account, inbox.id, 1, 99, SCAN_COLUMNS, 99)
+    mailboxes = KnownMailboxes(database)
     for key in keys:
         scope = Scope(keywords, uid_sets(key), NOW + 2 * DAY)
         expected = set()
@@ -133,6 +137,10 @@ async def test_sql_and_the_single_message_agree(database, blobs, account, put, k
         condition = Condition(key, scope)
         found = {row[0] for row in await database.read(candidates, account, inbox.id, condition, 1, 99, 99)}
         assert found == expected if condition.is_exact else found >= expected
+        if (details := details_for(key, scope)) is not None:
+            known = await mailboxes.present(account, inbox.id, tuple(details))
+            assert known is not None
+            assert set(compress(known.uids, sift(key, known, scope))) == expected
 
 
 async def test_words_are_found_decoded_and_without_regard_to_case(database, blobs, account, put) -> None:

@@ -22,6 +22,7 @@ from mailhost.login.authenticate import APP_PASSWORD
 from mailhost.login.enrol import enrol
 from mailhost.mailstore import Layout, OnExpunge
 from mailhost.mailstore.indexer import TextIndex
+from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.sharing import change_rights, share_account
 from mailhost.network.listener import Admission, Handler, Listener
 from mailhost.network.misdirected import Service
@@ -151,6 +152,7 @@ def _imap(house: House) -> Handler:
         house.database,
         house.blobs,
         house.index,
+        KnownMailboxes(house.database),
         house.keeper,
         house.clock,
         _tls(house),

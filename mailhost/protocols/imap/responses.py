@@ -198,6 +198,11 @@ def search(numbers: Iterable[int], modseq: int | None, *, name: bytes = b"SEARCH
     return b"* %b%b\r\n" % (name, found.encode())
 
 
+def search_text(found: bytes) -> bytes:
+    """The same of numbers that are text already, each behind a blank."""
+    return b"* SEARCH%b\r\n" % found
+
+
 def thread(roots: Sequence[Node]) -> bytes:
     """`* THREAD (2)(3 6 (4 23)(44 7 96))`: replies behind what they answer, several in parentheses (RFC 5256 §5)."""
     pieces = [b"* THREAD "] if roots else [b"* THREAD"]

@@ -19,6 +19,7 @@ from mailhost.protocols.imap.commands import Fetch
 from mailhost.protocols.imap.fetch import Attribute
 from mailhost.servers.imap.binary import UnknownEncoding
 from mailhost.servers.imap.content import ContentItem, ContentsDamaged, content_pieces, without_contents
+from mailhost.servers.imap.knowledge import from_known, known_for
 from mailhost.servers.imap.label_texts import label_column
 from mailhost.servers.imap.numbers import NumberMap
 from mailhost.servers.imap.plan import CONTENT_COLUMNS, FlagNames, KnownFlags, RowPlan, plan_rows, split_items
@@ -63,20 +64,24 @@ async def fetch(
         known = [uid for first, last in ranges for uid in numbers.known_in(first, last)[1]]
         ranges = _clip(ranges, known[command.window.of(len(known))])
     changed_since = -1 if command.changed_since is None else command.changed_since
-    if command.changed_since is not None:
-        ranges = await database.read(_changed_ranges, view, ranges, command.changed_since)
     items = command.items
     if uid_only and len(items) > 1:
         items = tuple(item for item in items if item is not Attribute.UID)
     by_row, by_content = split_items(items)
+    plan = plan_rows(by_row, is_whole=not by_content, uid_only=uid_only and not by_content)
+    there = None if by_content else await known_for(view, numbers, ranges, plan, command.changed_since)
+    if there is None and command.changed_since is not None:
+        ranges = await database.read(_changed_ranges, view, ranges, command.changed_since)
     if by_content:
         told = (Attribute.FLAGS, Attribute.MODSEQ) if tells_modseq else (Attribute.FLAGS,)
         newly_seen = plan_rows(tuple(dict.fromkeys((*by_row, *told))), is_whole=False)
-        plans = (plan_rows(by_row, is_whole=False), newly_seen)
+        plans = (plan, newly_seen)
         verb = b"UIDFETCH" if uid_only else b"FETCH"
         pieces = _with_contents(database, blobs, view, numbers, ranges, plans, by_content, changed_since, verb)
+    elif there is not None:
+        pieces = from_known(database, view, there, numbers, ranges, plan, changed_since)
     else:
-        pieces = _rows_only(database, view, numbers, ranges, plan_rows(by_row, uid_only=uid_only), changed_since)
+        pieces = _rows_only(database, view, numbers, ranges, plan, changed_since)
     async for piece in pieces:
         yield piece
 

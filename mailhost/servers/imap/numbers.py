@@ -3,14 +3,15 @@
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import compress, count
 
 from mailhost.protocols.imap.sets import Ranges
 
 Uids = Sequence[int]
 """Ascending: a `range` while the UIDs have no gap, an array of 32-bit numbers once they do."""
 
-FEW = 64
-"""Removing so many one by one beats building the map anew."""
+FEW = 16
+"""To look up one UID in so many messages costs as much as to walk past them."""
 
 
 class NumberMap:
@@ -38,35 +39,21 @@ class NumberMap:
         low = bisect_left(self.uids, first_uid)
         return low, self.uids[low : bisect_left(self.uids, last_uid + 1)]
 
-    def extend(self, uids: Iterable[int]) -> None:
-        """Messages arrived."""
-        new = list(uids)
-        if not new:
-            return
+    def numbers_of(self, uids: Sequence[int]) -> list[int]:
+        """The sequence numbers of ascending UIDs; those that the session does not know are left out."""
         if isinstance(self.uids, range):
-            end = self.uids[-1] + 1 if self.uids else new[0]
-            if new[0] == end and new[-1] - new[0] + 1 == len(new):
-                self.uids = range(self.uids.start if self.uids else end, new[-1] + 1)
-                return
-        self.uids = array("I", [*self.uids, *new])
+            first = self.uids.start - 1
+            return [uid - first for uid in uids if uid in self.uids]
+        if len(uids) * FEW < len(self.uids):
+            return [number for uid in uids if (number := self.number_of(uid))]
+        return list(compress(count(1), map(frozenset(uids).__contains__, self.uids)))
 
-    def remove(self, uids: Sequence[int]) -> list[int]:
-        """Forget expunged UIDs; returns the numbers to tell in EXPUNGE, in an order that needs no adjustment.
+    def numbers_to_expunge(self, uids: Sequence[int]) -> list[int]:
+        """The numbers to tell in EXPUNGE, in an order that needs no adjustment.
 
         Highest first: then the numbers told later are not moved by those told before (RFC 9051 §7.5.1).
         """
-        numbers = sorted((number for uid in uids if (number := self.number_of(uid))), reverse=True)
-        if not numbers:
-            return []
-        if len(numbers) < FEW:
-            left = array("I", self.uids)
-            for number in numbers:
-                del left[number - 1]
-        else:
-            gone = {self.uids[number - 1] for number in numbers}
-            left = array("I", [uid for uid in self.uids if uid not in gone])
-        self.uids = _compact(left)
-        return numbers
+        return self.numbers_of(uids)[::-1]
 
 
 def _compact(uids: Iterable[int]) -> Uids:

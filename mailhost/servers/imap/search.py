@@ -2,21 +2,33 @@
 
 from array import array
 from collections.abc import Mapping, Sequence
+from itertools import compress
 
 from mailhost.mailstore.answers import identity_keys, text_keys
 from mailhost.mailstore.conversations import complete_threads
 from mailhost.mailstore.flags import load_keywords
 from mailhost.mailstore.indexer import TextIndex
+from mailhost.mailstore.known import KnownMailbox
 from mailhost.mailstore.labelling import NoLabels, find_labels
 from mailhost.mailstore.matching import MAX_CONTENT, Candidate
 from mailhost.mailstore.model import UidRanges
 from mailhost.mailstore.named import identified
 from mailhost.mailstore.ranges import as_ranges
 from mailhost.mailstore.rows import LABELS
-from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates, labels_asked, set_keys
+from mailhost.mailstore.search import (
+    SCAN_COLUMNS,
+    Condition,
+    Scope,
+    candidates,
+    few_answered,
+    labels_asked,
+    set_keys,
+)
+from mailhost.mailstore.sift import details_for, sift
 from mailhost.mailstore.thinking import think
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Search, Sort, Thread
+from mailhost.protocols.imap.counting import chosen_text
 from mailhost.protocols.imap.fetch import Window
 from mailhost.protocols.imap.search import And, ReturnOption, SearchKey, UidIn, asks_modseq, asks_threads
 from mailhost.protocols.imap.sets import SequenceSet
@@ -35,7 +47,7 @@ CANDIDATES_AT_ONCE = 200
 async def search(
     database: Database, blobs: Blobs, index: TextIndex, view: MailboxView, command: Search | Sort, now: int
 ) -> tuple[bytes, list[int]]:
-    """The untagged answer to SEARCH or SORT, if any, and the UIDs found, in their order.
+    """The untagged answer to SEARCH or SORT, if any, and the UIDs found, in their order, where RETURN was said.
 
     What is to be saved becomes the view's `$`. Raises ViewBroken.
     """
@@ -45,6 +57,10 @@ async def search(
     if saves:
         view.saved = ()  # it stays empty if the search fails (RFC 5182 §2.1)
     scope = await _scope(database, index, view, command.key, sets, now)
+    if isinstance(command, Search) and returns is None and not asks_modseq(command.key):
+        known = await _known_for(view, command.key, scope)
+        if known is not None and known.gone_modseq <= view.modseq:
+            return _all_at_once(view, known, command, scope), []
     found = await _find(database, blobs, view, command.key, scope)
     if isinstance(command, Sort):
         found = await in_order(database, view, found, command.criteria)
@@ -54,8 +70,11 @@ async def search(
         view.saved = array("I", [uid for uid, _ in named])
     uids = numbers = [uid for uid, _ in found]
     if not command.by_uid and numbers:
-        known = await view.numbers(database)
-        numbers = [number for uid in numbers if (number := known.number_of(uid))]
+        order = await view.numbers(database)
+        if isinstance(command, Sort):
+            numbers = [number for uid in numbers if (number := order.number_of(uid))]
+        else:
+            numbers = order.numbers_of(numbers)
     if returns is None:
         return responses.search(numbers, modseq, name=b"SORT" if isinstance(command, Sort) else b"SEARCH"), uids
     if returns == {ReturnOption.SAVE}:
@@ -64,6 +83,15 @@ async def search(
         command.tag, numbers, returns, by_uid=command.by_uid, modseq=modseq or None, window=command.window
     )
     return answer, uids
+
+
+def _all_at_once(view: MailboxView, known: KnownMailbox, command: Search, scope: Scope) -> bytes:
+    """The answer without an object a message, where nothing is gone that the session was not told of."""
+    first, end = known.span(view.first_uid, view.uid_next - 1)
+    chosen = sift(command.key, known, scope)[first:end]
+    return responses.search_text(
+        chosen_text(known.uids[first:end] if command.by_uid else range(1, len(chosen) + 1), chosen)
+    )
 
 
 async def fixed_sets(database: Database, view: MailboxView, key: SearchKey) -> dict[int, UidRanges]:
@@ -146,6 +174,11 @@ async def _find(
     database: Database, blobs: Blobs, view: MailboxView, key: SearchKey, scope: Scope
 ) -> list[tuple[int, int]]:
     """(uid, modseq) of the messages found, ascending."""
+    if (known := await _known_for(view, key, scope)) is not None:
+        first, end = known.span(view.first_uid, view.uid_next - 1)
+        chosen = sift(key, known, scope)[first:end]
+        columns = (known.uids[first:end], known.modseqs[first:end])
+        return list(zip(*(compress(column, chosen) for column in columns), strict=True))
     condition = Condition(key, scope)
     if condition.is_exact:
         return await _rows(database, view, condition)
@@ -156,6 +189,14 @@ async def _find(
         found += await _look_at(blobs, rows, scope, key)
         first_uid = rows[-1][0] + 1 if len(rows) == CANDIDATES_AT_ONCE else view.uid_next
     return found
+
+
+async def _known_for(view: MailboxView, key: SearchKey, scope: Scope) -> KnownMailbox | None:
+    """The mailbox with all that decides the key; None where the rows tell, as when few messages may match."""
+    details = details_for(key, scope)
+    if details is None or few_answered(key, scope) is not None:
+        return None
+    return await view.present(tuple(details))
 
 
 async def _rows(database: Database, view: MailboxView, condition: Condition) -> list[tuple[int, int]]:

@@ -47,7 +47,9 @@ async def select(session: Session, command: Select) -> Answer:
         )
     mailbox, rights = reached.mailbox, reached.rights
     only_reads = command.read_only or session.is_read_only
-    view = MailboxView(reached.account_id, mailbox, keywords, is_examined=only_reads, rights=rights)
+    view = MailboxView(
+        session.services.known, reached.account_id, mailbox, keywords, is_examined=only_reads, rights=rights
+    )
     view.is_own = reached.place.is_own
     # Labels are names of mailboxes, of which those of others are hidden.
     view.shows_labels = session.labels is not None and view.is_own

@@ -12,6 +12,7 @@ from mailhost.login.model import Clock, Identity
 from mailhost.login.wire import last_words
 from mailhost.mailstore.flags import Keywords
 from mailhost.mailstore.indexer import TextIndex
+from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.layout import LabelSettings
 from mailhost.mailstore.sharing import rights_of, rights_topic
 from mailhost.network.stream import Stream
@@ -62,6 +63,7 @@ class ImapServices:
     database: Database
     blobs: Blobs
     index: TextIndex
+    known: KnownMailboxes
     door_keeper: DoorKeeper
     clock: Clock
     tls_context: Callable[[], ssl.SSLContext] | None  # for STARTTLS; None where it is not offered
@@ -256,6 +258,8 @@ class Session:
 
     def rest(self) -> None:
         """The session is about to sleep: keep nothing that can be made again."""
+        if self.view is not None:
+            self.view.rest()
         if self._compression is not None:
             self._compression.rest()
 
@@ -285,6 +289,8 @@ class Session:
     async def receive(self, seconds: float) -> None:
         """Wait for octets and hand them to the conversation; an interruption counts. Raises SessionOver."""
         await self.flush()
+        if self.view is not None:
+            self.view.rest()
         try:
             data = await self.read(max(seconds, 0.001))
         except TimeoutError:

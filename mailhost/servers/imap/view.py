@@ -5,14 +5,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from mailhost.errors import MailhostError
-from mailhost.mailstore.changes import changes, highest_modseq
+from mailhost.mailstore.changes import changes, highest_modseq, vanished
 from mailhost.mailstore.flags import Keywords, has_keywords, load_keywords
+from mailhost.mailstore.knowing import KnownMailboxes
+from mailhost.mailstore.known import Detail, KnownMailbox
 from mailhost.mailstore.model import Changes, Mailbox, NoSuchMailbox, SleptTooLong, Stored, UidRange
 from mailhost.mailstore.ranges import as_ranges, intersection
 from mailhost.mailstore.rows import live_uids
 from mailhost.protocols.imap.rights import ALL_RIGHTS, CHANGES, Right
 from mailhost.protocols.imap.sets import SequenceSet
-from mailhost.servers.imap.numbers import NumberMap
+from mailhost.servers.imap.numbers import NumberMap, Uids
 from mailhost.storage.database import Database
 
 
@@ -35,7 +37,8 @@ class ViewBroken(MailhostError):
 class MailboxView:
     """A selected mailbox as its session knows it: up to `modseq`, UIDs below `uid_next`, `exists` messages.
 
-    The map of sequence numbers is built when a command first needs it, for the moment of `modseq`.
+    The map of sequence numbers is that of the moment of `modseq`. It is made when a command needs it, from what the
+    process knows of the mailbox, and not kept while the session waits for its client.
     """
 
     __slots__ = (
@@ -46,6 +49,7 @@ class MailboxView:
         "is_examined",
         "is_own",
         "keywords",
+        "known",
         "mailbox_id",
         "modseq",
         "name",
@@ -59,6 +63,7 @@ class MailboxView:
 
     def __init__(
         self,
+        known: KnownMailboxes,
         account_id: int,
         mailbox: Mailbox,
         keywords: Keywords,
@@ -66,6 +71,7 @@ class MailboxView:
         is_examined: bool,
         rights: Right = ALL_RIGHTS,
     ) -> None:
+        self.known = known
         self.account_id = account_id
         self.mailbox_id = mailbox.id
         self.name = mailbox.name
@@ -82,8 +88,6 @@ class MailboxView:
         self.first_uid = 1  # older messages are not shown, where the account's owner limits the size of folders
         self.utf8 = False  # labels are told as UTF-8
         self._numbers: NumberMap | None = None
-        if mailbox.messages == mailbox.uid_next - 1:
-            self._numbers = NumberMap(range(1, mailbox.uid_next))
 
     @property
     def is_read_only(self) -> bool:
@@ -98,11 +102,34 @@ class MailboxView:
     async def numbers(self, database: Database) -> NumberMap:
         """The map of sequence numbers. Raises ViewBroken."""
         if self._numbers is None:
-            uids = await database.read(live_uids, self.account_id, self.mailbox_id, self.uid_next, self.modseq)
-            self._numbers = NumberMap(uids[bisect_left(uids, self.first_uid) :])
+            uids = await self._uids(database)
+            self._numbers = NumberMap(uids[bisect_left(uids, self.first_uid) :] if self.first_uid > 1 else uids)
             if len(self._numbers) != self.exists:
-                raise ViewBroken(f"expected {self.exists} messages, found {len(self._numbers)}")
+                found = len(self._numbers)
+                self._numbers = None
+                raise ViewBroken(f"expected {self.exists} messages, found {found}")
         return self._numbers
+
+    async def _uids(self, database: Database) -> Uids:
+        """The UIDs of the messages that were there at `modseq`: those there now, and those gone since."""
+        if self.exists == self.uid_next - 1:
+            return range(1, self.uid_next)
+        known = await self.present()
+        if known is None:
+            return await database.read(live_uids, self.account_id, self.mailbox_id, self.uid_next, self.modseq)
+        if known.gone_modseq <= self.modseq:
+            return known.uids_below(self.uid_next)
+        uids = known.uids_below(self.uid_next)
+        gone = await database.read(vanished, self.account_id, self.mailbox_id, self.modseq, self.uid_next)
+        return sorted({*uids, *gone})
+
+    async def present(self, details: Sequence[Detail] = ()) -> KnownMailbox | None:
+        """The mailbox as it is now, for all sessions; None where only the rows can tell."""
+        return await self.known.present(self.account_id, self.mailbox_id, details)
+
+    def rest(self) -> None:
+        """The session waits for its client: keep nothing that others can share."""
+        self._numbers = None
 
     async def named_ranges(self, database: Database, asked: SequenceSet, *, by_uid: bool) -> list[UidRange]:
         """`uid_ranges` for a command that acts on the messages it names. Raises NoSuchNumber (RFC 9051 §9 seq-number).
@@ -164,12 +191,10 @@ class MailboxView:
             news = replace(news, vanished=[uid for uid in news.vanished if uid >= self.first_uid])
         if news.vanished:
             numbers = await self.numbers(database)
-            expunged = numbers.remove(news.vanished)
+            expunged = numbers.numbers_to_expunge(news.vanished)
             self.exists -= len(expunged)
-        if news.arrived:
-            if self._numbers is not None:
-                self._numbers.extend(news.arrived)
-            self.exists += len(news.arrived)
+        self.exists += len(news.arrived)
+        self._numbers = None
         self.modseq = news.highest_modseq
         self.uid_next = news.uid_next
         return expunged, news

@@ -1,0 +1,222 @@
+"""One mailbox as this process knows it: packed columns, ascending by UID, that move from modseq to modseq.
+
+The columns belong to the event loop and are true until its next wait. Only `uids` is never changed but replaced, so
+that sessions can hold it and threads can read it.
+"""
+
+from __future__ import annotations  # array is no generic before Python 3.12
+
+import asyncio
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import Final, TypeAlias
+
+from mailhost.storage.database import Row
+
+Values: TypeAlias = "list[str] | list[object] | array[int]"
+"""One value of each message, in the order of UIDs."""
+
+_EACH: Final = 2_048  # octets of a mailbox besides its columns
+_FEW: Final = 64  # so many are taken out of a column one by one
+_BASE: Final = 20  # octets a message in the three columns that are always there
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A column that is read when it is first asked for, from so many row columns; `octets` a message, about."""
+
+    name: str
+    columns: tuple[str, ...]
+    make: Callable[[Sequence[Row]], Values]
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Some messages as columns, ascending by UID."""
+
+    uids: array[int]
+    flags: array[int]
+    modseqs: array[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How a mailbox came to where it is at `modseq`: what vanished and changed of the known, and what arrived.
+
+    `is_whole`: it starts from nothing.
+    """
+
+    modseq: int
+    uid_next: int
+    gone_modseq: int
+    vanished: Sequence[int]
+    changed: Sequence[Packed]
+    arrived: Sequence[Packed]
+    is_whole: bool
+
+
+class KnownMailbox:
+    """The present of a mailbox at `modseq`, below `uid_next`. Nothing was expunged after `gone_modseq`."""
+
+    __slots__ = (
+        "_details",
+        "_log",
+        "_log_floor",
+        "_logged",
+        "flags",
+        "gone_modseq",
+        "key",
+        "lock",
+        "modseq",
+        "modseqs",
+        "uid_next",
+        "uids",
+    )
+
+    def __init__(self, account_id: int, mailbox_id: int) -> None:
+        self.key = (account_id, mailbox_id)
+        self.lock = asyncio.Lock()
+        self.modseq = -1
+        self._forget(0)
+
+    def _forget(self, modseq: int) -> None:
+        self.uid_next = 1
+        self.gone_modseq = 0
+        self.uids: array[int] = array("I")
+        self.flags: array[int] = array("Q")
+        self.modseqs: array[int] = array("Q")
+        self._details: dict[Detail, Values] = {}
+        self._log: list[tuple[int, array[int]]] = []  # (modseq before, UIDs that changed or arrived then)
+        self._logged = 0
+        self._log_floor = modseq
+
+    @property
+    def octets(self) -> int:
+        """About how much memory this takes."""
+        return _EACH + len(self.uids) * (_BASE + sum(detail.octets for detail in self._details)) + 4 * self._logged
+
+    def place_of(self, uid: int) -> int:
+        """Where a UID stands in the columns, or -1."""
+        place = bisect_left(self.uids, uid)
+        return place if place < len(self.uids) and self.uids[place] == uid else -1
+
+    def span(self, first_uid: int, last_uid: int) -> tuple[int, int]:
+        """The places of the UIDs from `first_uid` to `last_uid`, the end not inside."""
+        return bisect_left(self.uids, first_uid), bisect_left(self.uids, last_uid + 1)
+
+    def uids_below(self, uid_next: int) -> array[int]:
+        """The UIDs below one: the column itself where it has no others."""
+        count = bisect_left(self.uids, uid_next)
+        return self.uids if count == len(self.uids) else self.uids[:count]
+
+    def changed_since(self, modseq: int) -> list[int]:
+        """Places of the messages whose MODSEQ is above `modseq`, ascending; costs what changed where that is known."""
+        if modseq < self._log_floor:
+            return list(compress(range(len(self.uids)), map(modseq.__lt__, self.modseqs)))
+        touched: set[int] = set()
+        for before, uids in reversed(self._log):
+            touched.update(uids)
+            if before <= modseq:
+                break
+        places = map(self.place_of, sorted(touched))
+        return [place for place in places if place >= 0 and self.modseqs[place] > modseq]
+
+    def detail(self, detail: Detail) -> Values:
+        """A column that was asked for; it is as long as `uids` until the next wait."""
+        return self._details[detail]
+
+    def packed(self, detail: Detail) -> array[int]:
+        """The same, of one that is made of numbers."""
+        values = self._details[detail]
+        assert isinstance(values, array)
+        return values
+
+    # For KnownMailboxes, which holds the lock.
+
+    def move(self, moved: Moved) -> None:
+        """Come to where the store is."""
+        if moved.is_whole:
+            self._forget(moved.modseq)
+        if moved.vanished:
+            self._take_out([place for uid in moved.vanished if (place := self.place_of(uid)) >= 0])
+        touched: array[int] = array("I")
+        for packed in moved.changed:
+            self._change(packed)
+            touched += packed.uids
+        for packed in moved.arrived:
+            self.uids = self.uids + packed.uids if self.uids else packed.uids
+            self.flags += packed.flags
+            self.modseqs += packed.modseqs
+            touched += packed.uids
+        if not moved.is_whole:
+            self._note(touched, moved.modseq)
+        self.modseq, self.uid_next, self.gone_modseq = moved.modseq, moved.uid_next, moved.gone_modseq
+
+    def unread(self, details: Sequence[Detail]) -> tuple[list[Detail], int]:
+        """The details that know the fewest messages, when those are not all, and how many they know."""
+        for detail in details:
+            if detail not in self._details:
+                self._details[detail] = detail.make(())
+        counts = {detail: len(self._details[detail]) for detail in details}
+        fewest = min(counts.values(), default=len(self.uids))
+        if fewest >= len(self.uids):
+            return [], fewest
+        return [detail for detail, count in counts.items() if count == fewest], fewest
+
+    def learn(self, start: int, uids: Sequence[int], values: dict[Detail, Values]) -> bool:
+        """Take values that follow the first `start`; False when the messages are not those known here."""
+        if self.uids[start : start + len(uids)] != array("I", uids):
+            return False
+        for detail, more in values.items():
+            # Both were made by the same function, so they are of the same kind.
+            self._details[detail] = self._details[detail] + more  # type: ignore[operator]  # as said
+        return True
+
+    def _take_out(self, places: Sequence[int]) -> None:
+        keep = bytearray(b"\1") * len(self.uids)
+        for place in places:
+            keep[place] = 0
+        self.uids, self.flags, self.modseqs = (
+            _kept(column, places, keep) for column in (self.uids, self.flags, self.modseqs)
+        )
+        for detail, values in self._details.items():
+            if isinstance(values, array):
+                self._details[detail] = _kept(values, [place for place in places if place < len(values)], keep)
+            else:
+                self._details[detail] = list(compress(values, keep))
+
+    def _change(self, packed: Packed) -> None:
+        start = self.place_of(packed.uids[0])
+        end = start + len(packed.uids)
+        if start >= 0 and self.uids[start:end] == packed.uids:
+            self.flags[start:end] = packed.flags
+            self.modseqs[start:end] = packed.modseqs
+            return
+        for uid, mask, modseq in zip(packed.uids, packed.flags, packed.modseqs, strict=True):
+            place = self.place_of(uid)
+            if place >= 0:
+                self.flags[place] = mask
+                self.modseqs[place] = modseq
+
+    def _note(self, touched: array[int], modseq: int) -> None:
+        """Remember what changed on the way to `modseq`, as long as that is much less than to look at every message."""
+        self._log.append((self.modseq, touched))
+        self._logged += len(touched)
+        while self._log and self._logged > len(self.uids) // 4 + _FEW:
+            _, forgotten = self._log.pop(0)
+            self._logged -= len(forgotten)
+            self._log_floor = self._log[0][0] if self._log else modseq
+
+
+def _kept(column: array[int], places: Sequence[int], keep: bytearray) -> array[int]:
+    """A new column without some ascending places."""
+    if len(places) > _FEW:
+        return array(column.typecode, compress(column, keep))
+    left = column[:]
+    for place in reversed(places):
+        del left[place]
+    return left

@@ -1,0 +1,152 @@
+"""What a process knows of a mailbox is what its rows say, however it came there and however much was let go."""
+
+import asyncio
+import random
+from array import array
+
+import pytest
+
+from mailhost import mailstore
+from mailhost.mailstore.flags import load_keywords
+from mailhost.mailstore.knowing import KnownMailboxes
+from mailhost.mailstore.known import KnownMailbox, Moved, Packed
+from mailhost.mailstore.model import MAX_UID, RETENTION_SECONDS
+from mailhost.mailstore.sift import ARRIVED, MESSAGE_ID, OCTETS
+from mailhost.mailstore.store import FlagChange
+
+NOW = 1_700_000_000
+FLAGS = (FlagChange(set_flags=1), FlagChange(clear_flags=1), FlagChange(16, ("$Work",)), FlagChange(replaces=True))
+DETAILS = (ARRIVED, MESSAGE_ID, OCTETS)
+COLUMNS = ("uid", "flags", "modseq", "internal_date", "message_id", "octets")
+
+
+async def look(database, account: int, mailbox_id: int) -> list[tuple[int, ...]]:
+    return await database.read(mailstore.live_rows, account, mailbox_id, 1, MAX_UID, COLUMNS, 1_000)
+
+
+async def must_agree(database, known: KnownMailbox | None, account: int, mailbox_id: int, details=()) -> None:
+    rows = await look(database, account, mailbox_id)
+    assert known is not None
+    told = {"uid": known.uids, "flags": known.flags, "modseq": known.modseqs}
+    told |= {detail.columns[0]: known.packed(detail) for detail in details}
+    for name, column in told.items():
+        assert list(column) == [row[COLUMNS.index(name)] for row in rows]
+    for since in {0, *(row[2] for row in rows), known.modseq}:
+        assert known.changed_since(since) == [place for place, row in enumerate(rows) if row[2] > since]
+
+
+async def change(database, put, dice: random.Random, account: int, mailbox_id: int) -> None:
+    """Something that happens to mailboxes."""
+    rows = await look(database, account, mailbox_id)
+    first = dice.randint(1, rows[-1][0] if rows else 1)
+    ranges = [(first, first + dice.choice((0, 0, 2, 50)))]
+    match dice.randint(0, 7):
+        case 0 | 1:
+            await put(b"Subject: one\r\n\r\n" + b"x" * dice.randint(1, 90), date=NOW + dice.randint(0, 10**6))
+        case 2 | 3 | 4:
+            await database.write(mailstore.store_flags, account, mailbox_id, ranges, dice.choice(FLAGS), now=NOW)
+        case 5:
+            one = [(first, first)]
+            await database.write(mailstore.expunge, account, mailbox_id, one, NOW, only_deleted=False)
+        case 6:
+            await database.write(mailstore.copy, account, mailbox_id, mailbox_id, [(first, first + 1)], NOW)
+        case 7:
+            await database.write(mailstore.expunge, account, mailbox_id, [(1, MAX_UID)], NOW)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_known_is_what_the_rows_say(database, account, put, seed: int) -> None:
+    dice = random.Random(seed)
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    always, seldom, bare = KnownMailboxes(database), KnownMailboxes(database), KnownMailboxes(database)
+    for step in range(80):
+        await change(database, put, dice, account, inbox.id)
+        await must_agree(database, await always.present(account, inbox.id, DETAILS), account, inbox.id, DETAILS)
+        if step % 9 == 0:
+            some = dice.sample(DETAILS, dice.randint(0, 3))
+            await must_agree(database, await seldom.present(account, inbox.id, some), account, inbox.id, some)
+    await must_agree(database, await bare.present(account, inbox.id), account, inbox.id)
+
+
+async def test_who_knew_less_than_tombstones_tell_reads_all_anew(database, account, put) -> None:
+    mailboxes = KnownMailboxes(database)
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    for _ in range(4):
+        await put()
+    await mailboxes.present(account, inbox.id)
+    await database.write(mailstore.expunge, account, inbox.id, [(2, 3)], NOW, only_deleted=False)
+    await database.write(forget, account)
+    known = await mailboxes.present(account, inbox.id)
+    await must_agree(database, known, account, inbox.id)
+    assert known.gone_modseq == known.modseq
+
+
+def forget(tx, account: int) -> None:
+    """Trim the logs when everything in them is old."""
+    for overgrown in mailstore.overgrown_logs(tx, account, NOW + RETENTION_SECONDS + 1):
+        while mailstore.trim_log(tx, account, overgrown):
+            pass
+
+
+async def test_what_was_not_asked_for_longest_is_let_go(database, account, put) -> None:
+    mailboxes = KnownMailboxes(database, budget=5_000)
+    names = ("INBOX", "Sent", "Trash")
+    ids = [(await database.read(mailstore.find_mailbox, account, name)).id for name in names]
+    for name in names:
+        await put(mailbox=name)
+    for mailbox_id in (ids[0], ids[1], ids[0], ids[2]):
+        assert await mailboxes.present(account, mailbox_id) is not None
+        assert mailboxes.octets <= 5_000
+    assert [mailboxes.has(account, mailbox_id) for mailbox_id in ids] == [True, False, True]
+
+
+async def test_one_too_large_is_left_to_the_rows(database, account, put) -> None:
+    mailboxes = KnownMailboxes(database, budget=100)
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    for _ in range(3):
+        await put()
+    assert await mailboxes.present(account, inbox.id) is None
+    assert not mailboxes.has(account, inbox.id)
+    assert mailboxes.octets == 0
+
+
+async def test_one_that_is_deleted_is_forgotten(database, account, put) -> None:
+    mailboxes = KnownMailboxes(database)
+    await put(mailbox="Sent")
+    sent = await database.read(mailstore.find_mailbox, account, "Sent")
+    assert await mailboxes.present(account, sent.id) is not None
+    await database.write(mailstore.delete_mailbox, account, "Sent", NOW)
+    assert await mailboxes.present(account, sent.id) is None
+    assert mailboxes.octets == 0
+
+
+async def test_many_who_ask_at_once_get_one_present(database, account, put) -> None:
+    mailboxes = KnownMailboxes(database)
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    for round_ in range(5):
+        await put()
+        asked = [mailboxes.present(account, inbox.id, DETAILS[: number % 4]) for number in range(20)]
+        found = await asyncio.gather(*asked)
+        assert {id(known) for known in found} == {id(found[0])}
+        assert len(found[0].uids) == round_ + 1
+
+
+async def test_keywords_of_all_bits_are_kept(database, account, put) -> None:
+    words = tuple(f"k{number}" for number in range(57))
+    await put(keywords=words)
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    known = await KnownMailboxes(database).present(account, inbox.id)
+    assert known.flags[0] == sum(1 << bit for bit, _ in await database.read(load_keywords, account))
+
+
+def test_the_log_is_cut_where_it_costs_more_than_to_look() -> None:
+    known = KnownMailbox(1, 1)
+    everything = Packed(array("I", range(1, 401)), array("Q", [0]) * 400, array("Q", [5]) * 400)
+    known.move(Moved(5, 401, 0, (), (), [everything], is_whole=True))
+    for modseq in range(6, 30):
+        uids = array("I", range(modseq, modseq + 20))
+        changed = Packed(uids, array("Q", [1]) * 20, array("Q", [modseq]) * 20)
+        known.move(Moved(modseq, 401, 0, (), [changed], (), is_whole=False))
+        for since in range(4, modseq + 1):
+            assert known.changed_since(since) == [place for place in range(400) if known.modseqs[place] > since]
+    assert known.octets < 2_048 + 400 * 20 + 4 * 200
