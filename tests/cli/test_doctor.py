@@ -169,6 +169,7 @@ def watching(server: Server, address: str, *options: str) -> Iterator[IO[str]]:
             assert watch.wait(30) == 0
 
 
+@pytest.mark.timeout(120)  # it waits for a line that the diary may never bring
 def test_a_wrong_password_and_what_the_diary_says_of_it(server: Server, deaf: str) -> None:
     account = server.new_account()
     with watching(server, account.address, "--json") as told:
@@ -181,6 +182,7 @@ def test_a_wrong_password_and_what_the_diary_says_of_it(server: Server, deaf: st
     assert (line["accepted"], line["leaf"], line["protocol"]) == (False, "E1", "imap")
 
 
+@pytest.mark.timeout(120)  # it waits for a line that the diary may never bring
 def test_watching_a_sign_in_that_works(server: Server) -> None:
     account = server.new_account()
     with watching(server, account.address) as told:
