@@ -18,6 +18,7 @@ import pytest
 from mailhost.cli.store import opened
 from mailhost.crypto import hash_password
 from mailhost.login.enrol import enrol, issue_app_password
+from mailhost.mailstore import Layout
 
 MAILHOST = (sys.executable, "-m", "mailhost")
 ROOT = Path(__file__).parents[1]
@@ -47,21 +48,21 @@ class Server:
         """A context that trusts this server's certificate authority and checks the name."""
         return ssl.create_default_context(cafile=self.ca)
 
-    def new_account(self) -> Account:
+    def new_account(self, layout: Layout = Layout.CLASSIC) -> Account:
         """One more account, empty, made beside the running server as the operator's commands make one."""
         self.made += 1
-        return asyncio.run(_make_account(self.folder, f"user{self.made}@example.test"))
+        return asyncio.run(_make_account(self.folder, f"user{self.made}@example.test", layout))
 
     def log(self) -> str:
         """What the server has written to stderr."""
         return (self.folder.parent / "stderr").read_text(encoding="utf-8", errors="replace")
 
 
-async def _make_account(folder: Path, address: str) -> Account:
+async def _make_account(folder: Path, address: str, layout: Layout) -> Account:
     """What `mailhost account add` and `mailhost app-password add` do, without a process for each."""
     async with opened(folder) as store:
         now = int(time.time())
-        await store.database.write(enrol, address, password_hash=NEVER_USED, now=now)
+        await store.database.write(enrol, address, password_hash=NEVER_USED, now=now, layout=layout)
         _, secret = await store.database.write(issue_app_password, store.key, address, name="test", now=now)
     return Account(address, secret)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mailhost.mailstore import Layout
 from tests.running import Account, Server, running
 
 
@@ -18,6 +19,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def account(server: Server) -> Account:
     """An account that nobody else uses."""
     return server.new_account()
+
+
+@pytest.fixture
+def labelled(server: Server) -> Account:
+    """An account that shows labels, as Gmail does."""
+    return server.new_account(Layout.GMAIL)
 
 
 @pytest.fixture
