@@ -172,13 +172,14 @@ def _parse_fetch(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Fetch:
     numbers = cursor.sequence_set()
     cursor.space()
     rest = cursor.text[cursor.place :]
-    wanted = _remembered(rest, by_uid) if len(rest) <= _REMEMBERED_LENGTH else _parse_wanted(rest, by_uid)
+    read = _remembered if len(rest) <= _REMEMBERED_LENGTH else _parse_wanted
+    wanted = read(rest, by_uid, cursor.gmail)
     return Fetch(tag, numbers, by_uid, *wanted)
 
 
-def _parse_wanted(text: bytes, by_uid: bool) -> _Wanted:
+def _parse_wanted(text: bytes, by_uid: bool, gmail: bool) -> _Wanted:
     """What FETCH asks of the messages it names: everything behind the set."""
-    cursor = Cursor(text)
+    cursor = Cursor(text, gmail=gmail)
     items: dict[FetchItem, None] = {Attribute.UID: None} if by_uid else {}
     macro = _MACROS.get(cursor.peek_word())
     if macro is not None:
