@@ -8,8 +8,8 @@ from mailhost.delivery.sql import expect_repetition, make_receipt, take_repetiti
 from mailhost.delivery.trace import delivery_prefix
 from mailhost.errors import MailhostError
 from mailhost.mailstore.append import append
-from mailhost.mailstore.mailboxes import find_mailbox
-from mailhost.mailstore.model import INBOX, Incoming, NeverFits, NewMessage, NoSuchAccount, OverQuota
+from mailhost.mailstore.mailboxes import inbox_of
+from mailhost.mailstore.model import Incoming, NeverFits, NewMessage, NoSuchAccount, OverQuota
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
 
@@ -29,8 +29,7 @@ def place(
         return
     if message.incoming.digest.message_id and take_repetition(tx, account_id, sender, content):
         return
-    inbox = find_mailbox(tx, account_id, INBOX)
-    append(tx, blobs, account_id, inbox.id, [message], now)
+    append(tx, blobs, account_id, inbox_of(tx, account_id), [message], now)
 
 
 async def deliver(

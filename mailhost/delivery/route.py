@@ -6,6 +6,7 @@ from mailhost.accounts.model import Account, AccountState, BadLocalPart
 from mailhost.accounts.names import normalise_local_part
 from mailhost.accounts.sql import find_account, get_account, list_accounts
 from mailhost.delivery.model import NoSuchUser, NotOurs, Recipient, RecipientFull, RecipientSuspended
+from mailhost.delivery.sql import account_with_room
 from mailhost.domains.model import BadDomainName, Domain
 from mailhost.domains.names import normalise_domain
 from mailhost.domains.sql import find_domain, list_domains
@@ -20,6 +21,21 @@ ROLES: Final = frozenset({"postmaster", "abuse"})
 
 def route(tx: Tx, address: Address) -> Recipient:
     """The account an address reaches. Raises NotOurs, NoSuchUser, RecipientSuspended, RecipientFull."""
+    account_id = _with_room(tx, address)
+    return _reason_to_take(tx, address) if account_id is None else Recipient(account_id, address)
+
+
+def _with_room(tx: Tx, address: Address) -> int | None:
+    """The usual case in one look: a live account with room, by its own name or a plus-address of it."""
+    try:
+        name = normalise_local_part(address.local).partition("+")[0]
+        return account_with_room(tx, f"{name}@{normalise_domain(address.domain)}") if address.domain else None
+    except (BadLocalPart, BadDomainName):
+        return None
+
+
+def _reason_to_take(tx: Tx, address: Address) -> Recipient:
+    """All the other cases, each with its own answer."""
     domain = _our_domain(tx, address)
     if domain is None:
         raise NotOurs(str(address))

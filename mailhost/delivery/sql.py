@@ -12,6 +12,18 @@ REPETITION_DAYS: Final = 7
 _BATCH: Final = 1_000
 
 
+def account_with_room(tx: Tx, address: str) -> int | None:
+    """The live account of this normalised address, unless it is full: what nearly every RCPT asks for."""
+    rows = tx.execute(
+        """select account.id from account join mail_account on mail_account.account_id = account.id
+        where account.address = :address and account.state = 'live' and mail_account.state = 'live'
+            and mail_account.used_octets < mail_account.quota_octets
+            and coalesce(mail_account.used_messages < mail_account.quota_messages, true)""",
+        address=address,
+    )
+    return int(rows[0][0]) if rows else None
+
+
 def make_receipt(tx: Tx, account_id: int, transaction_id: str, sender: str, content: bytes, now: int) -> bool:
     """Note that this transaction puts a message into the account; False when it has done so already."""
     return bool(

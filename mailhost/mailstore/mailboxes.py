@@ -153,6 +153,14 @@ def find_mailbox(tx: Tx, account_id: int, name: str) -> Mailbox:
     return mailbox
 
 
+def inbox_of(tx: Tx, account_id: int) -> int:
+    """The id of INBOX, for deliveries. Raises NoSuchMailbox."""
+    rows = tx.execute("select id from mailbox where account_id = :account_id and name = 'INBOX'", account_id=account_id)
+    if not rows:
+        raise NoSuchMailbox
+    return int(rows[0][0])
+
+
 def find_selectable(tx: Tx, account_id: int, name: str) -> Mailbox:
     """The mailbox of that name, which can hold messages. Raises NoSuchMailbox, NotSelectable."""
     mailbox = find_mailbox(tx, account_id, name)

@@ -1,6 +1,7 @@
 """IMAP's ENVELOPE of a header block (RFC 9051 §7.5.2), rendered once at delivery."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from mailhost.message.addresses import Address, parse_addresses
@@ -10,6 +11,8 @@ ENVELOPE_FIELDS: Final = frozenset(
     (b"date", b"subject", b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"in-reply-to", b"message-id")
 )
 """The fields an ENVELOPE is made of, in lower case."""
+
+_REMEMBERED_LENGTH: Final = 256
 
 
 def render_envelope(values: Mapping[bytes, bytes]) -> bytes:
@@ -31,8 +34,19 @@ def render_envelope(values: Mapping[bytes, bytes]) -> bytes:
 
 def _addresses(value: bytes | None, instead: bytes = b"NIL") -> bytes:
     """The address list; where there is none, what stands `instead` (From for Sender and Reply-To)."""
-    addresses = parse_addresses(value) if value else []
-    return b"(%b)" % b"".join(map(_address, addresses)) if addresses else instead
+    if not value:
+        return instead
+    # The same people write to the same people; a long list of them soon fades.
+    return (_remembered(value) if len(value) <= _REMEMBERED_LENGTH else _rendered(value)) or instead
+
+
+def _rendered(value: bytes) -> bytes:
+    """The address list of a value, empty where it has no address."""
+    addresses = parse_addresses(value)
+    return b"(%b)" % b"".join(map(_address, addresses)) if addresses else b""
+
+
+_remembered = lru_cache(maxsize=1024)(_rendered)
 
 
 def _address(address: Address) -> bytes:
