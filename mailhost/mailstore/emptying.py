@@ -14,7 +14,7 @@ from mailhost.mailstore.labels import Labels, find_messages
 from mailhost.mailstore.mailboxes import create_mailbox, drop_empty_parents, find_mailbox, take_name_away
 from mailhost.mailstore.model import INBOX, MAX_UID, BadMailboxName, NoSuchMailbox
 from mailhost.mailstore.placing import release_unplaced
-from mailhost.mailstore.sharing import forget_account_rights
+from mailhost.mailstore.sharing import forget_account
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
 
@@ -156,7 +156,7 @@ def _move_step(tx: Tx, account_id: int, mailbox_id: int, target_id: int, uid_nex
 def close_store(tx: Tx, account_id: int) -> None:
     """An account's mail ends: nothing can be done with it from now on. `erase_closed` takes it away."""
     tx.execute("update mail_account set state = 'closed' where account_id = :account_id", account_id=account_id)
-    forget_account_rights(tx, account_id)
+    forget_account(tx, account_id)
     tx.wake(f"mailboxes:{account_id}")
 
 

@@ -19,7 +19,7 @@ from mailhost.mailstore.model import (
     SpecialUseRefused,
     TooManyMailboxes,
 )
-from mailhost.mailstore.sharing import WHOLE_ACCOUNT, forget_rights, inherit_rights
+from mailhost.mailstore.sharing import WHOLE_ACCOUNT, forget_mailbox, inherit_rights
 from mailhost.protocols.imap.names import OTHER_USERS
 from mailhost.storage.database import Row, Tx
 
@@ -118,7 +118,7 @@ def create_mailbox(tx: Tx, account_id: int, name: str, special_use: str = "") ->
         tx.execute(
             "delete from mailbox where account_id = :account_id and id = :id", account_id=account_id, id=existing.id
         )
-        forget_rights(tx, account_id, existing.id)
+        forget_mailbox(tx, account_id, existing.id)
     insert_mailbox(tx, account_id, name, special_use, turn.modseq, is_selectable=True)
     if turn.is_gmail:
         subscribe(tx, account_id, name)
@@ -206,6 +206,25 @@ def placements(tx: Tx, account_id: int) -> int:
         account_id=account_id,
     )
     return int(count)
+
+
+def change_special_use(tx: Tx, account_id: int, mailbox_id: int, special_use: str) -> None:
+    """Give a mailbox another special use, or none with the empty text (RFC 6154 §4). Raises SpecialUseRefused."""
+    turn = take_turn(tx, account_id)
+    mailbox = load_mailbox(tx, account_id, mailbox_id)
+    if special_use.lower() == mailbox.special_use.lower():
+        return
+    if turn.is_gmail:
+        raise SpecialUseRefused("With labels, each special use belongs to one mailbox for good.")
+    if mailbox.name == INBOX:
+        raise SpecialUseRefused("INBOX has no special use.")
+    tx.execute(
+        "update mailbox set special_use = :special_use where account_id = :account_id and id = :id",
+        account_id=account_id,
+        id=mailbox_id,
+        special_use=_free_special_use(tx, account_id, special_use) if special_use else "",
+    )
+    tx.wake(mailboxes_topic(account_id))
 
 
 def octets_of_deleted(tx: Tx, account_id: int, mailbox_id: int) -> int:
@@ -319,7 +338,7 @@ def drop_empty_parents(tx: Tx, account_id: int, name: str) -> None:
         tx.execute(
             "delete from mailbox where account_id = :account_id and id = :id", account_id=account_id, id=parent.id
         )
-        forget_rights(tx, account_id, parent.id)
+        forget_mailbox(tx, account_id, parent.id)
 
 
 def take_name_away(tx: Tx, account_id: int, mailbox: Mailbox, modseq: int) -> None:
@@ -338,7 +357,7 @@ def take_name_away(tx: Tx, account_id: int, mailbox: Mailbox, modseq: int) -> No
         account_id=account_id,
         id=mailbox.id,
     )
-    forget_rights(tx, account_id, mailbox.id)
+    forget_mailbox(tx, account_id, mailbox.id)
     tx.wake(mailboxes_topic(account_id))
     tx.wake(mailbox_topic(account_id, mailbox.id))
 

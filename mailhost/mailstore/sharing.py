@@ -128,24 +128,26 @@ def inherit_rights(tx: Tx, account_id: int, mailbox_id: int, parent_id: int) -> 
     )
 
 
-def forget_rights(tx: Tx, account_id: int, mailbox_id: int) -> None:
-    """The mailbox is deleted."""
-    tx.execute(
-        "delete from mailbox_right where account_id = :account_id and mailbox_id = :mailbox_id",
-        account_id=account_id,
-        mailbox_id=mailbox_id,
-    )
+def forget_mailbox(tx: Tx, account_id: int, mailbox_id: int) -> None:
+    """The mailbox is deleted: it is shared with nobody, and what was noted beside it goes with it."""
+    for table in ("mailbox_right", "annotation"):
+        tx.execute(
+            f"delete from {table} where account_id = :account_id and mailbox_id = :mailbox_id",  # noqa: S608
+            account_id=account_id,
+            mailbox_id=mailbox_id,
+        )
     tx.wake(rights_topic(account_id, mailbox_id))
 
 
-def forget_account_rights(tx: Tx, account_id: int) -> None:
-    """The account is removed: nothing of it is shared any more, and nothing with it."""
+def forget_account(tx: Tx, account_id: int) -> None:
+    """The account is removed: nothing of it is shared any more, nothing with it, and what it noted is gone."""
     rows = tx.execute(
         "delete from mailbox_right where account_id = :account_id returning mailbox_id", account_id=account_id
     )
     for (mailbox_id,) in rows:
         tx.wake(rights_topic(account_id, mailbox_id))
     tx.execute("delete from mailbox_right where grantee_id = :account_id", account_id=account_id)
+    tx.execute("delete from annotation where account_id = :id or reader_id = :id", id=account_id)
 
 
 def _together(rows: Iterable[Row]) -> Right:

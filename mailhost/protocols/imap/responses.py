@@ -108,6 +108,23 @@ def my_rights(name: str, rights: Right, *, utf8: bool) -> bytes:
     return b"* MYRIGHTS %b %b\r\n" % (mailbox(name, utf8=utf8), _rights(rights))
 
 
+def metadata(name: str, values: Mapping[str, bytes | None], *, utf8: bool) -> bytes:
+    """`* METADATA "INBOX" (/shared/comment "ours")`; NIL for an entry that is not there (RFC 5464 §4.4.1)."""
+    pieces = [b"%b %b" % (entry.encode(), _value(value)) for entry, value in values.items()]
+    return b"* METADATA %b (%b)\r\n" % (mailbox(name, utf8=utf8), b" ".join(pieces))
+
+
+def metadata_changed(name: str, entries: Sequence[str], *, utf8: bool) -> bytes:
+    """`* METADATA "INBOX" /shared/comment`: these entries have other values now, nobody asked (RFC 5464 §4.4.2)."""
+    return b"* METADATA %b %b\r\n" % (mailbox(name, utf8=utf8), " ".join(entries).encode()) if entries else b""
+
+
+def _value(value: bytes | None) -> bytes:
+    if value is None:
+        return b"NIL"
+    return b"~{%d}\r\n%b" % (len(value), value) if b"\0" in value else string(value)
+
+
 def _rights(rights: Right) -> bytes:
     return rights_text(rights).encode() or b'""'
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailhost.errors import MailhostError
+from mailhost.mailstore.annotations import MAX_VALUE, AnnotationTooLarge, TooManyAnnotations
 from mailhost.mailstore.binary import NulInText
 from mailhost.mailstore.intake import MessageTooLarge, NulInMessage
 from mailhost.mailstore.labelling import NoLabels
@@ -57,6 +58,8 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     SpecialUseRefused: Answer("NO", "USEATTR", "No mailbox can have this special use."),
     TooManyMailboxes: Answer("NO", "LIMIT", "The account has too many mailboxes or subscriptions."),
     TooManyGrants: Answer("NO", "LIMIT", "The mailbox is shared with too many accounts; share it with anyone instead."),
+    AnnotationTooLarge: Answer("NO", f"METADATA MAXSIZE {MAX_VALUE}", f"A value has at most {MAX_VALUE} octets."),
+    TooManyAnnotations: Answer("NO", "METADATA TOOMANY", "There is no room for so many entries; remove some first."),
     TooManyKeywords: Answer("NO", "LIMIT", "The account has too many different keywords."),
     TooManyPlacements: Answer("NO", "LIMIT", "The account has too many copies of messages."),
     OverQuota: Answer("NO", "OVERQUOTA", "The account is full. Delete mail or ask for more space."),

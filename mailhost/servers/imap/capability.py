@@ -49,6 +49,9 @@ _SIGNED_IN: Final = (
     "ACL",
     "RIGHTS=kxte",
     "LIST-MYRIGHTS",
+    "METADATA",
+    "METADATA-SERVER",
+    "LIST-METADATA",
     "UNAUTHENTICATE",
     "COMPRESS=DEFLATE",
 )

@@ -21,6 +21,7 @@ from mailhost.protocols.imap.commands import (
     Expunge,
     Fetch,
     GetAcl,
+    GetMetadata,
     GetQuota,
     GetQuotaRoot,
     Id,
@@ -32,6 +33,7 @@ from mailhost.protocols.imap.commands import (
     Lsub,
     MailboxCommand,
     MessageCommand,
+    MetadataCommand,
     MyRights,
     Namespace,
     Noop,
@@ -64,7 +66,18 @@ from mailhost.protocols.imap.events import (
     Mistake,
     SaslResponse,
 )
-from mailhost.servers.imap import access, capability, enable, listing, mailboxes, messages, quota, selecting, signin
+from mailhost.servers.imap import (
+    access,
+    capability,
+    enable,
+    listing,
+    mailboxes,
+    messages,
+    metadata,
+    quota,
+    selecting,
+    signin,
+)
 from mailhost.servers.imap.answers import MAY_ONLY_READ, Answer, answer_for, completed
 from mailhost.servers.imap.append import append
 from mailhost.servers.imap.idle import idle
@@ -166,6 +179,8 @@ async def _obey(session: Session, command: Command | AppendMessage) -> Answer | 
         return await _obey_about_mailboxes(session, command)
     if isinstance(command, AccessCommand):
         return await access.obey(session, command)
+    if isinstance(command, MetadataCommand):
+        return await metadata.obey(session, command)
     return await _obey_about_session(session, command)
 
 
@@ -173,7 +188,7 @@ _READING: Final = (
     Search | Sort | Thread | Fetch | List | Lsub | Status | GetQuota | GetQuotaRoot | Select | Close | Noop | Check
     | Idle | Notify | CancelUpdate
     | Capability | Id | Enable | Namespace | StartTls | Login | Authenticate | Compress | Unauthenticate
-    | GetAcl | ListRights | MyRights
+    | GetAcl | ListRights | MyRights | GetMetadata
     # These three find the mailbox opened to be read only, and APPEND has octets to give up.
     | Store | StoreLabels | Expunge | AppendMessage
 )  # fmt: skip

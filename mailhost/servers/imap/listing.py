@@ -13,6 +13,7 @@ from mailhost.protocols.imap.patterns import Pattern
 from mailhost.protocols.imap.rights import ALL_RIGHTS, Right
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.mailboxes import say_status
+from mailhost.servers.imap.metadata import of_mailbox
 from mailhost.servers.imap.reach import Place, Reached, reach_shared
 from mailhost.servers.imap.session import Session
 from mailhost.storage.database import Tx
@@ -46,6 +47,11 @@ async def _say_more(session: Session, reached: Reached, command: List) -> None:
     mailbox = reached.mailbox
     if command.return_rights:
         await session.say(responses.my_rights(mailbox.name, reached.rights, utf8=session.connection.utf8))
+    if command.return_metadata and not (Right.LOOKUP | Right.READ) & ~reached.rights:
+        session.knows_metadata = True
+        known = await session.services.database.point(of_mailbox, session.account_id, reached)
+        values = {entry: known.get(entry) for entry in command.return_metadata}
+        await session.say(responses.metadata(mailbox.name, values, utf8=session.connection.utf8))
     if command.return_status and mailbox.is_selectable and reached.rights & Right.READ:
         await say_status(session, reached.account_id, mailbox, command.return_status)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mailhost.mailstore.annotations import changed_entries
 from mailhost.mailstore.ranges import as_ranges
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.flags import SYSTEM_FLAGS
@@ -22,7 +23,12 @@ async def tell_news(session: Session, *, with_flags: bool = True) -> list[int]:
     database = session.services.database
     if view is None or not await view.has_news(database):
         return []
+    since = view.modseq
     expunged, news = await view.take_news(database)
+    if session.knows_metadata:
+        reader = session.account_id
+        entries = await database.read(changed_entries, view.account_id, view.mailbox_id, reader, since)
+        await session.say(responses.metadata_changed(view.name, entries, utf8=session.connection.utf8))
     lines = []
     if session.contexts is not None and news.vanished:
         lines.append(session.contexts.expunged(news.vanished, expunged[::-1]))

@@ -19,6 +19,7 @@ from mailhost.protocols.imap.commands import (
     Expunge,
     Fetch,
     GetAcl,
+    GetMetadata,
     GetQuota,
     GetQuotaRoot,
     List,
@@ -26,11 +27,13 @@ from mailhost.protocols.imap.commands import (
     Lsub,
     MailboxCommand,
     MessageCommand,
+    MetadataCommand,
     MyRights,
     Rename,
     Search,
     Select,
     SetAcl,
+    SetMetadata,
     SetQuota,
     Sort,
     Status,
@@ -50,7 +53,9 @@ SEES: Final = Right.LOOKUP | Right.READ | Right.INSERT | Right.CREATE | Right.DE
 _RIGHT_OF_FLAG: Final = {"\\Seen": Right.SEEN, "\\Deleted": Right.DELETE_MESSAGES}
 
 
-def right_for(command: MailboxCommand | MessageCommand | AccessCommand | AppendMessage) -> Right:
+def right_for(
+    command: MailboxCommand | MessageCommand | AccessCommand | MetadataCommand | AppendMessage,
+) -> Right:
     """What must be granted on the mailbox a command names, or on the selected one where it names none.
 
     COPY and MOVE need INSERT on the mailbox they name beside this, RENAME and CREATE the right CREATE above the new
@@ -75,6 +80,11 @@ def right_for(command: MailboxCommand | MessageCommand | AccessCommand | AppendM
             return Right.WRITE
         case SetAcl() | DeleteAcl() | GetAcl() | ListRights():
             return Right.ADMINISTER
+        case GetMetadata():
+            return Right.LOOKUP | Right.READ
+        case SetMetadata(values=values):
+            is_shared = any(entry.startswith("/shared/") for entry in values)
+            return Right.LOOKUP | Right.READ | (Right.WRITE if is_shared else NO_RIGHTS)
         case MyRights() | List() | Lsub() | Subscribe() | GetQuota() | SetQuota():
             return NO_RIGHTS
         case _:

@@ -89,6 +89,7 @@ class Session:
         "is_writing",
         "knows_condstore",
         "knows_labels",
+        "knows_metadata",
         "knows_qresync",
         "labels",
         "live",
@@ -117,6 +118,7 @@ class Session:
         self.told_keywords: Keywords = ()  # those of the last FLAGS response
         self.contexts: Contexts | None = None  # searches that stay open (RFC 5267)
         self.watching: Watching | None = None  # what NOTIFY asked for, once the client has used it
+        self.knows_metadata = False  # the client has asked for annotations: it hears when others change them
         self.client_id = ""
         self.is_writing = False
         self._compression: Compression | None = None
@@ -163,6 +165,7 @@ class Session:
             self.watching = None
         self.knows_condstore = self.knows_qresync = self.speaks_rev2 = self.uid_only = False
         self.knows_labels, self.labels = False, None
+        self.knows_metadata = False
         self._sign_in_by = asyncio.get_running_loop().time() + self.services.settings.sign_in_seconds
 
     def open_view(self, view: MailboxView) -> None:

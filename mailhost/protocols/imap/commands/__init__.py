@@ -40,6 +40,7 @@ from mailhost.protocols.imap.commands.messages import (
     StoreMode,
     Thread,
 )
+from mailhost.protocols.imap.commands.metadata import GetMetadata, MetadataCommand, SetMetadata
 from mailhost.protocols.imap.commands.session import (
     Authenticate,
     Capability,
@@ -57,7 +58,7 @@ from mailhost.protocols.imap.commands.session import (
     Unauthenticate,
 )
 
-Command = SessionCommand | MailboxCommand | MessageCommand | AccessCommand
+Command = SessionCommand | MailboxCommand | MessageCommand | AccessCommand | MetadataCommand
 """A command that arrived whole."""
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "Expunge",
     "Fetch",
     "GetAcl",
+    "GetMetadata",
     "GetQuota",
     "GetQuotaRoot",
     "Id",
@@ -88,6 +90,7 @@ __all__ = [
     "Lsub",
     "MailboxCommand",
     "MessageCommand",
+    "MetadataCommand",
     "MyRights",
     "Namespace",
     "Noop",
@@ -99,6 +102,7 @@ __all__ = [
     "Select",
     "SessionCommand",
     "SetAcl",
+    "SetMetadata",
     "SetQuota",
     "Sort",
     "StartTls",

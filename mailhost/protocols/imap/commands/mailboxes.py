@@ -96,6 +96,7 @@ class List:
     return_subscribed: bool = False
     return_children: bool = False
     return_rights: bool = False  # MYRIGHTS (RFC 8440)
+    return_metadata: tuple[str, ...] = ()  # entries of METADATA (RFC 9590)
     return_status: tuple[StatusItem, ...] = ()
 
 

@@ -18,7 +18,7 @@ _TAG: Final = re.compile(rb'[^\x00-\x20(){%*"\\+\x7f-\xff]{1,256}')
 _WORD: Final = re.compile(rb'[^\x00-\x20(){%*"\\\x7f-\xff\[\]]+')
 # One match takes any form of a string; the group that matched tells which one it is.
 _ASTRING: Final = re.compile(
-    rb'([^\x00-\x20(){%*"\\\x7f-\xff]+)|"([^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*)"|(~?)\{([0-9]{1,20})\+?\}\r\n'
+    rb'((?!~\{)[^\x00-\x20(){%*"\\\x7f-\xff]+)|"([^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*)"|(~?)\{([0-9]{1,20})\+?\}\r\n'
 )
 _LIST_ATOM: Final = re.compile(rb'[^\x00-\x20(){"\\\x7f-\xff]+')
 _FLAG: Final = re.compile(rb'\\?[^\x00-\x20(){%*"\\\]\x7f-\xff]+')

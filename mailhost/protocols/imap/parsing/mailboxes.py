@@ -21,6 +21,7 @@ from mailhost.protocols.imap.commands import (
 )
 from mailhost.protocols.imap.names import DELIMITER
 from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, Cursor, Refusal
+from mailhost.protocols.imap.parsing.metadata import parse_entries
 
 MAX_PATTERNS: Final = 100
 
@@ -234,6 +235,7 @@ def parse_list(cursor: Cursor, tag: bytes) -> List:
         raise Refusal(f"LIST takes 1 to {MAX_PATTERNS} patterns.")
     returns: set[bytes] = set()
     status: list[StatusItem] = []
+    metadata: list[str] = []
     if not cursor.at_end():
         cursor.space()
     if not cursor.at_end():
@@ -241,7 +243,7 @@ def parse_list(cursor: Cursor, tag: bytes) -> List:
         if cursor.word() != b"RETURN":
             raise Refusal("Expected RETURN behind the pattern.")
         cursor.space()
-        _parenthesised(cursor, lambda: _read_return(cursor, returns, status))
+        _parenthesised(cursor, lambda: _read_return(cursor, returns, status, metadata))
     cursor.end()
     return List(
         tag,
@@ -254,6 +256,7 @@ def parse_list(cursor: Cursor, tag: bytes) -> List:
         return_subscribed=b"SUBSCRIBED" in returns or b"SUBSCRIBED" in selection,
         return_children=b"CHILDREN" in returns,
         return_rights=b"MYRIGHTS" in returns,
+        return_metadata=tuple(dict.fromkeys(metadata)),
         return_status=tuple(dict.fromkeys(status)),
     )
 
@@ -266,11 +269,14 @@ def _read_selection(cursor: Cursor, selection: set[bytes]) -> None:
         selection.add(option)
 
 
-def _read_return(cursor: Cursor, returns: set[bytes], status: list[StatusItem]) -> None:
+def _read_return(cursor: Cursor, returns: set[bytes], status: list[StatusItem], metadata: list[str]) -> None:
     option = cursor.word()
-    if option not in {b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE", b"MYRIGHTS", b"STATUS"}:
+    if option not in {b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE", b"MYRIGHTS", b"METADATA", b"STATUS"}:
         raise Refusal("There is no such LIST return option.")
     returns.add(option)
     if option == b"STATUS":
         cursor.space()
         status.extend(_status_items(cursor))
+    elif option == b"METADATA":
+        cursor.space()
+        metadata.extend(parse_entries(cursor))

@@ -6,7 +6,16 @@ from enum import Enum
 from typing import Final
 
 from mailhost.protocols.imap.commands import Command
-from mailhost.protocols.imap.parsing import access, mailboxes, messages, notifying, searching, session, sorting
+from mailhost.protocols.imap.parsing import (
+    access,
+    mailboxes,
+    messages,
+    metadata,
+    notifying,
+    searching,
+    session,
+    sorting,
+)
 from mailhost.protocols.imap.parsing.cursor import Cursor
 
 
@@ -57,6 +66,8 @@ COMMANDS: Final[dict[bytes, CommandRule]] = {
     b"LSUB": CommandRule(mailboxes.parse_lsub, _SIGNED_IN),
     b"STATUS": CommandRule(mailboxes.parse_status, _SIGNED_IN),
     b"GETQUOTA": CommandRule(mailboxes.parse_get_quota, _SIGNED_IN),
+    b"GETMETADATA": CommandRule(metadata.parse_get_metadata, _SIGNED_IN),
+    b"SETMETADATA": CommandRule(metadata.parse_set_metadata, _SIGNED_IN),
     b"SETACL": CommandRule(access.parse_set_acl, _SIGNED_IN),
     b"DELETEACL": CommandRule(access.parse_delete_acl, _SIGNED_IN),
     b"GETACL": CommandRule(access.parse_get_acl, _SIGNED_IN),
