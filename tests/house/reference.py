@@ -8,6 +8,7 @@ from mailhost.config import model
 from mailhost.config.file import _toml
 from mailhost.doctor.catalogue import leaves, stage_of
 from mailhost.doctor.providers import built_in
+from tests.house import imap
 from tests.house.source import ROOT
 
 OPENING = """# Configuration
@@ -103,6 +104,7 @@ PAGES = {
     ROOT / "docs" / "doctor-providers.md": doctor_providers,
     ROOT / "docs" / "configuration.md": configuration,
     ROOT / "docs" / "decisions" / "README.md": decisions,
+    ROOT / "docs" / "reference" / "imap.md": imap.page,
 }
 
 if __name__ == "__main__":
