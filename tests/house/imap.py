@@ -107,7 +107,6 @@ ABSENT: Final[dict[str, str]] = {
     "LANGUAGE": "Answers are for logs and programs; people read the web pages.",
     "LOGIN-REFERRALS": "Any server of an installation serves any account, so nobody is sent elsewhere.",
     "MAILBOX-REFERRALS": "Any server of an installation serves any mailbox.",
-    "MULTISEARCH": "SEARCH looks into the selected mailbox.",
     "QUOTA=RES-ANNOTATION-STORAGE": "There is nothing to be counted.",
     "QUOTA=RES-MAILBOX": "The number of mailboxes has one limit for all, so there is no quota to be told.",
     "SAVELIMIT=": "MESSAGELIMIT says it, and both are not announced together.",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from mailhost.message.threads import Node
@@ -258,6 +259,15 @@ def esearch_update(command: Search | Sort, item: bytes, pairs: Sequence[tuple[in
     return b"* ESEARCH (TAG %b)%b %b (%b)\r\n" % (quoted(command.tag), uid, item, changes)
 
 
+@dataclass(frozen=True, slots=True)
+class SearchedMailbox:
+    """Where something was found (RFC 7377 §2.1)."""
+
+    name: str
+    uid_validity: int
+    utf8: bool
+
+
 def esearch(
     tag: bytes,
     numbers: Sequence[int],
@@ -266,9 +276,13 @@ def esearch(
     by_uid: bool,
     modseq: int | None,
     window: Window | None = None,
+    source: SearchedMailbox | None = None,
 ) -> bytes:
     """`* ESEARCH (TAG "a1") UID MIN 2 COUNT 8 ALL 2,5:11 MODSEQ 917`; `numbers` are in the order found (RFC 4731)."""
-    pieces = [b"* ESEARCH (TAG %s)" % quoted(tag)]
+    where = b""
+    if source is not None:
+        where = b" MAILBOX %b UIDVALIDITY %d" % (mailbox(source.name, utf8=source.utf8), source.uid_validity)
+    pieces = [b"* ESEARCH (TAG %b%b)" % (quoted(tag), where)]
     if by_uid:
         pieces.append(b"UID")
     if numbers and ReturnOption.MIN in wanted:

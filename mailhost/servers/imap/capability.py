@@ -19,6 +19,7 @@ _SIGNED_IN: Final = (
     "CONDSTORE",
     "QRESYNC",
     "OBJECTID",
+    "MULTISEARCH",
     "I18NLEVEL=1",
     "ESEARCH",
     "SEARCHRES",

@@ -34,6 +34,7 @@ from mailhost.protocols.imap.commands import (
     MailboxCommand,
     MessageCommand,
     MetadataCommand,
+    MultiSearch,
     MyRights,
     Namespace,
     Noop,
@@ -81,6 +82,7 @@ from mailhost.servers.imap import (
 from mailhost.servers.imap.answers import MAY_ONLY_READ, Answer, answer_for, completed
 from mailhost.servers.imap.append import append
 from mailhost.servers.imap.idle import idle
+from mailhost.servers.imap.multisearch import multi_search
 from mailhost.servers.imap.notify import next_event, notify, tell_events
 from mailhost.servers.imap.rights import require_on_selected
 from mailhost.servers.imap.session import Session
@@ -186,7 +188,7 @@ async def _obey(session: Session, command: Command | AppendMessage) -> Answer | 
 
 _READING: Final = (
     Search | Sort | Thread | Fetch | List | Lsub | Status | GetQuota | GetQuotaRoot | Select | Close | Noop | Check
-    | Idle | Notify | CancelUpdate
+    | Idle | Notify | CancelUpdate | MultiSearch
     | Capability | Id | Enable | Namespace | StartTls | Login | Authenticate | Compress | Unauthenticate
     | GetAcl | ListRights | MyRights | GetMetadata
     # These three find the mailbox opened to be read only, and APPEND has octets to give up.
@@ -227,6 +229,8 @@ async def _obey_about_mailboxes(session: Session, command: MailboxCommand) -> An
             return await listing.list_names(session, command)
         case Lsub():
             return await listing.list_subscribed(session, command)
+        case MultiSearch():
+            return await multi_search(session, command)
         case Status():
             return await mailboxes.tell_status(session, command)
         case GetQuota():

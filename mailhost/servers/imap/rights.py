@@ -28,6 +28,7 @@ from mailhost.protocols.imap.commands import (
     MailboxCommand,
     MessageCommand,
     MetadataCommand,
+    MultiSearch,
     MyRights,
     Rename,
     Search,
@@ -59,7 +60,7 @@ def right_for(
     """What must be granted on the mailbox a command names, or on the selected one where it names none.
 
     COPY and MOVE need INSERT on the mailbox they name beside this, RENAME and CREATE the right CREATE above the new
-    name; STORE needs the right of one of its flags. LIST, LSUB and QUOTA look at what one may see for themselves.
+    name; STORE needs the right of one of its flags. LIST, LSUB, ESEARCH and QUOTA look for themselves.
     """
     match command:
         case CancelUpdate() | Check() | Close() | Store():
@@ -85,7 +86,7 @@ def right_for(
         case SetMetadata(values=values):
             is_shared = any(entry.startswith("/shared/") for entry in values)
             return Right.LOOKUP | Right.READ | (Right.WRITE if is_shared else NO_RIGHTS)
-        case MyRights() | List() | Lsub() | Subscribe() | GetQuota() | SetQuota():
+        case MyRights() | MultiSearch() | List() | Lsub() | Subscribe() | GetQuota() | SetQuota():
             return NO_RIGHTS
         case _:
             assert_never(command)

@@ -45,10 +45,18 @@ CANDIDATES_AT_ONCE = 200
 
 
 async def search(
-    database: Database, blobs: Blobs, index: TextIndex, view: MailboxView, command: Search | Sort, now: int
+    database: Database,
+    blobs: Blobs,
+    index: TextIndex,
+    view: MailboxView,
+    command: Search | Sort,
+    now: int,
+    *,
+    source: responses.SearchedMailbox | None = None,
 ) -> tuple[bytes, list[int]]:
     """The untagged answer to SEARCH or SORT, if any, and the UIDs found, in their order, where RETURN was said.
 
+    `source` is the mailbox the answer is to name, as that to ESEARCH does.
     What is to be saved becomes the view's `$`. Raises ViewBroken.
     """
     returns = command.returns
@@ -80,7 +88,13 @@ async def search(
     if returns == {ReturnOption.SAVE}:
         return b"", uids
     answer = responses.esearch(
-        command.tag, numbers, returns, by_uid=command.by_uid, modseq=modseq or None, window=command.window
+        command.tag,
+        numbers,
+        returns,
+        by_uid=command.by_uid,
+        modseq=modseq or None,
+        window=command.window,
+        source=source,
     )
     return answer, uids
 

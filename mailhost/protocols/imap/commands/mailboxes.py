@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from mailhost.protocols.imap.commands.messages import Search
 from mailhost.protocols.imap.sets import SequenceSet
 
 
@@ -143,7 +144,47 @@ class SetQuota:
     limits: Mapping[str, int]  # names in upper case
 
 
+class SourceKind(Enum):
+    """Which mailboxes an ESEARCH looks into (RFC 7377 §2.2)."""
+
+    SELECTED = b"SELECTED"
+    INBOXES = b"INBOXES"
+    PERSONAL = b"PERSONAL"
+    SUBSCRIBED = b"SUBSCRIBED"
+    SUBTREE = b"SUBTREE"
+    SUBTREE_ONE = b"SUBTREE-ONE"
+    MAILBOXES = b"MAILBOXES"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One choice of mailboxes; `names` are those of SUBTREE, SUBTREE-ONE and MAILBOXES."""
+
+    kind: SourceKind
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MultiSearch:
+    """ESEARCH: a search in every mailbox that one of the sources names; it is answered by UIDs (RFC 7377)."""
+
+    tag: bytes
+    sources: tuple[Source, ...]
+    search: Search
+
+
 MailboxCommand = (
-    Select | Create | Delete | Rename | Subscribe | List | Lsub | Status | GetQuota | GetQuotaRoot | SetQuota
+    MultiSearch
+    | Select
+    | Create
+    | Delete
+    | Rename
+    | Subscribe
+    | List
+    | Lsub
+    | Status
+    | GetQuota
+    | GetQuotaRoot
+    | SetQuota
 )
 """A command about mailboxes."""
