@@ -63,6 +63,13 @@ _LABELS: Final = "X-GM-EXT-1"
 
 def capabilities(session: Session) -> str:
     """The words of CAPABILITY for this session as it stands."""
+    words = _words(session)
+    if session.withheld:
+        return " ".join(word for word in words.split() if word.upper() not in session.withheld)
+    return words
+
+
+def _words(session: Session) -> str:
     settings = session.services.settings
     if session.identity is not None:
         always = _ALWAYS if session.labels is None else _ALWAYS.replace("LITERAL+", "LITERAL-")

@@ -4,27 +4,30 @@ import mailhost
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Compress, Enable, Id
 from mailhost.servers.imap.answers import Answer, completed
+from mailhost.servers.imap.capability import capabilities
+from mailhost.servers.imap.quirks import withheld_from
 from mailhost.servers.imap.session import Session
 
 _CLIENT_ID_LENGTH = 200
 
 
 async def enable(session: Session, command: Enable) -> Answer:
-    """ENABLE: unknown words are passed over, as they must be."""
+    """ENABLE: unknown words are passed over, as they must be, and so is what this client is not announced."""
+    wanted = set(command.capabilities) - session.withheld
     enabled = []
-    if "CONDSTORE" in command.capabilities:
+    if "CONDSTORE" in wanted:
         session.knows_condstore = True
         enabled.append("CONDSTORE")
-    if "QRESYNC" in command.capabilities:
+    if "QRESYNC" in wanted:
         session.knows_condstore = session.knows_qresync = True  # RFC 7162 §3.2.3
         enabled.append("QRESYNC")
-    if "IMAP4REV2" in command.capabilities:
+    if "IMAP4REV2" in wanted:
         session.speaks_rev2 = session.connection.utf8 = True  # names are UTF-8 (RFC 9051 §5.1)
         enabled.append("IMAP4rev2")
-    if "UIDONLY" in command.capabilities:
+    if "UIDONLY" in wanted:
         session.uid_only = True
         enabled.append("UIDONLY")
-    if "UTF8=ACCEPT" in command.capabilities:
+    if "UTF8=ACCEPT" in wanted:
         session.connection.utf8 = True
         enabled.append("UTF8=ACCEPT")
     await session.say(responses.enabled(enabled))
@@ -32,8 +35,13 @@ async def enable(session: Session, command: Enable) -> Answer:
 
 
 async def exchange_ids(session: Session, command: Id) -> Answer:
-    """ID: what the client calls itself goes into the sign-in diary, which its owner can read."""
+    """ID: what the client calls itself goes into the sign-in diary, which its owner can read.
+
+    Where its name makes the capabilities it was told untrue, the answer tells them anew.
+    """
     fields = dict(command.fields)
+    told = capabilities(session)
+    session.withheld |= withheld_from(fields.get("name"))
     words = [fields.get("name"), fields.get("version"), fields.get("os")]
     session.client_id = " ".join(word for word in words if word)[:_CLIENT_ID_LENGTH]
     if session.live is not None:  # most clients tell it only now
@@ -48,7 +56,8 @@ async def exchange_ids(session: Session, command: Id) -> Answer:
             }
         )
     )
-    return completed("ID")
+    now = capabilities(session)
+    return Answer("OK", None if now == told else f"CAPABILITY {now}", "ID completed.")
 
 
 async def compress(session: Session, command: Compress) -> Answer | None:

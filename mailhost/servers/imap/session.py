@@ -101,6 +101,7 @@ class Session:
         "uid_only",
         "view",
         "watching",
+        "withheld",
     )
 
     def __init__(self, stream: Stream, services: ImapServices) -> None:
@@ -120,6 +121,7 @@ class Session:
         self.watching: Watching | None = None  # what NOTIFY asked for, once the client has used it
         self.knows_metadata = False  # the client has asked for annotations: it hears when others change them
         self.client_id = ""
+        self.withheld: frozenset[str] = frozenset()  # capabilities this program breaks over, in upper case
         self.is_writing = False
         self._compression: Compression | None = None
         self.rights_in_doubt = False  # somebody changed them for the selected mailbox
