@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from mailhost.protocols.imap.names import decode_name, encode_name
 from tests.clients.mail import contents, fill, letter, sign_in
+from tests.clients.raw import RawImap, fill_many, whole_account
 from tests.running import Account, Server, needs, run
 
 CONFIG = """
+FSync no
+
 IMAPStore far
 Host localhost
 Port {port}
@@ -26,11 +30,11 @@ SubFolders Verbatim
 Channel both
 Far :far:
 Near :near:
-Patterns INBOX Work Projects* Travel
+Patterns {patterns}
 Create Both
 Remove Both
 Expunge Both
-SyncState {near}/state-
+SyncState {state}
 """
 # Maildir's letters for IMAP's flags; T (\\Deleted) is expunged before anyone can compare it.
 LETTERS = {"S": r"\Seen", "R": r"\Answered", "F": r"\Flagged", "D": r"\Draft"}
@@ -66,15 +70,21 @@ class Pair:
             assert self.near_contents(name) == contents(self.server, self.account, name), name
 
 
+def pair_of(server: Server, account: Account, folder: Path, patterns: str, state: str) -> Pair:
+    """An empty near side in `folder` and the account."""
+    needs("mbsync", "isync")
+    near = folder / "near"
+    near.mkdir()
+    config = folder / "mbsyncrc"
+    values = {"port": server.ports["imaps"], "ca": server.ca, "user": account.address, "password": account.password}
+    text = CONFIG.format(near=near, patterns=patterns, state=state.format(near=near), **values)
+    config.write_text(text, encoding="utf-8")
+    return Pair(server, account, near, config)
+
+
 @pytest.fixture
 def pair(server: Server, account: Account, tmp_path: Path) -> Pair:
-    needs("mbsync", "isync")
-    near = tmp_path / "near"
-    near.mkdir()
-    config = tmp_path / "mbsyncrc"
-    values = {"port": server.ports["imaps"], "ca": server.ca, "user": account.address, "password": account.password}
-    config.write_text(CONFIG.format(near=near, **values), encoding="utf-8")
-    return Pair(server, account, near, config)
+    return pair_of(server, account, tmp_path, "INBOX Work Projects* Travel", "{near}/state-")
 
 
 def remark(folder: mailbox.Maildir, subject: str, flags: str) -> None:
@@ -142,3 +152,63 @@ def test_a_folder_removed_there_is_removed_here(pair: Pair) -> None:
     imap.logout()
     pair.sync()
     assert not (pair.near / "Travel").exists()
+
+
+@pytest.mark.parametrize("count", [1000, pytest.param(20_000, marks=pytest.mark.long)])
+def test_thousands_and_renamed_folders(server: Server, account: Account, tmp_path: Path, count: int) -> None:
+    pair = pair_of(server, account, tmp_path, "*", "*")
+    travel, austria, zurich = "Reisen", "Reisen/Österreich/東京", "Zürich"
+    letters = [f"letter {number}" for number in range(count)]
+    fill_many(server, account, {"INBOX": letters[: count // 2], travel: ["ticket"], austria: letters[count // 2 :]})
+    pair.sync()
+    assert near_account(pair) == whole_account(server, account)
+
+    files = file_names(pair.near)
+
+    # Both sides lose and mark messages, and rename a folder with what is below it. The state of mbsync lies in the
+    # folder, and UIDVALIDITY stays: nothing is transferred again.
+    with RawImap(server, account) as imap:
+        imap.ask("ENABLE UTF8=ACCEPT")
+        imap.ask(f'SELECT "{austria}"')
+        imap.ask(rf"UID STORE 1:{count // 10} +FLAGS (\Deleted)")
+        imap.ask("EXPUNGE")
+        imap.ask(rf"UID STORE {count // 10 + 1}:{count // 5} +FLAGS (\Seen)")
+        imap.ask(f'RENAME "{travel}" "{zurich}"')
+    near = pair.folder(wire_name(austria))
+    for key, message in near.items():
+        place = int(message["Subject"].removeprefix("letter ")) - count // 2
+        if place % 5 == 0:
+            near.remove(key)
+        elif place % 5 == 1:
+            message.set_flags("F")
+            message.set_subdir("cur")
+            near[key] = message
+    (pair.near / wire_name(travel)).rename(pair.near / wire_name(zurich))
+    pair.sync()
+    both = near_account(pair)
+    assert both == whole_account(server, account)
+    assert file_names(pair.near) < files, "some went, and nothing came a second time"
+    renamed = austria.replace(travel, zurich)
+    assert {zurich, renamed} <= set(both)
+    assert not any(name.startswith(travel) for name in both)
+    left = [number for number in range(count // 10, count // 2) if number % 5]
+    assert set(both[renamed]) == {f"letter {count // 2 + number}" for number in left}
+    assert all(
+        ({r"\Flagged"} <= both[renamed][f"letter {count // 2 + number}"]) == (number % 5 == 1) for number in left
+    )
+
+
+def wire_name(name: str) -> str:
+    """As mbsync names the folder on the near side."""
+    return encode_name(name, utf8=False).decode()
+
+
+def file_names(near: Path) -> set[str]:
+    """What tells the messages of the near side apart: mbsync draws a name for each that it brings."""
+    return {path.name.partition(":")[0] for path in near.rglob("*,U=*")}
+
+
+def near_account(pair: Pair) -> dict[str, dict[str, set[str]]]:
+    """Folder → subject → flags, of the whole near side."""
+    names = [str(path.parent.relative_to(pair.near)) for path in pair.near.rglob("cur")]
+    return {decode_name(name.encode(), utf8=False): pair.near_contents(name) for name in names}
