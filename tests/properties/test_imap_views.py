@@ -1,8 +1,9 @@
 """Sessions that change one mailbox at random: each one's numbers stay true to what it was told (RFC 9051 §2.3.1.2).
 
 A client here keeps the list of UIDs as a real one does: EXISTS adds unknown ones at the end, EXPUNGE takes one out.
-Whatever it fetches by number must then be the message it believes to have there. Some clients know QRESYNC: they hear
-VANISHED, go away, and must be told on their return exactly what they missed (RFC 7162 §3.2.5).
+Whatever it fetches by number must then be the message it believes to have there, and what it searches for must be what
+it fetched. Some clients know QRESYNC: they hear VANISHED, go away, and must be told on their return exactly what they
+missed (RFC 7162 §3.2.5). At times all act at once (RFC 9051 §5.5). `make test-long` takes 100,000 steps on each engine.
 """
 
 import asyncio
@@ -19,10 +20,13 @@ from mailhost.storage.database import Database
 from tests.transcripts.house import ANNA, APP_PASSWORDS, SAMPLE, House
 
 STEPS = 120
+LONG_STEPS = 10_000
+FLAGS = ("\\Seen", "\\Deleted", "\\Flagged", "$label1")
 
 _EXISTS = re.compile(rb"\* (\d+) EXISTS")
 _EXPUNGE = re.compile(rb"\* (\d+) EXPUNGE")
 _FETCH = re.compile(rb"\* (\d+) FETCH \((.*)\)")
+_SEARCH = re.compile(rb"\* SEARCH((?: \d+)*)")
 _VANISHED = re.compile(rb"\* VANISHED (\(EARLIER\) )?([0-9:,]+)")
 _STATUS = re.compile(rb"\* STATUS .*HIGHESTMODSEQ (\d+).*")
 _UID = re.compile(rb"UID (\d+)")
@@ -37,6 +41,7 @@ class Client:
         self.writer = writer
         self.uids: list[int | None] = []
         self.flags: list[frozenset[bytes] | None] = []
+        self.found: list[int] = []
         self.count = 0
 
     async def command(self, text: str, *, permits_expunge: bool = True) -> None:
@@ -61,6 +66,8 @@ class Client:
             assert permits_expunge, (text, line)
             del self.uids[int(found[1]) - 1]
             del self.flags[int(found[1]) - 1]
+        elif found := _SEARCH.fullmatch(line):
+            self.found = [int(number) for number in found[1].split()]
         elif found := _VANISHED.fullmatch(line):
             assert permits_expunge, (text, line)
             self.forget(parse_set(found[2]).resolve(10_000), is_earlier=bool(found[1]))
@@ -78,7 +85,7 @@ class Client:
     async def step(self, dice: random.Random) -> None:
         """One thing that clients do."""
         number = dice.randint(1, max(1, len(self.uids)))
-        flag = dice.choice(["\\Seen", "\\Deleted", "\\Flagged", "$label1"])
+        flag = dice.choice(FLAGS)
         match dice.randint(0, 9):
             case 0 | 1 if self.uids:
                 sign = dice.choice("+-")
@@ -104,6 +111,21 @@ class Client:
                 assert None not in self.uids
             case _:
                 await self.command("SEARCH ALL", permits_expunge=False)
+
+    async def look(self, dice: random.Random) -> None:
+        """Search while nobody else acts: what is found is what is shown, by number and by UID, gone or not."""
+        flag = dice.choice(FLAGS)
+        key = f"KEYWORD {flag}" if flag.startswith("$") else flag.removeprefix("\\").upper()
+        await self.command("FETCH 1:* (UID FLAGS)", permits_expunge=False)
+        await self.command(f"SEARCH NOT {key}", permits_expunge=False)
+        # Of messages that are gone the client may not have heard yet; they are shown, and never found.
+        shown = [n for n, flags in enumerate(self.flags, 1) if flags is not None and flag.encode() not in flags]
+        assert set(self.found) <= set(shown), (self.found, shown)
+        await self.command("NOOP")
+        await self.command(f"UID SEARCH NOT {key} UID 1:*")
+        await self.command("UID FETCH 1:* (UID FLAGS)")
+        there = zip(self.uids, self.flags, strict=True)
+        assert self.found == [uid for uid, flags in there if flags is not None and flag.encode() not in flags]
 
 
 class ResyncingClient(Client):
@@ -201,9 +223,37 @@ async def clients(house: House) -> AsyncIterator[list[Client]]:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_numbers_stay_true(clients: list[Client], seed: int) -> None:
-    dice = random.Random(seed)
-    for _ in range(STEPS):
-        await dice.choice(clients).step(dice)
+    await walk(clients, random.Random(seed), STEPS)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("seed", range(100_000 // LONG_STEPS))
+async def test_numbers_stay_true_for_long(clients: list[Client], seed: int) -> None:
+    await walk(clients, random.Random(1_000 + seed), LONG_STEPS)
+
+
+async def walk(clients: list[Client], dice: random.Random, steps: int) -> None:
+    """So many things that clients do, and then all must agree."""
+    done = 0
+    while done < steps:
+        client = dice.choice(clients)
+        match dice.randint(0, 9):
+            case 0:
+                some = [client for client in clients if type(client) is Client]
+                await asyncio.gather(*(client.step(random.Random(dice.random())) for client in some))
+                done += len(some)
+            case 1 if type(client) is Client:
+                await client.look(dice)
+                done += 1
+            case _:
+                await client.step(dice)
+                done += 1
+    await agree(clients)
+
+
+async def agree(clients: list[Client]) -> None:
+    """What each was told is what is there."""
     for client in clients:
         if isinstance(client, ResyncingClient) and client.cache is not None:
             await client.come_back()
