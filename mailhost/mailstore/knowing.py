@@ -23,6 +23,7 @@ BUDGET: Final = 64 * 1024 * 1024
 """Octets of all columns in a process: the flags of three million messages."""
 
 _ROWS_AT_ONCE: Final = 10_000
+_DETAILS_AT_ONCE: Final = 2_000  # some are made of header fields
 _LARGEST_SHARE: Final = 2  # a mailbox that would take more than half of the budget is not taken in
 
 
@@ -63,7 +64,7 @@ class KnownMailboxes:
                 if known.modseq < 0:
                     self._forget(key)
                 raise
-            self._make_room(known)
+            self.make_room(known)
         elif key in self._octets:
             self._octets.move_to_end(key)
         return known
@@ -73,13 +74,14 @@ class KnownMailboxes:
             wanted, start = known.unread(details)
             if not wanted:
                 return
-            uids = known.uids[start : start + _ROWS_AT_ONCE]
+            uids = known.uids[start : start + _DETAILS_AT_ONCE]
             found, values = await self._database.read(_details, known.key, uids, wanted)
             if not known.learn(start, found, values) or len(found) < len(uids):
                 # Some of them are gone meanwhile; then the mailbox has moved, too.
                 known.move(await self._database.read(_moved, known, self._budget // _LARGEST_SHARE))
 
-    def _make_room(self, known: KnownMailbox) -> None:
+    def make_room(self, known: KnownMailbox) -> None:
+        """Count what a mailbox takes now, and let others go where that is too much."""
         self.octets += known.octets - self._octets.get(known.key, 0)
         self._octets[known.key] = known.octets
         self._octets.move_to_end(known.key)

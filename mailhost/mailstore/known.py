@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from mailhost.storage.database import Row
 
-Values: TypeAlias = "list[str] | list[object] | array[int]"
+Values: TypeAlias = "list[str] | array[int]"
 """One value of each message, in the order of UIDs."""
 
 _EACH: Final = 2_048  # octets of a mailbox besides its columns
@@ -67,6 +67,7 @@ class KnownMailbox:
         "_log",
         "_log_floor",
         "_logged",
+        "_threads",
         "flags",
         "gone_modseq",
         "key",
@@ -90,6 +91,7 @@ class KnownMailbox:
         self.flags: array[int] = array("Q")
         self.modseqs: array[int] = array("Q")
         self._details: dict[Detail, Values] = {}
+        self._threads: dict[tuple[str, bool], bytes] = {}
         self._log: list[tuple[int, array[int]]] = []  # (modseq before, UIDs that changed or arrived then)
         self._logged = 0
         self._log_floor = modseq
@@ -97,7 +99,8 @@ class KnownMailbox:
     @property
     def octets(self) -> int:
         """About how much memory this takes."""
-        return _EACH + len(self.uids) * (_BASE + sum(detail.octets for detail in self._details)) + 4 * self._logged
+        columns = _BASE + sum(detail.octets for detail in self._details)
+        return _EACH + len(self.uids) * columns + 4 * self._logged + sum(map(len, self._threads.values()))
 
     def place_of(self, uid: int) -> int:
         """Where a UID stands in the columns, or -1."""
@@ -135,12 +138,22 @@ class KnownMailbox:
         assert isinstance(values, array)
         return values
 
+    def threads(self, algorithm: str, *, by_uid: bool) -> bytes | None:
+        """The answer to THREAD over all these messages, where somebody has made it."""
+        return self._threads.get((algorithm, by_uid))
+
+    def keep_threads(self, algorithm: str, answer: bytes, *, by_uid: bool) -> None:
+        """Remember it until messages come or go: what threads are made of never changes."""
+        self._threads[algorithm, by_uid] = answer
+
     # For KnownMailboxes, which holds the lock.
 
     def move(self, moved: Moved) -> None:
         """Come to where the store is."""
         if moved.is_whole:
             self._forget(moved.modseq)
+        if moved.vanished or moved.arrived:
+            self._threads.clear()
         if moved.vanished:
             self._take_out([place for uid in moved.vanished if (place := self.place_of(uid)) >= 0])
         touched: array[int] = array("I")
@@ -172,8 +185,7 @@ class KnownMailbox:
         if self.uids[start : start + len(uids)] != array("I", uids):
             return False
         for detail, more in values.items():
-            # Both were made by the same function, so they are of the same kind.
-            self._details[detail] = self._details[detail] + more  # type: ignore[operator]  # as said
+            self._details[detail].extend(more)  # type: ignore[arg-type]  # the same function made both
         return True
 
     def _take_out(self, places: Sequence[int]) -> None:

@@ -1,9 +1,15 @@
 """What SORT compares and THREAD links, taken from rows (RFC 5256 §2, §3, RFC 5957 §3)."""
 
+from __future__ import annotations  # array is no generic before Python 3.12
+
+from array import array
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from sys import intern
 from typing import Final
 
+from mailhost.mailstore.known import Detail, Values
+from mailhost.mailstore.sift import ARRIVED, OCTETS
 from mailhost.message.addresses import parse_addresses
 from mailhost.message.casemap import casemap
 from mailhost.message.encoded import decode_header
@@ -11,31 +17,21 @@ from mailhost.message.headers import field_mask, parse_fields, select_cached
 from mailhost.message.mime import unfold
 from mailhost.message.subjects import base_subject
 from mailhost.message.threads import MAX_REFERENCES, Threaded, message_ids
-from mailhost.protocols.imap.sorting import Criterion, SortKey
+from mailhost.protocols.imap.sorting import SortKey
 from mailhost.storage.database import Row
-
-SORT_COLUMNS: Final = ("uid", "internal_date", "sent_date", "octets")
-"""Enough for every criterion but those in the header, which want `fields` behind them."""
 
 THREAD_COLUMNS: Final = ("uid", "internal_date", "sent_date", "fields")
 
-Value = int | str
+
+def sort_detail(key: SortKey) -> Detail:
+    """The column that SORT compares."""
+    return _DETAILS[key]
 
 
-def sort_columns(criteria: Sequence[Criterion]) -> tuple[str, ...]:
-    """The columns that `sort_values` needs."""
-    if all(criterion.key in _BY_NUMBER for criterion in criteria):
-        return SORT_COLUMNS
-    return (*SORT_COLUMNS, "fields")
-
-
-def sort_values(rows: Sequence[Row], criterion: Criterion) -> list[Value]:
-    """What each row is compared by."""
-    if criterion.key in _BY_NUMBER:
-        return list(map(_BY_NUMBER[criterion.key], rows))
-    name, make = _BY_FIELD[criterion.key]
-    mask = field_mask(frozenset({name}))
-    return [make(_value(select_cached(row[4], mask))) for row in rows]
+def sort_values(rows: Sequence[Row], detail: Detail, columns: tuple[str, ...]) -> Values:
+    """The same for some rows with these columns."""
+    places = [columns.index(name) for name in detail.columns]
+    return detail.make([tuple(row[place] for place in places) for row in rows])
 
 
 def threaded(row: Row, number: int) -> Threaded:
@@ -52,13 +48,8 @@ def threaded(row: Row, number: int) -> Threaded:
     return Threaded(number, arrived if sent is None else sent, subject, ids[0] if ids else None, tuple(references))
 
 
+_TEXT_OCTETS: Final = 64
 _THREAD_MASK: Final = field_mask(frozenset({b"message-id", b"references", b"in-reply-to", b"subject"}))
-
-_BY_NUMBER: Final[dict[SortKey, Callable[[Row], int]]] = {
-    SortKey.ARRIVAL: lambda row: int(row[1]),
-    SortKey.DATE: lambda row: int(row[1] if row[2] is None else row[2]),
-    SortKey.SIZE: lambda row: int(row[3]),
-}
 
 
 def _value(lines: bytes) -> bytes:
@@ -90,11 +81,28 @@ def _display(value: bytes) -> str:
     return casemap(decode_header(b"%b@%b" % (first.mailbox or b"", first.host) if first.host else first.mailbox or b""))
 
 
-_BY_FIELD: Final[dict[SortKey, tuple[bytes, Callable[[bytes], str]]]] = {
-    SortKey.CC: (b"cc", _mailbox),
-    SortKey.FROM: (b"from", _mailbox),
-    SortKey.TO: (b"to", _mailbox),
-    SortKey.DISPLAYFROM: (b"from", _display),
-    SortKey.DISPLAYTO: (b"to", _display),
-    SortKey.SUBJECT: (b"subject", _subject),
+def _sent(rows: Sequence[Row]) -> array[int]:
+    return array("q", [arrived if sent is None else sent for sent, arrived in rows])
+
+
+def _of_field(name: bytes, make: Callable[[bytes], str]) -> Detail:
+    mask = field_mask(frozenset({name}))
+
+    def values(rows: Sequence[Row]) -> list[str]:
+        # Interned, as many messages have the same.
+        return [intern(make(_value(select_cached(fields, mask)))) for (fields,) in rows]
+
+    return Detail(f"{make.__name__} of {name.decode()}", ("fields",), values, _TEXT_OCTETS)
+
+
+_DETAILS: Final = {
+    SortKey.ARRIVAL: ARRIVED,
+    SortKey.DATE: Detail("sent", ("sent_date", "internal_date"), _sent, 8),
+    SortKey.SIZE: OCTETS,
+    SortKey.CC: _of_field(b"cc", _mailbox),
+    SortKey.FROM: _of_field(b"from", _mailbox),
+    SortKey.TO: _of_field(b"to", _mailbox),
+    SortKey.DISPLAYFROM: _of_field(b"from", _display),
+    SortKey.DISPLAYTO: _of_field(b"to", _display),
+    SortKey.SUBJECT: _of_field(b"subject", _subject),
 }

@@ -48,6 +48,15 @@ class NumberMap:
             return [number for uid in uids if (number := self.number_of(uid))]
         return list(compress(count(1), map(frozenset(uids).__contains__, self.uids)))
 
+    def numbers_in_order(self, uids: Sequence[int]) -> list[int]:
+        """The same of UIDs in any order, which is kept."""
+        if isinstance(self.uids, range):
+            return self.numbers_of(uids)
+        if len(uids) * FEW < len(self.uids):
+            return [number for uid in uids if (number := self.number_of(uid))]
+        numbers = dict(zip(self.uids, count(1), strict=False))
+        return [numbers[uid] for uid in uids if uid in numbers]
+
     def numbers_to_expunge(self, uids: Sequence[int]) -> list[int]:
         """The numbers to tell in EXPUNGE, in an order that needs no adjustment.
 

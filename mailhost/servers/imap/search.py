@@ -33,7 +33,7 @@ from mailhost.protocols.imap.fetch import Window
 from mailhost.protocols.imap.search import And, ReturnOption, SearchKey, UidIn, asks_modseq, asks_threads
 from mailhost.protocols.imap.sets import SequenceSet
 from mailhost.servers.imap.session import ImapServices
-from mailhost.servers.imap.sort import in_order, in_threads
+from mailhost.servers.imap.sort import in_order, threads_text
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Row, Tx
@@ -79,10 +79,7 @@ async def search(
     uids = numbers = [uid for uid, _ in found]
     if not command.by_uid and numbers:
         order = await view.numbers(database)
-        if isinstance(command, Sort):
-            numbers = [number for uid in numbers if (number := order.number_of(uid))]
-        else:
-            numbers = order.numbers_of(numbers)
+        numbers = order.numbers_in_order(numbers) if isinstance(command, Sort) else order.numbers_of(numbers)
     if returns is None:
         return responses.search(numbers, modseq, name=b"SORT" if isinstance(command, Sort) else b"SEARCH"), uids
     if returns == {ReturnOption.SAVE}:
@@ -132,8 +129,7 @@ async def thread(
     sets = await _resolve(database, view, command.key)
     scope = await _scope(database, index, view, command.key, sets, now)
     found = await _find(database, blobs, view, command.key, scope)
-    numbers = None if command.by_uid else await view.numbers(database)
-    return responses.thread(await in_threads(database, view, found, command.algorithm, numbers))
+    return await threads_text(database, view, found, command.algorithm, by_uid=command.by_uid)
 
 
 def _named(

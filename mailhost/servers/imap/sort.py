@@ -3,16 +3,20 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from mailhost.mailstore.known import Detail, Values
 from mailhost.mailstore.rows import live_rows
-from mailhost.mailstore.sorting import THREAD_COLUMNS, Value, sort_columns, sort_values, threaded
+from mailhost.mailstore.sorting import THREAD_COLUMNS, sort_detail, sort_values, threaded
 from mailhost.mailstore.thinking import think
 from mailhost.message.threads import Node, Threaded, by_references, by_subject
+from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.sorting import Algorithm, Criterion
 from mailhost.servers.imap.numbers import NumberMap
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.database import Database, Row, Tx
 
 ROWS_AT_ONCE = 2_000
+_PART = 8
+"""To sort so small a part of a mailbox, its rows are read and not the columns of all."""
 
 T = TypeVar("T")
 Found = list[tuple[int, int]]
@@ -21,26 +25,60 @@ Found = list[tuple[int, int]]
 
 async def in_order(database: Database, view: MailboxView, found: Found, criteria: Sequence[Criterion]) -> Found:
     """The messages found, in the order of the criteria; a message that is gone meanwhile is left out."""
-
-    def read(rows: list[Row]) -> tuple[list[int], list[list[Value]]]:
-        return [row[0] for row in rows], [sort_values(rows, criterion) for criterion in criteria]
-
-    uids: list[int] = []
-    values: list[list[Value]] = [[] for _ in criteria]
-    for some, theirs in await _read(database, view, [uid for uid, _ in found], sort_columns(criteria), read):
-        uids += some
-        for column, more in zip(values, theirs, strict=True):
-            column.extend(more)
+    details = [sort_detail(criterion.key) for criterion in criteria]
+    known = await view.present(details) if len(found) * _PART > view.exists else None
+    uids: Sequence[int]
+    columns: Sequence[Sequence[int | str]]
+    if known is not None:
+        uids, columns = known.uids, [known.detail(detail)[:] for detail in details]
+    else:
+        uids, columns = await _read_details(database, view, [uid for uid, _ in found], details)
     modseqs = dict(found)
 
     def order() -> Found:
+        places = [place for place, uid in enumerate(uids) if uid in modseqs]
         # Sorting is stable, also in reverse, so the last criterion goes first and equals stay in their old order.
-        places = list(range(len(uids)))
-        for criterion, known in zip(reversed(criteria), reversed(values), strict=True):
-            places.sort(key=known.__getitem__, reverse=criterion.is_reverse)
+        for criterion, column in zip(reversed(criteria), reversed(columns), strict=True):
+            places.sort(key=column.__getitem__, reverse=criterion.is_reverse)
         return [(uids[place], modseqs[uids[place]]) for place in places]
 
     return await think(order)
+
+
+async def _read_details(
+    database: Database, view: MailboxView, uids: list[int], details: Sequence[Detail]
+) -> tuple[list[int], list[list[int | str]]]:
+    """The UIDs that are there, and a column for each detail."""
+    names = tuple(dict.fromkeys(("uid", *(name for detail in details for name in detail.columns))))
+
+    def read(rows: list[Row]) -> tuple[list[int], list[Values]]:
+        return [row[0] for row in rows], [sort_values(rows, detail, names) for detail in details]
+
+    there: list[int] = []
+    columns: list[list[int | str]] = [[] for _ in details]
+    for some, theirs in await _read(database, view, uids, names, read):
+        there += some
+        for column, more in zip(columns, theirs, strict=True):
+            column.extend(more)
+    return there, columns
+
+
+async def threads_text(
+    database: Database, view: MailboxView, found: Found, algorithm: Algorithm, *, by_uid: bool
+) -> bytes:
+    """The answer to THREAD. That about all messages of a mailbox is kept for whoever asks again. Raises ViewBroken."""
+    known = await view.present() if len(found) == view.exists else None
+    if known is not None and (known.gone_modseq > view.modseq or len(known.uids) != view.exists):
+        known = None
+    if known is not None and (answer := known.threads(algorithm.name, by_uid=by_uid)) is not None:
+        return answer
+    numbers = None if by_uid else await view.numbers(database)
+    there = known.uids if known is not None else None
+    answer = responses.thread(await in_threads(database, view, found, algorithm, numbers))
+    if known is not None and known.uids is there:
+        known.keep_threads(algorithm.name, answer, by_uid=by_uid)
+        view.known.make_room(known)
+    return answer
 
 
 async def in_threads(
