@@ -109,7 +109,11 @@ def read_rules(text: str) -> Rules:
     return msgspec.json.decode(text, type=Rules) if text else NO_RULES
 
 
-@lru_cache(maxsize=4_096)
 def rules_of(account: str, domain: str, settings: Rules) -> Rules:
     """What holds for an account, from the two columns and the settings, whose every rule is set."""
+    return _merged(account, domain, settings) if account or domain else settings
+
+
+@lru_cache(maxsize=4_096)
+def _merged(account: str, domain: str, settings: Rules) -> Rules:
     return read_rules(account).over(read_rules(domain)).over(settings)

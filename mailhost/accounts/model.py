@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum, IntFlag
-from typing import Final
+from typing import Final, NamedTuple
 
 from mailhost.errors import MailhostError
 
@@ -95,8 +95,7 @@ class Ended(Enum):
     NOT_ME = "not-me"  # its owner said that a sign-in was somebody else's
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """The app password that a secret is, as the look-up of a sign-in finds it. Times are Unix seconds."""
 
     id: int
@@ -110,8 +109,7 @@ class Found:
     ended: str
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """What one look-up finds for an address and a secret: the account, and which of its app passwords the secret is.
 
     `rules` and `domain_rules` are the columns of `limits.Rules`; `over_limits` names daily limits that are reached.

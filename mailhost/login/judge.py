@@ -148,7 +148,9 @@ def still_valid(tx: Tx, identity: Identity, now: int) -> bool:
 
 def is_on(rules: Rules, protocol: Protocol) -> bool | None:
     """What rules say of a protocol."""
-    return {"imap": rules.imap, "pop3": rules.pop3, "smtp": rules.smtp}[protocol]
+    if protocol == "imap":
+        return rules.imap
+    return rules.pop3 if protocol == "pop3" else rules.smtp
 
 
 def cause_of_wrong(tx: Tx, wrong: Wrong, candidate: Candidate | None, is_password: bool, times: int) -> Verdict:
