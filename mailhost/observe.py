@@ -29,6 +29,7 @@ EVENTS: Final[dict[str, str]] = {
     "listener.opened": "a port accepts connections (told at level debug: the table and the JSON line say it too)",
     "login.accepted": "somebody signed in",
     "login.refused": "somebody was not let in, `reason` says why",
+    "login.untold": "an owner could not be told of an unusual sign-in, `reason` says why",
     "login.throttled": "sign-ins of an address or an account are being held off",
     "maintenance.crashed": "a task that tidies up failed, and will try again later",
     "message.delivered": "a message was put into mailboxes",

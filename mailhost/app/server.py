@@ -22,6 +22,7 @@ from mailhost.login import DoorKeeper
 from mailhost.login import Limits as SignInLimits
 from mailhost.login.doorstep import Doorstep
 from mailhost.login.model import SETTINGS
+from mailhost.login.notice import Messenger
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.network.crowd import Crowd
 from mailhost.network.listener import Admission, Listener
@@ -75,7 +76,8 @@ class Server:
                 commands_a_minute=limits.commands_a_minute,
             ).over(SETTINGS),
         )
-        self._keeper = DoorKeeper(services.database, services.key, sign_ins, time.time)
+        messenger = Messenger(services.database, services.blobs, services.config.host_name or "localhost", time.time)
+        self._keeper = DoorKeeper(services.database, services.key, sign_ins, time.time, messenger)
         self._admission.tell = Doorstep(self._keeper, limits.connections_per_address).tell
 
     async def run(self, ports: ClaimedPorts, certificate: ServedCertificate, ready: Callable[[], None]) -> None:

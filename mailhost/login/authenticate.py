@@ -10,18 +10,23 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from mailhost.accounts.audit.model import DOORSTEP, NOBODY, Cause, Facts
+from mailhost.accounts.audit.model import DOORSTEP, NOBODY, Cause, Facts, Occurrence
 from mailhost.accounts.credentials import sql as credentials
+from mailhost.accounts.held.sql import hold
 from mailhost.accounts.model import Candidate, LastUse
 from mailhost.crypto import PasswordChecks, SecretKey, TooBusy, app_password_letters
-from mailhost.limits import rules_of
+from mailhost.language import LANGUAGES, translations
+from mailhost.limits import Unusual, rules_of
 from mailhost.login import throttle
-from mailhost.login.diary import Diary
+from mailhost.login.catalogue import explain
+from mailhost.login.diary import Diary, sign_in_of
 from mailhost.login.judge import REASONS, Verdict, Wrong, asked_for, cause_of_wrong, why_closed, why_dead
 from mailhost.login.live import Live, LiveSessions, TooManySessions
 from mailhost.login.model import Clock, Identity, Limits, Reason, Refused, Visit
-from mailhost.login.names import implied_domain, network_of, printable, read_user_name
+from mailhost.login.names import implied_domain, network_of, printable, program_of, read_user_name
+from mailhost.login.notice import Messenger
 from mailhost.login.tokens import judge_token, look_up_token
+from mailhost.login.unusual import ALERT_FROM, HOLD_FROM, Signs, weigh
 from mailhost.oauth import has_clients
 from mailhost.oauth.server import TOKEN
 from mailhost.protocols.sasl import Credentials
@@ -37,13 +42,18 @@ _PROGRAM_SECONDS: Final = 10.0
 class DoorKeeper:
     """Judges sign-ins. `run` writes the diary until `close`, which the app awaits when it drains."""
 
-    def __init__(self, database: Database, key: SecretKey, limits: Limits, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, key: SecretKey, limits: Limits, clock: Clock, messenger: Messenger | None = None
+    ) -> None:
+        """Without a messenger owners read of unusual sign-ins only in the diary."""
         self._database = database
         self._key = key
         self._limits = limits
         self._clock = clock
         self._checks = PasswordChecks(limits.checks_at_once, limits.checks_waiting)
         self._diary = Diary(database, limits, clock)
+        self._messenger = messenger
+        self._telling: set[asyncio.Task[None]] = set()
         self.live = LiveSessions(database, self._diary, clock)
         self.offers_tokens = False
         """Whether sign-in by token is announced: only where a program could get one, as some try nothing else then."""
@@ -71,6 +81,8 @@ class DoorKeeper:
     async def close(self) -> None:
         """Write what the diary still holds, and let `run` end."""
         self.live.collect()
+        if self._telling:
+            await asyncio.wait(self._telling)
         await self._diary.close()
         self._checks.close()
 
@@ -94,23 +106,64 @@ class DoorKeeper:
         """
         judge = self._judge_token if credentials.is_token else self._judge
         identity = await judge(credentials.user, credentials.secret, visit)
+        signs = await self._consider(identity, visit)
         try:
             live = await self.live.enter(identity, visit, interrupt)
         except TooManySessions as full:
             verdict = Verdict(Cause.TOO_MANY_CONNECTIONS, full.facts, limit=str(full.facts["limit"]))
             raise self._refused(verdict, visit, identity.account_id, identity.credential_id) from None
-        self._welcome(identity, visit)
+        self._welcome(identity, visit, signs)
         return live
 
     async def authenticate(self, user: str, secret: str, visit: Visit) -> Identity:
         """Who this is, for one deed without a session. Raises Refused."""
         identity = await self._judge(user, secret, visit)
-        self._welcome(identity, visit)
+        self._welcome(identity, visit, await self._consider(identity, visit))
         return identity
 
-    def _welcome(self, identity: Identity, visit: Visit) -> None:
+    async def _consider(self, identity: Identity, visit: Visit) -> Signs:
+        """What is unusual about a right sign-in. Raises Refused when it has to wait for its owner's word."""
+        rules, network, program = identity.rules, network_of(visit.peer), program_of(visit.client_id)
+        account_id, credential_id = identity.account_id, identity.credential_id
+        if rules.unusual is Unusual.ALLOW or self._diary.is_home((account_id, credential_id, network, program)):
+            return Signs()
+        now = int(self._clock())
+        signs = await self._database.point(weigh, account_id, credential_id, network, program, now)
+        if signs.weight < HOLD_FROM or rules.unusual is not Unusual.HOLD:
+            return signs
+        is_new = await self._database.write_relaxed(
+            hold,
+            account_id,
+            credential_id,
+            network=network,
+            client=program,
+            peer=visit.peer,
+            protocol=visit.protocol,
+            why=signs.why,
+            now=now,
+        )
+        verdict = Verdict(Cause.HELD, {"why": signs.why})
+        if is_new:
+            await self._tell_owner(verdict, identity, visit)
+        raise self._refused(verdict, visit, account_id, credential_id)
+
+    async def _tell_owner(self, verdict: Verdict, identity: Identity, visit: Visit) -> None:
+        if self._messenger is None:
+            return
+        sign_in = sign_in_of(verdict, visit, identity.account_id, identity.credential_id)
+        occurrence = Occurrence(int(self._clock()), visit.connection_id, 1, verdict.facts)
+        told = [explain(sign_in, occurrence, translations(language)) for language in LANGUAGES]
+        await self._messenger.tell(identity.account_id, identity.address, [[one.sentence, one.remedy] for one in told])
+
+    def _welcome(self, identity: Identity, visit: Visit, signs: Signs) -> None:
         now = self._clock()
-        self._diary.tell(_SIGNED_IN, visit, now, identity.account_id, identity.credential_id)
+        verdict = _SIGNED_IN
+        if signs.weight >= ALERT_FROM:
+            verdict = Verdict(Cause.SIGNED_IN_UNUSUALLY, {"why": signs.why})
+            telling = asyncio.get_running_loop().create_task(self._tell_owner(verdict, identity, visit))
+            self._telling.add(telling)  # the client does not wait for it
+            telling.add_done_callback(self._telling.discard)
+        self._diary.tell(verdict, visit, now, identity.account_id, identity.credential_id)
         self._diary.note_use(identity.account_id, identity.credential_id, _use(visit, now))
 
     async def _judge(self, user: str, secret: str, visit: Visit) -> Identity:

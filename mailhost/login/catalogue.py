@@ -39,7 +39,7 @@ def explain(sign_in: SignIn, occurrence: Occurrence, language: Translations) -> 
         asked=sign_in.address or "?",
         attempts=str(occurrence.attempts),
     )
-    values.update(_shown(occurrence.facts))
+    values.update(_shown(occurrence.facts, language))
     return Entry(
         language.gettext(entry.sentence).format_map(values),
         language.gettext(entry.remedy).format_map(values),
@@ -47,14 +47,28 @@ def explain(sign_in: SignIn, occurrence: Occurrence, language: Translations) -> 
     )
 
 
-def _shown(facts: Facts) -> dict[str, str]:
-    return {name: shown_time(int(fact)) if name.endswith("_at") else str(fact) for name, fact in facts.items()}
+def _shown(facts: Facts, language: Translations) -> dict[str, str]:
+    shown = {name: shown_time(int(fact)) if name.endswith("_at") else str(fact) for name, fact in facts.items()}
+    if "why" in shown:
+        signs = [language.gettext(SIGNS.get(sign, sign)) for sign in shown["why"].split(",")]
+        shown["why"] = language.gettext(N_(", ")).join(signs)
+    return shown
 
 
 def shown_time(moment: int) -> str:
     """A Unix time as sentences and answers tell it, in UTC to the second."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
+
+SIGNS: Final[dict[str, str]] = {
+    "network": N_("a new network"),
+    "far": N_("in another part of the Internet than before"),
+    "program": N_("a new program"),
+    "failures": N_("many failed sign-ins to this account lately"),
+    "stranger": N_("the network tried many names lately"),
+    "hopping": N_("used from many networks within an hour, as from data centres"),
+}
+"""What makes a sign-in unusual, in words."""
 
 _TYPE_IT_ANEW: Final = N_("Make a new app password, type it into the program, and remove the old one there.")
 _ASK_ADMINISTRATOR: Final = N_("Ask the administrator of this server.")

@@ -93,19 +93,7 @@ class Diary:
         asked: str = "",
     ) -> None:
         """An attempt as the judge and its door saw it."""
-        sign_in = SignIn(
-            account_id,
-            verdict.cause,
-            asked,
-            visit.protocol,
-            visit.port,
-            visit.peer,
-            network_of(visit.peer),
-            visit.tls_version,
-            visit.mechanism,
-            printable(visit.client_id),
-            credential_id,
-        )
+        sign_in = sign_in_of(verdict, visit, account_id, credential_id, asked)
         self.note(sign_in, visit.connection_id, now, verdict.facts)
 
     def note_use(self, account_id: int, credential_id: int, use: LastUse) -> None:
@@ -117,6 +105,10 @@ class Diary:
         home = (account_id, credential_id, use.network, program_of(use.client_id))
         if self._written.get(home, -_PLACE_SECONDS) + _PLACE_SECONDS <= use.at and len(batch.places) < _MAX_WAITING:
             batch.places[home] = use.at
+
+    def is_home(self, home: Home) -> bool:
+        """Whether this process knows, from lately, that a credential is used there."""
+        return home in self._written or home in self._batch.places
 
     def note_session(self, session: LiveSession) -> None:
         """A session was opened, or its client has told its name by now."""
@@ -229,6 +221,23 @@ class Diary:
     async def _trim_accounts(self, account_ids: list[int]) -> None:
         before = int(self._clock()) - self._limits.diary_days * _DAY_SECONDS
         await self._database.write_relaxed(trim_sign_ins, account_ids, before=before, keep=self._limits.diary_rows)
+
+
+def sign_in_of(verdict: Verdict, visit: Visit, account_id: int, credential_id: int | None, asked: str = "") -> SignIn:
+    """An attempt as the diary counts it."""
+    return SignIn(
+        account_id,
+        verdict.cause,
+        asked,
+        visit.protocol,
+        visit.port,
+        visit.peer,
+        network_of(visit.peer),
+        visit.tls_version,
+        visit.mechanism,
+        printable(visit.client_id),
+        credential_id,
+    )
 
 
 def _tell_operator(batch: dict[SignIn, Occurrence]) -> None:

@@ -1,7 +1,7 @@
 """The OAuth 2.0 authorization server without HTTP: programs, consent, codes and tokens."""
 
 from mailhost.oauth.clients import NewClient, client_file, make_client
-from mailhost.oauth.model import SCOPES, Client, Grant, Kind, People, access_of
+from mailhost.oauth.model import SCOPES, Client, Grant, Kind, NoSuchGrant, People, access_of
 from mailhost.oauth.server import House, Request, Response
 from mailhost.oauth.sql import (
     delete_client,
@@ -23,6 +23,7 @@ __all__ = [
     "House",
     "Kind",
     "NewClient",
+    "NoSuchGrant",
     "People",
     "Request",
     "Response",

@@ -249,6 +249,17 @@ def let_roam(tx: Tx, account_id: int, credential_id: int) -> None:
         raise NoSuchAppPassword
 
 
+def does_roam(tx: Tx, account_id: int, credential_id: int) -> bool:
+    """Whether an app password was approved for every network."""
+    return bool(
+        tx.execute(
+            "select 1 from app_password where account_id = :account_id and id = :credential_id and roams = 1",
+            account_id=account_id,
+            credential_id=credential_id,
+        )
+    )
+
+
 def record_uses(tx: Tx, uses: Iterable[tuple[int, int, LastUse]]) -> None:
     """Note when (account, app password) was last right; of uses that come late, the latest stays."""
     tx.execute_many(

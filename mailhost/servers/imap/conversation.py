@@ -149,6 +149,8 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
             raise
     if answer is None:
         return
+    if answer.code == "OVERQUOTA" and session.live is not None:
+        session.services.door_keeper.tell(Cause.STORAGE_FULL, session.live.visit, session.live.identity)
     # News first: what a client reads before the tagged answer is true when it reads that (RFC 9051 §7.5.1).
     is_by_number = isinstance(command, Fetch | Store | StoreLabels | Search | Sort | Thread) and not command.by_uid
     removes = (

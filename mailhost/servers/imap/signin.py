@@ -107,6 +107,9 @@ async def _sign_in(session: Session, credentials: Credentials) -> Answer:
     except Refused as refused:
         if refused.reason is Reason.BAD_TOKEN:
             await _ask(session, refused_token(credentials.mechanism))
+        if refused.reason is Reason.WEB_SIGN_IN_REQUIRED:
+            where = f"WEBALERT {session.services.settings.help_url}/unusual"
+            await session.say(responses.untagged("NO", "Web login required.", where))
         return _refusal(session, refused)
     session.live = live
     identity = live.identity

@@ -10,7 +10,7 @@ from mailhost.errors import MailhostError
 from mailhost.login.live import Live
 from mailhost.login.model import Identity, Reason, Refused
 from mailhost.login.wire import last_words
-from mailhost.mailstore import Incoming
+from mailhost.mailstore import Incoming, OverQuota
 from mailhost.network.stream import Stream
 from mailhost.protocols.sasl import (
     TOKEN_MECHANISMS,
@@ -126,6 +126,12 @@ class SubmissionSession(Session):
         ended = await self.services.door_keeper.live.why_over(self._live)
         if ended is not None:
             raise await self.bye(421, last_words(ended), "4.7.0", ended.ending.value)
+
+    def _refused(self, transaction: Transaction, reason: str, answer: bytes) -> bytes:
+        """Its owner reads in the diary when the account is full."""
+        if self._live is not None and reason == OverQuota.__name__:
+            self.services.door_keeper.tell(Cause.STORAGE_FULL, self._live.visit, self._live.identity)
+        return super()._refused(transaction, reason, answer)
 
     async def leave(self) -> None:
         """However the session ended: it counts no longer."""

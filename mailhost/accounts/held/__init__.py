@@ -1,0 +1,1 @@
+"""Sign-ins that wait for their owner's word."""

@@ -1,0 +1,111 @@
+"""Held sign-ins as rows: one for each credential, network and program."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mailhost.errors import MailhostError
+from mailhost.storage.database import Tx
+
+KEEP_SECONDS = 30 * 86_400
+_COLUMNS = "state, id, credential_id, network, client, peer, protocol, why, first_at, last_at, attempts"
+
+
+class State(Enum):
+    """What the owner said."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One such sign-in, as its owner sees it. `why` are the signs, commas between; times are Unix seconds."""
+
+    state: State
+    id: int
+    credential_id: int
+    network: str
+    client: str
+    peer: str
+    protocol: str
+    why: str
+    first_at: int
+    last_at: int
+    attempts: int
+
+
+class NoSuchHeld(MailhostError):
+    """The account has no sign-in of this number that waits."""
+
+
+def hold(
+    tx: Tx,
+    account_id: int,
+    credential_id: int,
+    *,
+    network: str,
+    client: str,
+    peer: str,
+    protocol: str,
+    why: str,
+    now: int,
+) -> bool:
+    """Note that a sign-in is held; whether it is the first of its kind, of which the owner is to be told."""
+    again = tx.execute(
+        """update held_sign_in set last_at = :now, attempts = attempts + 1, peer = :peer, why = :why
+        where account_id = :account_id and credential_id = :credential_id and network = :network and client = :client
+            and state = 'waiting' returning id""",
+        account_id=account_id,
+        credential_id=credential_id,
+        network=network,
+        client=client,
+        peer=peer,
+        why=why,
+        now=now,
+    )
+    if again:
+        return False
+    tx.execute("delete from held_sign_in where last_at < :before", before=now - KEEP_SECONDS)
+    [(last,)] = tx.execute(
+        "select coalesce(max(id), 0) from held_sign_in where account_id = :account_id", account_id=account_id
+    )
+    tx.execute(
+        """insert into held_sign_in (account_id, id, credential_id, network, client, peer, protocol, why, first_at,
+            last_at, attempts, state)
+        values (:account_id, :id, :credential_id, :network, :client, :peer, :protocol, :why,
+            :now, :now, 1, 'waiting')""",
+        account_id=account_id,
+        id=int(last) + 1,
+        credential_id=credential_id,
+        network=network,
+        client=client,
+        peer=peer,
+        protocol=protocol,
+        why=why,
+        now=now,
+    )
+    return True
+
+
+def list_held(tx: Tx, account_id: int) -> list[Held]:
+    """An account's held sign-ins, the newest first, decided or not."""
+    rows = tx.execute(
+        f"select {_COLUMNS} from held_sign_in where account_id = :account_id order by id desc",  # noqa: S608
+        account_id=account_id,
+    )
+    return [Held(State(row[0]), *row[1:]) for row in rows]
+
+
+def settle(tx: Tx, account_id: int, held_id: int, state: State) -> Held:
+    """The owner has spoken. Raises NoSuchHeld when nothing waits under this number."""
+    rows = tx.execute(
+        f"""update held_sign_in set state = :state
+        where account_id = :account_id and id = :id and state = 'waiting' returning {_COLUMNS}""",  # noqa: S608
+        account_id=account_id,
+        id=held_id,
+        state=state.value,
+    )
+    if not rows:
+        raise NoSuchHeld
+    return Held(State(rows[0][0]), *rows[0][1:])

@@ -1,0 +1,152 @@
+"""Sign-ins with a right credential that look like somebody else's."""
+
+from dataclasses import replace
+from email import message_from_bytes
+from email.header import decode_header, make_header
+
+import pytest
+from msgspec import structs
+
+from mailhost import accounts, mailstore
+from mailhost.accounts.audit.model import Cause
+from mailhost.accounts.held.sql import NoSuchHeld, State, list_held
+from mailhost.accounts.places.sql import record_places
+from mailhost.limits import Unusual
+from mailhost.login import DoorKeeper, Identity, Reason, Refused
+from mailhost.login.notice import Messenger
+from mailhost.login.unusual import Signs, approve, deny, weigh
+from mailhost.storage.blobs import Blobs
+from mailhost.storage.database import Tx
+from tests.login.conftest import OTTOS, PHONE, START, House, answer
+
+ANNA = "anna@example.test"
+NOW = int(START)
+HOME, NEAR, FAR = "192.0.2.7", "192.0.77.7", "203.0.113.9"
+HOME_NETWORK, FAR_NETWORK = "192.0.2.0/24", "203.0.113.0/24"
+
+
+async def at_home(house: House, *networks: str, at: int = NOW - 10_000, client: str = "mutt") -> None:
+    places = [(house.anna, 1, network, client, at) for network in networks or (HOME_NETWORK,)]
+    await house.database.write(record_places, places)
+
+
+async def weighed(house: House, network: str, program: str = "mutt") -> Signs:
+    return await house.database.read(weigh, house.anna, 1, network, program, NOW)
+
+
+async def test_the_first_use_and_the_usual_are_not_unusual(house: House) -> None:
+    assert await weighed(house, FAR_NETWORK) == Signs()
+    await at_home(house)
+    assert await weighed(house, HOME_NETWORK, "another program") == Signs()
+
+
+async def test_signs_add_up(house: House) -> None:
+    await at_home(house)
+    assert (await weighed(house, "192.0.77.0/24")).found == ("network",)
+    assert (await weighed(house, "2001:db8::/48")).found == ("network", "far")
+    signs = await weighed(house, FAR_NETWORK, "evil")
+    assert (signs.found, signs.weight) == (("network", "far", "program"), 3)
+    keeper = house.keeper()
+    for number in range(10):
+        await answer(keeper, ANNA, f"wrong {number}", peer="198.51.100.7")
+    for number in range(6):
+        await answer(keeper, f"name{number}@example.test", "wrong", peer=FAR)
+    await house.diary(keeper, house.anna)
+    await at_home(house, *(f"198.18.{number}.0/24" for number in range(4)), at=NOW - 60)
+    signs = await weighed(house, FAR_NETWORK)
+    assert (signs.found, signs.weight) == (("network", "far", "failures", "stranger", "hopping"), 8)
+
+
+async def held_far(house: House, keeper: DoorKeeper) -> Refused | Identity:
+    """Anna's phone from far away, after many failures."""
+    await at_home(house)
+    house.limits = replace(house.limits, wrong_per_account=100)
+    for number in range(10):
+        await answer(keeper, ANNA, f"wrong {number}", peer="198.51.100.7")
+    await house.diary(keeper, house.anna)
+    return await answer(keeper, ANNA, PHONE, peer=FAR)
+
+
+async def test_a_held_sign_in_waits_for_its_owner_and_known_devices_go_on(house: House) -> None:
+    house.limits = replace(house.limits, wrong_per_account=100)
+    keeper = house.keeper()
+    for _ in range(2):
+        refused = await held_far(house, keeper)
+        assert isinstance(refused, Refused)
+        assert refused.reason is Reason.WEB_SIGN_IN_REQUIRED
+    [held] = await house.database.read(list_held, house.anna)
+    assert (held.state, held.network, held.attempts, held.why) == (
+        State.WAITING,
+        FAR_NETWORK,
+        2,
+        "network,far,failures",
+    )
+    assert Cause.HELD in await house.causes(keeper, house.anna)
+    assert isinstance(await answer(keeper, ANNA, PHONE, peer=HOME), Identity)
+    await house.database.write(approve, house.anna, held.id, NOW)
+    assert isinstance(await answer(keeper, ANNA, PHONE, peer=FAR), Identity)
+    with pytest.raises(NoSuchHeld):
+        await house.database.write(deny, house.anna, held.id, NOW)
+
+
+async def test_a_program_in_a_cloud_is_approved_everywhere(house: House) -> None:
+    house.limits = replace(house.limits, wrong_per_account=100)
+    keeper = house.keeper()
+    assert isinstance(await held_far(house, keeper), Refused)
+    [held] = await house.database.read(list_held, house.anna)
+    await house.database.write(approve, house.anna, held.id, NOW, everywhere=True)
+    assert isinstance(await answer(keeper, ANNA, PHONE, peer="198.18.0.1"), Identity)
+
+
+async def test_it_was_not_me_ends_the_app_password(house: House) -> None:
+    house.limits = replace(house.limits, wrong_per_account=100)
+    keeper = house.keeper()
+    assert isinstance(await held_far(house, keeper), Refused)
+    [held] = await house.database.read(list_held, house.anna)
+    await house.database.write(deny, house.anna, held.id, NOW)
+    assert [one.id for one in await house.database.read(accounts.list_app_passwords, house.anna)] == [2]
+    refused = await answer(keeper, ANNA, PHONE, peer=HOME)
+    assert isinstance(refused, Refused)
+    assert refused.reason is Reason.WRONG_CREDENTIALS
+
+
+@pytest.mark.parametrize("rule", [Unusual.ALLOW, Unusual.ALERT])
+async def test_where_the_rules_do_not_hold(house: House, rule: Unusual) -> None:
+    rules = structs.replace(house.limits.rules, unusual=rule)
+    house.limits = replace(house.limits, wrong_per_account=100, rules=rules)
+    keeper = house.keeper()
+    assert isinstance(await held_far(house, keeper), Identity)
+    causes = await house.causes(keeper, house.anna)
+    assert (Cause.SIGNED_IN_UNUSUALLY in causes) is (rule is Unusual.ALERT)
+
+
+async def test_the_owner_gets_a_message(house: House, blobs: Blobs) -> None:
+    await house.database.write(mailstore.open_store, house.anna, NOW, 10**9)
+    messenger = Messenger(house.database, blobs, "mail.example.test", lambda: house.now)
+    limits = replace(house.limits, wrong_per_account=100)
+    keeper = DoorKeeper(house.database, house.key, limits, lambda: house.now, messenger)
+    house.keepers.append(keeper)
+    await at_home(house)
+    evil = "<b>evil</b>\r\nBcc: x"
+    assert isinstance(await answer(keeper, ANNA, PHONE, peer=FAR, client_id=evil), Identity)
+    await keeper.close()
+
+    def rows(tx: Tx) -> list[bytes]:
+        box = mailstore.find_mailbox(tx, house.anna, mailstore.INBOX)
+        return [row[0] for row in mailstore.live_rows(tx, house.anna, box.id, 1, 2**32, ("blob",), 10)]
+
+    [blob] = await house.database.read(rows)
+    message = message_from_bytes(await blobs.read(blob))
+    assert str(make_header(decode_header(message["Subject"]))).startswith("A sign-in to your mail")
+    text = message.get_payload(decode=True).decode()  # type: ignore[union-attr]
+    assert "<b>evil</b>??Bcc: x signed in over IMAP from 203.0.113.9" in text
+    assert "新的网络、与以往不同的网络区域" in text
+    assert message["Bcc"] is None
+
+
+async def test_others_do_not_notice(house: House) -> None:
+    house.limits = replace(house.limits, wrong_per_account=100)
+    keeper = house.keeper()
+    assert isinstance(await held_far(house, keeper), Refused)
+    assert isinstance(await answer(keeper, "otto@example.test", OTTOS, peer=FAR), Identity)
+    assert await house.database.read(list_held, house.otto) == []
