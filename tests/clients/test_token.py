@@ -20,6 +20,7 @@ from mailhost.login import DoorKeeper, Limits
 from mailhost.login.enrol import enrol
 from mailhost.login.tokens import PEOPLE, revoke_program
 from mailhost.mailstore.indexer import TextIndex
+from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.network.certificates import ensure_certificates
 from mailhost.network.listener import Admission, Listener
 from mailhost.network.misdirected import Service
@@ -88,7 +89,14 @@ async def house(database: Database, blobs: Blobs, tmp_path: Path) -> AsyncIterat
     await index.open()
     imap = ImapServer(
         ImapServices(
-            database, blobs, index, keeper, lambda: datetime.now(UTC).timestamp(), lambda: context, ImapSettings()
+            database,
+            blobs,
+            index,
+            KnownMailboxes(database),
+            keeper,
+            lambda: datetime.now(UTC).timestamp(),
+            lambda: context,
+            ImapSettings(),
         )
     )
     admission = Admission(per_address=50, in_all=50)
