@@ -4,11 +4,12 @@ import html
 import re
 from typing import Final
 
-# Each alternative is tried once at "<" and never goes back, so hostile markup costs no more than its length.
+# Each alternative is tried once at "<" and never goes back, so hostile markup costs no more than its length. Atomic
+# groups, for `(...)*+` loses its place in Python before 3.11.5 where the last turn fails half way.
 _MARKUP: Final = re.compile(
-    r"<(?:!--[^-]*+(?:-(?!->)[^-]*+)*+(?:-->)?"
-    r"|(?P<hidden>style|script|head|title|template|svg)\b[^<]*+(?:<(?!/(?P=hidden)\b)[^<]*+)*+(?:</(?P=hidden)\b[^>]*+>?)?"
-    r"|/?(?P<name>[a-z][a-z0-9:]*+)[^>=]*+(?:=\s*+(?:\"[^\"]*+\"|'[^']*+')?+[^>=]*+)*+>?"
+    r"<(?:!--(?>[^-]*(?:-(?!->)[^-]*)*)(?:-->)?"
+    r"|(?P<hidden>style|script|head|title|template|svg)\b(?>[^<]*(?:<(?!/(?P=hidden)\b)[^<]*)*)(?:</(?P=hidden)\b[^>]*+>?)?"
+    r"|/?(?P<name>[a-z][a-z0-9:]*+)(?>[^>=]*(?:=\s*+(?:\"[^\"]*+\"|'[^']*+')?[^>=]*)*)>?"
     r"|[!?/][^>]*+>?)",
     re.IGNORECASE | re.DOTALL,
 )

@@ -13,9 +13,10 @@ _TRAILER: Final = re.compile(r"(?: |\(fwd\))+\Z", re.IGNORECASE)
 _BLOB: Final = r"\[[^\[\]]*+\] ?"
 _LEADER: Final = re.compile(rf" |(?:{_BLOB})*(?:re|fwd?) ?(?:{_BLOB})?:", re.IGNORECASE)
 _LABEL: Final = re.compile(rf"{_BLOB}(?=.)", re.DOTALL)
-# Most subjects: printable ASCII words, nothing before them but `Re: `, no brackets and no encoded words.
+# Most subjects: printable ASCII words, nothing before them but `Re: `, no brackets and no encoded words. Atomic groups,
+# for `(...)*+` loses its place in Python before 3.11.5 where the last turn fails half way.
 _PLAIN: Final = re.compile(
-    rb" ?((?:(?:re|fwd?): )*+)(?!re[ :]|fwd?[ :])([!-Z^-~]++(?: [!-Z^-~]++)*+)(?<!\(fwd\))\r?\n?", re.IGNORECASE
+    rb" ?((?>(?:(?:re|fwd?): )*))(?!re[ :]|fwd?[ :])((?>[!-Z^-~]+(?: [!-Z^-~]+)*))(?<!\(fwd\))\r?\n?", re.IGNORECASE
 )
 _MAX_SUBJECT: Final = 2_000
 """Characters that are looked at; more would only make comparing slow."""
