@@ -12,6 +12,7 @@ from mailhost import mailstore, observe
 from mailhost.mailstore import keywords
 from mailhost.mailstore.conversations import complete_threads, tidy_threads
 from mailhost.mailstore.indexer import TextIndex
+from mailhost.oauth.sql import forget_dead
 from mailhost.queue.sql import refers_to
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
@@ -25,6 +26,7 @@ _EVERY: Final = 900.0
 _STRAYS_EVERY: Final = 24 * 3600
 _INDEX_EVERY: Final = 24 * 3600
 _THREADS_EVERY: Final = 24 * 3600
+_TOKENS_KEPT: Final = 30 * 24 * 3600  # after their end, so that the diary can say what they were
 
 
 class Maintenance:
@@ -54,6 +56,7 @@ class Maintenance:
             self._sweep_blobs,
             self._tidy_index,
             self._thread_mail,
+            self._forget_tokens,
             renew_certificate,
         )
 
@@ -127,6 +130,9 @@ class Maintenance:
         if now >= self._index_at:  # it compares all ids
             self._index_at = now + _INDEX_EVERY
             await self._index.tidy()
+
+    async def _forget_tokens(self) -> None:
+        await self._database.write(forget_dead, int(time.time()) - _TOKENS_KEPT)
 
     async def _thread_mail(self) -> None:
         now = int(time.time())

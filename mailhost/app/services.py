@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mailhost import mailstore
+from mailhost.accounts.sessions.sql import bury_all
 from mailhost.config import Config
 from mailhost.crypto import SecretKey
 from mailhost.delivery.maildrop import unlock_all
@@ -68,6 +69,7 @@ def _begin_serving(tx: Tx, unclean: bool) -> None:
     """After an unclean stop no number told before may be told again; and no session of an earlier server lives."""
     if tx.engine == "sqlite":  # on PostgreSQL there may be other servers beside this one
         unlock_all(tx)
+        bury_all(tx)
     if unclean:
         mailstore.jump_modseqs(tx)
         expect_repetitions(tx)

@@ -127,6 +127,12 @@ def bury(tx: Tx, process: str) -> None:
     tx.execute("delete from server_process where id = :process", process=process)
 
 
+def bury_all(tx: Tx) -> None:
+    """Forget every process and its sessions: a server begins, and an earlier one may have been killed."""
+    tx.execute("delete from live_session")
+    tx.execute("delete from server_process")
+
+
 def count_octets(tx: Tx, moved: Mapping[tuple[int, str], int], now: int) -> dict[tuple[int, str], int]:
     """Add what (account, kind) moved; the day's sums so far (days are UTC's). Earlier days of these are forgotten."""
     day = now // DAY_SECONDS
