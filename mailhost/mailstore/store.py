@@ -142,10 +142,12 @@ class _Operation:
             "clear_mask": self.clear_mask,
             **parameters,
         }
+        # Sums cost a tenth of the whole, and most flags are not counted.
+        touched = self.set_mask | self.clear_mask
+        unread = "cast(coalesce(sum(1 - flags % 2), 0) as bigint)" if touched & Flag.SEEN else "0"
+        marked = f"cast(coalesce(sum(flags / {int(Flag.DELETED)} % 2), 0) as bigint)" if touched & Flag.DELETED else "0"
         [(count, first, last, unseen, deleted)] = self.tx.execute(
-            f"""select count(*), min(uid), max(uid), cast(coalesce(sum(1 - flags % 2), 0) as bigint),
-                cast(coalesce(sum(flags / {int(Flag.DELETED)} % 2), 0) as bigint)
-            from placement where {where}""",  # noqa: S608
+            f"select count(*), min(uid), max(uid), {unread}, {marked} from placement where {where}",  # noqa: S608
             **keys,
         )
         if count == 0:
