@@ -216,9 +216,9 @@ def search(numbers: Iterable[int], modseq: int | None, *, name: bytes = b"SEARCH
     return b"* %b%b\r\n" % (name, found.encode())
 
 
-def search_text(found: bytes) -> bytes:
+def search_text(found: bytes, *, name: bytes = b"SEARCH") -> bytes:
     """The same of numbers that are text already, each behind a blank."""
-    return b"* SEARCH%b\r\n" % found
+    return b"* %b%b\r\n" % (name, found)
 
 
 def thread(roots: Sequence[Node]) -> bytes:

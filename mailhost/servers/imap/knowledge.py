@@ -1,12 +1,15 @@
-"""FETCH of flags and MODSEQ from what the process knows of the mailbox, without a look at its rows."""
+"""What a process knows of a mailbox, for the commands that ask no more: then no row is looked at."""
 
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final
 
-from mailhost.mailstore.known import KnownMailbox
+from mailhost.mailstore.known import Detail, KnownMailbox
 from mailhost.mailstore.model import UidRange
 from mailhost.mailstore.ranges import holds
+from mailhost.mailstore.search import Scope, few_answered
+from mailhost.mailstore.sift import details_for
+from mailhost.protocols.imap.search import SearchKey
 from mailhost.servers.imap.numbers import NumberMap
 from mailhost.servers.imap.plan import KnownFlags, RowPlan
 from mailhost.servers.imap.view import MailboxView
@@ -33,6 +36,16 @@ async def known_for(
             return None
     known = await view.present()
     return known if known is not None and known.gone_modseq <= view.modseq else None
+
+
+async def known_to_decide(
+    view: MailboxView, key: SearchKey, scope: Scope, more: Sequence[Detail] = ()
+) -> KnownMailbox | None:
+    """The mailbox with all that decides a key, and `more`; None where the rows tell, as when few messages may match."""
+    details = details_for(key, scope)
+    if details is None or few_answered(key, scope) is not None:
+        return None
+    return await view.present((*details, *more))
 
 
 async def from_known(

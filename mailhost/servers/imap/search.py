@@ -8,7 +8,6 @@ from mailhost.mailstore.answers import identity_keys, text_keys
 from mailhost.mailstore.conversations import complete_threads
 from mailhost.mailstore.flags import load_keywords
 from mailhost.mailstore.indexer import TextIndex
-from mailhost.mailstore.known import KnownMailbox
 from mailhost.mailstore.labelling import NoLabels, find_labels
 from mailhost.mailstore.matching import MAX_CONTENT, Candidate
 from mailhost.mailstore.model import UidRanges
@@ -20,11 +19,10 @@ from mailhost.mailstore.search import (
     Condition,
     Scope,
     candidates,
-    few_answered,
     labels_asked,
     set_keys,
 )
-from mailhost.mailstore.sift import details_for, sift
+from mailhost.mailstore.sift import sift
 from mailhost.mailstore.thinking import think
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Search, Sort, Thread
@@ -32,8 +30,9 @@ from mailhost.protocols.imap.counting import chosen_text
 from mailhost.protocols.imap.fetch import Window
 from mailhost.protocols.imap.search import And, ReturnOption, SearchKey, UidIn, asks_modseq, asks_threads
 from mailhost.protocols.imap.sets import SequenceSet
+from mailhost.servers.imap.knowledge import known_to_decide
 from mailhost.servers.imap.session import ImapServices
-from mailhost.servers.imap.sort import in_order, threads_text
+from mailhost.servers.imap.sort import in_order, sorted_at_once, threads_text
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Row, Tx
@@ -65,10 +64,13 @@ async def search(
     if saves:
         view.saved = ()  # it stays empty if the search fails (RFC 5182 §2.1)
     scope = await _scope(database, index, view, command.key, sets, now)
-    if isinstance(command, Search) and returns is None and not asks_modseq(command.key):
-        known = await _known_for(view, command.key, scope)
-        if known is not None and known.gone_modseq <= view.modseq:
-            return _all_at_once(view, known, command, scope), []
+    if returns is None and not asks_modseq(command.key):
+        if isinstance(command, Sort):
+            text = await sorted_at_once(view, command, scope)
+        else:
+            text = await _found_at_once(view, command, scope)
+        if text is not None:
+            return text, []
     found = await _find(database, blobs, view, command.key, scope)
     if isinstance(command, Sort):
         found = await in_order(database, view, found, command.criteria)
@@ -96,13 +98,15 @@ async def search(
     return answer, uids
 
 
-def _all_at_once(view: MailboxView, known: KnownMailbox, command: Search, scope: Scope) -> bytes:
-    """The answer without an object a message, where nothing is gone that the session was not told of."""
+async def _found_at_once(view: MailboxView, command: Search, scope: Scope) -> bytes | None:
+    """The answer without an object a message, where nothing is gone that the session was not told of; else None."""
+    known = await known_to_decide(view, command.key, scope)
+    if known is None or known.gone_modseq > view.modseq:
+        return None
     first, end = known.span(view.first_uid, view.uid_next - 1)
     chosen = sift(command.key, known, scope)[first:end]
-    return responses.search_text(
-        chosen_text(known.uids[first:end] if command.by_uid else range(1, len(chosen) + 1), chosen)
-    )
+    numbers = known.uids[first:end] if command.by_uid else range(1, len(chosen) + 1)
+    return responses.search_text(chosen_text(numbers, chosen))
 
 
 async def fixed_sets(database: Database, view: MailboxView, key: SearchKey) -> dict[int, UidRanges]:
@@ -184,7 +188,7 @@ async def _find(
     database: Database, blobs: Blobs, view: MailboxView, key: SearchKey, scope: Scope
 ) -> list[tuple[int, int]]:
     """(uid, modseq) of the messages found, ascending."""
-    if (known := await _known_for(view, key, scope)) is not None:
+    if (known := await known_to_decide(view, key, scope)) is not None:
         first, end = known.span(view.first_uid, view.uid_next - 1)
         chosen = sift(key, known, scope)[first:end]
         columns = (known.uids[first:end], known.modseqs[first:end])
@@ -199,14 +203,6 @@ async def _find(
         found += await _look_at(blobs, rows, scope, key)
         first_uid = rows[-1][0] + 1 if len(rows) == CANDIDATES_AT_ONCE else view.uid_next
     return found
-
-
-async def _known_for(view: MailboxView, key: SearchKey, scope: Scope) -> KnownMailbox | None:
-    """The mailbox with all that decides the key; None where the rows tell, as when few messages may match."""
-    details = details_for(key, scope)
-    if details is None or few_answered(key, scope) is not None:
-        return None
-    return await view.present(tuple(details))
 
 
 async def _rows(database: Database, view: MailboxView, condition: Condition) -> list[tuple[int, int]]:

@@ -1,15 +1,20 @@
 """SORT and THREAD: what a search found, in another order or as conversations (RFC 5256)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 from typing import TypeVar
 
 from mailhost.mailstore.known import Detail, Values
 from mailhost.mailstore.rows import live_rows
+from mailhost.mailstore.search import Scope
+from mailhost.mailstore.sift import sift
 from mailhost.mailstore.sorting import THREAD_COLUMNS, sort_detail, sort_values, threaded
 from mailhost.mailstore.thinking import think
 from mailhost.message.threads import Node, Threaded, by_references, by_subject
 from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.commands import Sort
 from mailhost.protocols.imap.sorting import Algorithm, Criterion
+from mailhost.servers.imap.knowledge import known_to_decide
 from mailhost.servers.imap.numbers import NumberMap
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.database import Database, Row, Tx
@@ -21,6 +26,33 @@ _PART = 8
 T = TypeVar("T")
 Found = list[tuple[int, int]]
 """(uid, modseq) of messages."""
+
+
+async def sorted_at_once(view: MailboxView, command: Sort, scope: Scope) -> bytes | None:
+    """The answer to SORT of a good part of a known mailbox, without an object a message; else None."""
+    details = [sort_detail(criterion.key) for criterion in command.criteria]
+    known = await known_to_decide(view, command.key, scope)
+    if known is None or sift(command.key, known, scope).count(1) * _PART < len(known.uids):
+        return None
+    known = await known_to_decide(view, command.key, scope, details)
+    if known is None or known.gone_modseq > view.modseq:
+        return None
+    first, end = known.span(view.first_uid, view.uid_next - 1)
+    places = list(compress(range(first, end), sift(command.key, known, scope)[first:end]))
+    columns = [known.detail(detail)[:] for detail in details]
+    numbers = known.uids if command.by_uid else range(1 - first, end + 1)
+
+    def text() -> bytes:
+        _sort_places(places, command.criteria, columns)
+        return b"".join(map(b" %d".__mod__, map(numbers.__getitem__, places)))
+
+    return responses.search_text(await think(text), name=b"SORT")
+
+
+def _sort_places(places: list[int], criteria: Sequence[Criterion], columns: Sequence[Sequence[int | str]]) -> None:
+    # Sorting is stable, also in reverse, so the last criterion goes first and equals stay in their old order.
+    for criterion, column in zip(reversed(criteria), reversed(columns), strict=True):
+        places.sort(key=column.__getitem__, reverse=criterion.is_reverse)
 
 
 async def in_order(database: Database, view: MailboxView, found: Found, criteria: Sequence[Criterion]) -> Found:
@@ -37,9 +69,7 @@ async def in_order(database: Database, view: MailboxView, found: Found, criteria
 
     def order() -> Found:
         places = [place for place, uid in enumerate(uids) if uid in modseqs]
-        # Sorting is stable, also in reverse, so the last criterion goes first and equals stay in their old order.
-        for criterion, column in zip(reversed(criteria), reversed(columns), strict=True):
-            places.sort(key=column.__getitem__, reverse=criterion.is_reverse)
+        _sort_places(places, criteria, columns)
         return [(uids[place], modseqs[uids[place]]) for place in places]
 
     return await think(order)
