@@ -1,8 +1,16 @@
 """What happened since a modseq: the one answer to IDLE, NOOP, CONDSTORE, POP3 and the web (DESIGN §4)."""
 
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final
+
 from mailhost.mailstore.mailboxes import load_mailbox
-from mailhost.mailstore.model import Changes, SleptTooLong
-from mailhost.storage.database import Tx
+from mailhost.mailstore.model import Changes, SleptTooLong, UidRange, UidRanges
+from mailhost.mailstore.ranges import conditions, portions
+from mailhost.protocols.imap.sets import parse_set
+from mailhost.storage.database import Row, Tx
+
+_UIDS_AT_ONCE: Final = 10_000
 
 
 def highest_modseq(tx: Tx, account_id: int, mailbox_id: int) -> int | None:
@@ -62,24 +70,31 @@ def vanished(tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next: int
 
 def changed_flags(tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next: int) -> list[tuple[int, int, int]]:
     """(uid, modseq, flags) of placements below `uid_next` whose MODSEQ is above `since`, ascending by UID."""
-    found: list[tuple[int, int, int]] = []
-    for first, last in changed_spans(tx, account_id, mailbox_id, since, uid_next):
-        found += tx.execute(
-            """select uid, modseq, flags from placement
-            where account_id = :account_id and mailbox_id = :mailbox_id and uid between :first and :last
-                and modseq > :since
-            order by uid""",
+    spans = changed_spans(tx, account_id, mailbox_id, since, uid_next, exactly=True)
+    return [row for rows in changed_rows(tx, account_id, mailbox_id, spans, since) for row in rows]
+
+
+def changed_rows(tx: Tx, account_id: int, mailbox_id: int, spans: UidRanges, since: int) -> Iterator[list[Row]]:
+    """(uid, modseq, flags) of the placements inside the spans whose MODSEQ is above `since`, in pieces."""
+    for condition, parameters in chain.from_iterable(map(conditions, portions(spans, _UIDS_AT_ONCE))):
+        yield tx.execute(
+            f"""select uid, modseq, flags from placement
+            where account_id = :account_id and mailbox_id = :mailbox_id and {condition} and modseq > :since
+            order by uid""",  # noqa: S608
             account_id=account_id,
             mailbox_id=mailbox_id,
-            first=first,
-            last=last,
             since=since,
+            **parameters,
         )
-    return found
 
 
-def changed_spans(tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next: int) -> list[tuple[int, int]]:
-    """Ascending UID spans below `uid_next`; outside of them nothing arrived or changed its flags after `since`."""
+def changed_spans(
+    tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next: int, *, exactly: bool = False
+) -> list[UidRange]:
+    """Ascending UID spans below `uid_next`; outside of them nothing arrived or changed its flags after `since`.
+
+    They are few and wide, or, `exactly`, as narrow as the log knows them: thousands, perhaps.
+    """
     [(log_floor,)] = tx.execute(
         "select log_floor from mailbox where account_id = :account_id and id = :mailbox_id",
         account_id=account_id,
@@ -98,8 +113,8 @@ def changed_spans(tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next
         uid_next=uid_next,
     )
     arrivals = (rows[0][0] + 1 if rows else 1, uid_next - 1)
-    spans = tx.execute(
-        """select first_uid, last_uid from flag_change
+    rows = tx.execute(
+        """select first_uid, last_uid, uids from flag_change
         where account_id = :account_id and mailbox_id = :mailbox_id and modseq > :since and first_uid < :uid_next
         order by first_uid""",
         account_id=account_id,
@@ -107,8 +122,11 @@ def changed_spans(tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next
         since=since,
         uid_next=uid_next,
     )
+    spans = [arrivals]
+    for first, last, uids in rows:
+        spans += parse_set(uids.encode()).ranges if exactly and uids else [(first, last)]
     merged: list[tuple[int, int]] = []
-    for first, last in sorted([*spans, arrivals]):
+    for first, last in sorted(spans):
         end = min(last, uid_next - 1)
         if merged and first <= merged[-1][1] + 1:
             merged[-1] = (merged[-1][0], max(merged[-1][1], end))

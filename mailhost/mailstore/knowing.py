@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from mailhost.mailstore.changes import changed_spans, highest_modseq, vanished
+from mailhost.mailstore.changes import changed_rows, changed_spans, highest_modseq, vanished
 from mailhost.mailstore.known import Detail, KnownMailbox, Moved, Packed, Values
 from mailhost.mailstore.mailboxes import load_mailbox
 from mailhost.mailstore.model import MAX_UID, NoSuchMailbox
@@ -117,39 +117,32 @@ def _moved(tx: Tx, known: KnownMailbox, largest: int) -> Moved:
             raise _TooLarge
         whole = list(_packed(tx, known.key, 1, MAX_UID))
         return Moved(mailbox.highest_modseq, mailbox.uid_next, gone_modseq, (), (), whole, is_whole=True)
-    spans = changed_spans(tx, account_id, mailbox_id, known.modseq, known.uid_next)
+    spans = changed_spans(tx, account_id, mailbox_id, known.modseq, known.uid_next, exactly=True)
     return Moved(
         mailbox.highest_modseq,
         mailbox.uid_next,
         gone_modseq,
         vanished(tx, account_id, mailbox_id, known.modseq, known.uid_next),
-        [packed for first, last in spans for packed in _packed(tx, known.key, first, last, since=known.modseq)],
+        [_pack(rows) for rows in changed_rows(tx, account_id, mailbox_id, spans, known.modseq) if rows],
         list(_packed(tx, known.key, known.uid_next, MAX_UID)),
         is_whole=False,
     )
 
 
-def _packed(tx: Tx, key: tuple[int, int], first: int, last: int, since: int = -1) -> Iterator[Packed]:
-    """The messages of a UID range whose MODSEQ is above `since`, in pieces, as rows take ten times the room."""
+def _packed(tx: Tx, key: tuple[int, int], first: int, last: int) -> Iterator[Packed]:
+    """The messages of a UID range in pieces, as rows take ten times the room."""
     while True:
-        rows = tx.execute(
-            """select uid, flags, modseq from placement
-            where account_id = :account_id and mailbox_id = :mailbox_id and uid between :first and :last
-                and modseq > :since
-            order by uid limit :limit""",
-            account_id=key[0],
-            mailbox_id=key[1],
-            first=first,
-            last=last,
-            since=since,
-            limit=_ROWS_AT_ONCE,
-        )
+        rows = live_rows(tx, *key, first, last, ("uid", "modseq", "flags"), _ROWS_AT_ONCE)
         if rows:
-            uids, flags, modseqs = zip(*rows, strict=True)
-            yield Packed(array("I", uids), array("Q", flags), array("Q", modseqs))
+            yield _pack(rows)
         if len(rows) < _ROWS_AT_ONCE:
             return
         first = rows[-1][0] + 1
+
+
+def _pack(rows: Sequence[Row]) -> Packed:
+    uids, modseqs, flags = zip(*rows, strict=True)
+    return Packed(array("I", uids), array("Q", flags), array("Q", modseqs))
 
 
 def _details(

@@ -8,7 +8,8 @@ from typing import Final
 
 from mailhost.mailstore.account import Turn, charge
 from mailhost.mailstore.mailboxes import mailbox_topic
-from mailhost.mailstore.model import MAX_UID, Flag, MailboxFull, NoSuchMailbox
+from mailhost.mailstore.model import MAX_UID, Flag, MailboxFull, NoSuchMailbox, UidRanges
+from mailhost.protocols.imap.sets import format_ranges
 from mailhost.storage.database import Row, Tx, Value
 
 Ids = Sequence[int]
@@ -17,6 +18,9 @@ Ids = Sequence[int]
 COPIED: Final = """blob, prefix, octets, header_octets, internal_date, sent_date, sent_day, removed_at, envelope,
     bodystructure, parts, fields, preview, open_end"""
 """The columns of `message` that a new row on the same blob takes over."""
+
+EXACT_RANGES: Final = 1_000
+"""A change of so many ranges at most is noted range by range; 8 KB."""
 
 _SEEN: Final = int(Flag.SEEN)
 _DELETED: Final = int(Flag.DELETED)
@@ -205,12 +209,15 @@ def touch(tx: Tx, turn: Turn, ids: Ids) -> None:
         tx.wake(mailbox_topic(turn.account_id, mailbox_id))
 
 
-def log_change(tx: Tx, account_id: int, mailbox_id: int, modseq: int, first_uid: int, last_uid: int) -> None:
-    """Note that something changed between two UIDs, for sessions that ask later."""
+def log_change(
+    tx: Tx, account_id: int, mailbox_id: int, modseq: int, first_uid: int, last_uid: int, ranges: UidRanges = ()
+) -> None:
+    """Note that something changed between two UIDs, for sessions that ask later; nowhere but in `ranges` if given."""
+    is_exact = 1 < len(ranges) <= EXACT_RANGES
     tx.execute(
-        """insert into flag_change (account_id, mailbox_id, modseq, first_uid, last_uid)
-        values (:account_id, :mailbox_id, :modseq, :first_uid, :last_uid)
-        on conflict (account_id, mailbox_id, modseq) do update set
+        """insert into flag_change (account_id, mailbox_id, modseq, first_uid, last_uid, uids)
+        values (:account_id, :mailbox_id, :modseq, :first_uid, :last_uid, :uids)
+        on conflict (account_id, mailbox_id, modseq) do update set uids = null,
             first_uid = case when flag_change.first_uid < :first_uid then flag_change.first_uid else :first_uid end,
             last_uid = case when flag_change.last_uid > :last_uid then flag_change.last_uid else :last_uid end""",
         account_id=account_id,
@@ -218,6 +225,7 @@ def log_change(tx: Tx, account_id: int, mailbox_id: int, modseq: int, first_uid:
         modseq=modseq,
         first_uid=first_uid,
         last_uid=last_uid,
+        uids=format_ranges(ranges).decode() if is_exact else None,
     )
 
 

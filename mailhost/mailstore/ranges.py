@@ -24,6 +24,23 @@ def conditions(ranges: UidRanges, column: str = "uid") -> Iterator[tuple[str, di
         yield "(" + " or ".join(terms) + ")", parameters
 
 
+def portions(ranges: UidRanges, width: int) -> Iterator[list[UidRange]]:
+    """The ranges, wide ones cut up, in portions that span `width` UIDs and fill one statement at most."""
+    portion: list[UidRange] = []
+    room = width
+    for first, last in ranges:
+        while first <= last:
+            end = min(last, first + room - 1)
+            portion.append((first, end))
+            room -= end - first + 1
+            first = end + 1  # noqa: PLW2901  # what is left of the range
+            if not room or len(portion) == RANGES_IN_STATEMENT:
+                yield portion
+                portion, room = [], width
+    if portion:
+        yield portion
+
+
 def as_ranges(uids: Iterable[int]) -> list[tuple[int, int]]:
     """Ascending UIDs as ranges of neighbours."""
     ranges: list[tuple[int, int]] = []

@@ -70,7 +70,7 @@ def store_flags(
         operation.apply(condition, parameters)
         if wants_rows:
             changed += operation.rows(condition, parameters)
-    operation.log_change()
+    operation.log_change(ranges)
     if turn.is_gmail and (operation.set_mask | operation.clear_mask) & _MOVING and ranges:
         operation.has_echo = _follow_flags(tx, turn, mailbox_id, ranges, now) or operation.has_echo
     return Stored(modseq, previous, operation.has_echo, changed, modified)
@@ -176,10 +176,10 @@ class _Operation:
         )
         self.tx.wake(mailbox_topic(self.account_id, mailbox_id))
 
-    def log_change(self) -> None:
-        """Leave the span behind for sessions that ask later what changed."""
+    def log_change(self, ranges: UidRanges) -> None:
+        """Leave behind what changed, nothing of it outside the ranges, for sessions that ask later."""
         if self.last_uid:
-            log_change(self.tx, self.account_id, self.mailbox_id, self.modseq, self.first_uid, self.last_uid)
+            log_change(self.tx, self.account_id, self.mailbox_id, self.modseq, self.first_uid, self.last_uid, ranges)
 
     def _difference(self, flag: Flag, without: int, count: int, *, when_set: int) -> int:
         # `without` of the `count` placements did not carry the flag before.

@@ -40,6 +40,8 @@ async def change(database, put, dice: random.Random, account: int, mailbox_id: i
     rows = await look(database, account, mailbox_id)
     first = dice.randint(1, rows[-1][0] if rows else 1)
     ranges = [(first, first + dice.choice((0, 0, 2, 50)))]
+    if dice.random() < 0.5:
+        ranges = [(uid, uid + uid % 2) for uid in range(first, first + dice.randint(1, 300), 3)]
     match dice.randint(0, 7):
         case 0 | 1:
             await put(b"Subject: one\r\n\r\n" + b"x" * dice.randint(1, 90), date=NOW + dice.randint(0, 10**6))

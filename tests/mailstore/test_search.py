@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mailhost import mailstore
 from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.matching import Candidate
-from mailhost.mailstore.ranges import as_ranges, holds, intersection
+from mailhost.mailstore.ranges import RANGES_IN_STATEMENT, as_ranges, holds, intersection, portions
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates
 from mailhost.mailstore.sift import details_for, sift
 from mailhost.protocols.imap.search import (
@@ -168,6 +168,14 @@ async def test_a_thousand_keys_are_one_statement(database, account, put) -> None
     ):
         condition = Condition(key, Scope((), uid_sets(key), NOW))
         assert len(await database.read(candidates, account, inbox.id, condition, 1, 99, 99)) == 7
+
+
+@given(st.sets(st.integers(1, 900)), st.integers(1, 40))
+def test_portions_are_all_and_small(uids: set[int], width: int) -> None:
+    found = list(portions(as_ranges(sorted(uids)), width))
+    assert [uid for portion in found for first, last in portion for uid in range(first, last + 1)] == sorted(uids)
+    assert all(sum(last - first + 1 for first, last in portion) <= width for portion in found)
+    assert all(len(portion) <= RANGES_IN_STATEMENT for portion in found)
 
 
 @given(st.lists(st.sets(st.integers(1, 30)), min_size=2, max_size=2))

@@ -69,7 +69,7 @@ async def fetch(
         items = tuple(item for item in items if item is not Attribute.UID)
     by_row, by_content = split_items(items)
     plan = plan_rows(by_row, is_whole=not by_content, uid_only=uid_only and not by_content)
-    there = None if by_content else await known_for(view, numbers, ranges, plan, command.changed_since)
+    there = None if by_content else await known_for(view, numbers, ranges, plan)
     if there is None and command.changed_since is not None:
         ranges = await database.read(_changed_ranges, view, ranges, command.changed_since)
     if by_content:

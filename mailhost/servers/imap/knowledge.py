@@ -22,7 +22,7 @@ _AT_ONCE: Final = 1_000
 
 
 async def known_for(
-    view: MailboxView, numbers: NumberMap, ranges: Sequence[UidRange], plan: RowPlan, changed_since: int | None
+    view: MailboxView, numbers: NumberMap, ranges: Sequence[UidRange], plan: RowPlan
 ) -> KnownMailbox | None:
     """The mailbox, for a FETCH that it can answer; None where the rows must.
 
@@ -32,7 +32,7 @@ async def known_for(
         return None
     if not view.known.has(view.account_id, view.mailbox_id):
         asked = sum(len(numbers.known_in(first, last)[1]) for first, last in ranges)
-        if changed_since is not None or asked * _PART < len(numbers):
+        if asked * _PART < len(numbers):
             return None
     known = await view.present()
     return known if known is not None and known.gone_modseq <= view.modseq else None
