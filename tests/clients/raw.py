@@ -84,9 +84,10 @@ class RawImap:
 
 
 def names_in(answers: Sequence[bytes]) -> dict[str, str]:
-    """Name as it came → its attributes, of the mailboxes in answers to LIST."""
+    """Name as it came → its attributes, of the mailboxes in answers to LIST that can be selected."""
     found = (_LIST.fullmatch(line) for line in answers)
-    return {match[2].decode(): match[1].decode() for match in found if match}
+    named = {match[2].decode(): match[1].decode() for match in found if match}
+    return {name: words for name, words in named.items() if not re.search(r"\\(Noselect|NonExistent)", words)}
 
 
 def subscribe(imap: RawImap, name: str) -> None:

@@ -17,6 +17,7 @@ from tests.clients.raw import RawImap, fill_many, names_in, subject_and_flags, s
 from tests.running import Account, Server
 
 FLAGS = (r"\Seen", r"\Flagged", r"\Answered", "$label1", "$Forwarded")
+_FIXED = ("INBOX", "[Gmail]")
 NEW_NAMES = ("Zürich", "日本/東京", "Ελλάδα/Αθήνα", "Ablage/2026/Übung", "R&D")
 
 
@@ -209,7 +210,9 @@ def rename(server: Server, account: Account, chance: random.Random, round_number
         imap.ask("ENABLE UTF8=ACCEPT")
         names = names_in(imap.ask('LIST "" "*"'))
         old = chance.choice(
-            sorted(name for name, attributes in names.items() if name != "INBOX" and "\\HasNo" in attributes)
+            sorted(
+                name for name, attributes in names.items() if "\\HasNo" in attributes and not name.startswith(_FIXED)
+            )
         )
         new = f"{NEW_NAMES[round_number % len(NEW_NAMES)]} {round_number}"
         imap.ask(f'RENAME "{old}" "{new}"')
@@ -225,11 +228,10 @@ def held_by(device: Thunderbird) -> dict[str, dict[str, set[str]]]:
     }
 
 
-@pytest.mark.parametrize(("count", "rounds"), [(2000, 4), pytest.param(30_000, 25, marks=pytest.mark.long)])
-def test_all_copies_become_equal(server: Server, account: Account, count: int, rounds: int) -> None:
+def days_of_three(server: Server, account: Account, subjects: list[str], rounds: int) -> list[Thunderbird]:
+    """The three programs after so many rounds of changes, each having synchronised once more."""
     chance = random.Random(3501)
-    subjects = [f"letter {number}" for number in range(count)]
-    half = count // 2
+    half = len(subjects) // 2
     fill_many(server, account, {"INBOX": subjects[:half], "Reisen/Österreich": subjects[half:-100]})
     fill_many(server, account, {"仕事": subjects[-100:-50], "仕事/予算": subjects[-50:]})
     with ExitStack() as connections:
@@ -239,11 +241,17 @@ def test_all_copies_become_equal(server: Server, account: Account, count: int, r
             for device in devices:
                 device.synchronise()
             for device in devices:
-                device.act(chance, count // 100, str(round_number))
+                device.act(chance, len(subjects) // 100, str(round_number))
             rename(server, account, chance, round_number)
         for device in devices:
             device.synchronise()
+    return devices
 
+
+@pytest.mark.parametrize(("count", "rounds"), [(2000, 4), pytest.param(30_000, 25, marks=pytest.mark.long)])
+def test_all_copies_become_equal(server: Server, account: Account, count: int, rounds: int) -> None:
+    subjects = [f"letter {number}" for number in range(count)]
+    devices = days_of_three(server, account, subjects, rounds)
     truth = whole_account(server, account)
     for device in devices:
         assert held_by(device) == truth, type(device).__name__
@@ -253,3 +261,14 @@ def test_all_copies_become_equal(server: Server, account: Account, count: int, r
     deleted = set[str]().union(*(device.deleted for device in devices))
     assert set(there) <= written
     assert written - set(there) <= deleted, "nothing is lost but what somebody deleted"
+
+
+@pytest.mark.parametrize(("count", "rounds"), [(400, 4), pytest.param(10_000, 25, marks=pytest.mark.long)])
+def test_copies_of_labels_and_views_become_equal(server: Server, labelled: Account, count: int, rounds: int) -> None:
+    devices = days_of_three(server, labelled, [f"letter {number}" for number in range(count)], rounds)
+    truth = whole_account(server, labelled)
+    for device in devices:
+        assert held_by(device) == truth, type(device).__name__
+    all_mail = truth["[Gmail]/All Mail"]
+    for name in truth.keys() - {"[Gmail]/Spam", "[Gmail]/Trash"}:
+        assert truth[name].items() <= all_mail.items(), name
