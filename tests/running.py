@@ -122,10 +122,18 @@ def needs(program: str, package: str) -> str:
     return path
 
 
-def run(command: Sequence[str | Path], words: str | bytes = b"", codes: Sequence[int] = (0,), **env: str) -> str:
+def run(
+    command: Sequence[str | Path],
+    words: str | bytes = b"",
+    codes: Sequence[int] = (0,),
+    seconds: float = 60,
+    **env: str,
+) -> str:
     """Run a client to its end and return what it printed, stderr last; any other exit code is a failure."""
     data = words.encode() if isinstance(words, str) else words
-    done = subprocess.run(command, input=data, capture_output=True, timeout=60, check=False, env={**os.environ, **env})
+    done = subprocess.run(
+        command, input=data, capture_output=True, timeout=seconds, check=False, env={**os.environ, **env}
+    )
     output = (done.stdout + done.stderr).decode("utf-8", "replace")
     assert done.returncode in codes, f"{command[0]} ended with {done.returncode}:\n{output}"
     return output

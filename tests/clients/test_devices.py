@@ -248,7 +248,7 @@ def days_of_three(server: Server, account: Account, subjects: list[str], rounds:
     return devices
 
 
-@pytest.mark.parametrize(("count", "rounds"), [(2000, 4), pytest.param(30_000, 25, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("count", "rounds"), [(2000, 4), pytest.param(10_000, 25, marks=pytest.mark.long)])
 def test_all_copies_become_equal(server: Server, account: Account, count: int, rounds: int) -> None:
     subjects = [f"letter {number}" for number in range(count)]
     devices = days_of_three(server, account, subjects, rounds)
