@@ -24,7 +24,7 @@ numbers = itertools.count()
 
 async def sign_in(keeper: DoorKeeper, **changes: object) -> Live:
     woken: list[None] = []
-    one = visit(**({"connection_id": f"c{next(numbers)}"} | changes))
+    one = visit(**({"connection_id": f"c{next(numbers):06}"} | changes))
     live = await keeper.sign_in(Credentials("PLAIN", ANNA, PHONE), one, lambda: woken.append(None))
     live.must_look = False
     return live
