@@ -41,6 +41,7 @@ class Supervisor:
         self._born: dict[int, float] = {}
         self._rests: dict[int, float] = {}
         self._due: dict[int, float] = {}  # when those that died are started anew
+        self._reports: dict[int, int] = {}  # of each process the descriptor on which it says that it is ready
         self._lifeline = os.pipe()  # whose end tells the processes that we are gone
 
     def run(self, announce: Callable[[], None], stop_accepting: Callable[[], None], patience: float) -> None:
@@ -51,8 +52,9 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, _nothing)  # a signal that is ignored would not be waited for everywhere
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
-            beginning = [self._start(number) for number in range(self._count)]
-            if not all(ready() for ready in beginning):
+            for number in range(self._count):
+                self._start(number)
+            if not all(os.read(report, 1) for report in self._reports.values()):
                 raise CannotServe("A process of the server ended before it was ready; the lines above say why.")
             announce()
             log.info("server.started", pid=os.getpid(), processes=self._count)
@@ -61,7 +63,7 @@ class Supervisor:
         finally:
             stop_accepting()
             self._end(patience)
-            for end in self._lifeline:
+            for end in (*self._lifeline, *self._reports.values()):
                 os.close(end)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         log.info("server.stopped")
@@ -78,8 +80,8 @@ class Supervisor:
                 case _:
                     return
 
-    def _start(self, number: int) -> Callable[[], bool]:
-        """Fork a process; what is returned waits until it is ready, False when it ended before."""
+    def _start(self, number: int) -> None:
+        """Fork a process; its report gives an octet when it is ready, and its end when it ended before."""
         listening, telling = os.pipe()
         pid = os.fork()
         if not pid:
@@ -87,16 +89,9 @@ class Supervisor:
             os.close(self._lifeline[1])
             self._be(number, telling)
         os.close(telling)
+        self._reports[number] = listening
         self._alive[pid] = number
         self._born[number] = time.monotonic()
-
-        def ready() -> bool:
-            try:
-                return os.read(listening, 1) != b""
-            finally:
-                os.close(listening)
-
-        return ready
 
     def _be(self, number: int, telling: int) -> None:
         """In the new process: do the work, and never come back."""
@@ -123,6 +118,7 @@ class Supervisor:
             if not pid:
                 return
             number = self._alive.pop(pid)
+            os.close(self._reports.pop(number))
             code = os.waitstatus_to_exitcode(status)
             self._bury(number)
             lived = time.monotonic() - self._born[number]

@@ -127,6 +127,7 @@ def test_what_one_process_commits_wakes_sessions_of_all(server: Server) -> None:
 def test_a_process_that_is_killed_is_started_anew_and_the_others_serve_on(server: Server) -> None:
     account = server.accounts[0]
     send(server, account, "before")
+    held = len(os.listdir(f"/proc/{server.process.pid}/fd"))
     for victim in children(server):
         others = set(children(server)) - {victim}
         os.kill(victim, signal.SIGKILL)
@@ -135,6 +136,7 @@ def test_a_process_that_is_killed_is_started_anew_and_the_others_serve_on(server
         while len(set(children(server)) - others - {victim}) != 1:
             assert time.monotonic() < ends, children(server)
             time.sleep(0.05)
+    assert len(os.listdir(f"/proc/{server.process.pid}/fd")) == held
     client = sign_in(server, account)
     try:
         _, [count] = client.select("INBOX")
