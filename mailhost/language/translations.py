@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from functools import cache
 from gettext import NullTranslations
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Final
 
 LANGUAGES: Final = {"en": "English", "zh-CN": "简体中文"}
 """Tag (RFC 5646) → the language's own name. English is the language of the code and needs no file."""
 
-_FILES: Final = {"zh-CN": "zh_CN.po"}
+_FOLDERS: Final = {"zh-CN": "zh_CN"}  # each holds one .po file a room, so that a page is translated where it is made
 _LINE: Final = re.compile(r'(?:(msgctxt|msgid_plural|msgid|msgstr)(?:\[(\d+)\])? )?(".*")')
 _RANGE: Final = re.compile(r"([A-Za-z]{1,8})(?:-([A-Za-z0-9-]+))?(?:;q=([01](?:\.\d{0,3})?))?")
 
@@ -49,11 +50,18 @@ class Translations(NullTranslations):
 @cache
 def translations(language: str) -> Translations:
     """The sentences of a language of LANGUAGES; English for any other tag."""
-    name = _FILES.get(language)
-    if name is None:
-        return Translations("en", {})
-    text = (files("mailhost.language") / name).read_text(encoding="utf-8")
-    return Translations(language, dict(read_po(text)))
+    sentences: dict[tuple[str, str], str] = {}
+    for file in po_files(language):
+        sentences |= read_po(file.read_text(encoding="utf-8"))
+    return Translations(language if language in _FOLDERS else "en", sentences)
+
+
+def po_files(language: str) -> list[Traversable]:
+    """The `.po` files of a language, by name; none for English."""
+    if language not in _FOLDERS:
+        return []
+    folder = files("mailhost.language") / _FOLDERS[language]
+    return sorted((file for file in folder.iterdir() if file.name.endswith(".po")), key=lambda file: file.name)
 
 
 def best_language(accepted: str, chosen: str = "") -> str:

@@ -1,12 +1,11 @@
 """Translations from `.po` files, and which language somebody is spoken to in."""
 
 import ast
-from importlib.resources import files
 
 import pytest
 
 from mailhost.language import best_language, translations
-from mailhost.language.translations import read_po
+from mailhost.language.translations import po_files, read_po
 from tests.house.source import modules
 
 PO = """# comment
@@ -69,8 +68,15 @@ def test_every_marked_sentence_is_translated() -> None:
                 [argument] = node.args
                 assert isinstance(argument, ast.Constant), f"{module.path}:{node.lineno}"
                 marked.add(argument.value)
-    text = (files("mailhost.language") / "zh_CN.po").read_text(encoding="utf-8")
-    assert marked <= {message for (_, message), _ in read_po(text)}
+    translated = {message for file in po_files("zh-CN") for (_, message), _ in read_po(file.read_text("utf-8"))}
+    assert not marked - translated
+
+
+def test_no_sentence_is_translated_in_two_ways() -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for file in po_files("zh-CN"):
+        for key, text in read_po(file.read_text(encoding="utf-8")):
+            assert seen.setdefault(key, text) == text, key
 
 
 @pytest.mark.parametrize(

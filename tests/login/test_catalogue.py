@@ -3,12 +3,14 @@
 import re
 import shutil
 import subprocess
-from importlib.resources import as_file, files
+from importlib.resources import as_file
+from importlib.resources.abc import Traversable
 
 import pytest
 
 from mailhost.accounts.audit.model import NOBODY, Cause, Occurrence, SignIn
 from mailhost.language import LANGUAGES, translations
+from mailhost.language.translations import po_files
 from mailhost.login.catalogue import CATALOGUE, explain
 from mailhost.web.help import TOPICS
 
@@ -52,6 +54,7 @@ def test_a_fact_that_is_missing_leaves_a_sentence_all_the_same() -> None:
 
 
 @pytest.mark.skipif(shutil.which("msgfmt") is None, reason="gettext's tools are not installed")
-def test_gettext_s_own_tools_accept_the_file() -> None:
-    with as_file(files("mailhost.language") / "zh_CN.po") as path:
+@pytest.mark.parametrize("file", po_files("zh-CN"), ids=lambda file: file.name)
+def test_gettext_s_own_tools_accept_the_file(file: Traversable) -> None:
+    with as_file(file) as path:
         subprocess.run(["msgfmt", "--check-format", "-o", "/dev/null", str(path)], check=True, capture_output=True)
