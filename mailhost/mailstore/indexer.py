@@ -26,6 +26,7 @@ from mailhost.protocols.imap.search import BodyContains, HasWords, HeaderContain
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Row, Tx, open_database
 from mailhost.storage.errors import BlobDamaged, BlobMissing, ChangedMigration, NewerStore, StorageDamaged, StorageError
+from mailhost.storage.renewals import Renewals
 from mailhost.storage.sql import store_identity
 from mailhost.storage.sqlite_connection import SqliteOptions
 
@@ -55,6 +56,7 @@ class TextIndex:
         self._index = database
         self._locks: dict[int, asyncio.Lock] = {}
         self._renewal = asyncio.Lock()
+        self._renewals: Renewals | None = None  # of the file, by any process
         self._woken = asyncio.Event()
 
     async def open(self) -> None:
@@ -62,13 +64,17 @@ class TextIndex:
         if self._path is None:
             await self._index.write(textindex.prepare, await self._database.write(store_identity))
             return
-        try:
-            await self._open_file(self._path)
-        except (StorageDamaged, NewerStore, ChangedMigration) as error:
-            await self._begin_anew(self._index, str(error))
+        self._renewals = Renewals(self._path.with_name(self._path.name + "-renewals"))
+        async with self._renewals.turn():
+            try:
+                await self._open_file(self._path)
+            except (StorageDamaged, NewerStore, ChangedMigration) as error:
+                await self._make_anew(self._path, str(error))
 
     async def close(self) -> None:
         """Let go of the index's own file."""
+        if self._renewals is not None:
+            self._renewals.close()
         if self._index is not self._database:
             await self._index.close()
 
@@ -77,8 +83,10 @@ class TextIndex:
         askable = [key for key in keys if _is_askable(key)]
         if not askable:
             return {}
-        index = self._index
         try:
+            if self._renewals is not None and self._renewals.by_others():
+                await self._begin_anew(self._index, "another process has made it anew")
+            index = self._index
             try:
                 up_to, is_complete = await self._catch_up(account_id)
                 return await index.read(_find, account_id, askable, up_to, is_complete=is_complete)
@@ -94,6 +102,8 @@ class TextIndex:
         try:
             while True:
                 self._woken.clear()
+                if self._renewals is not None and self._renewals.by_others():
+                    await self._begin_anew(self._index, "another process has made it anew")
                 index = self._index
                 try:
                     await self._follow()
@@ -208,17 +218,25 @@ class TextIndex:
         self._index = index
 
     async def _begin_anew(self, failed: Database, reason: str) -> None:
-        """Throw the file away; what is in it can be made again from the store."""
+        """Throw the file away, unless another process has; what is in it can be made again from the store."""
         async with self._renewal:
-            if self._path is None or self._index is not failed:
+            if self._path is None or self._renewals is None or self._index is not failed:
                 return  # somebody else has done it
-            log.warning("index.discarded", reason=reason)
-            if failed is not self._database:
-                await failed.close()
-            for ending in ("", "-wal", "-shm"):
-                self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
-            await self._open_file(self._path)
+            await failed.close()
+            async with self._renewals.turn() as is_ours:
+                if is_ours:
+                    await self._make_anew(self._path, reason)
+                else:
+                    await self._open_file(self._path)
             self._woken.set()
+
+    async def _make_anew(self, path: Path, reason: str) -> None:
+        log.warning("index.discarded", reason=reason)
+        for ending in ("", "-wal", "-shm"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+        await self._open_file(path)
+        if self._renewals is not None:
+            self._renewals.count()
 
 
 @asynccontextmanager

@@ -318,3 +318,35 @@ async def test_attachments_and_the_names_of_files_are_told_from_text(database, b
     ):
         assert await by_index(database, blobs, index, account, key) == expected
         assert await by_looking(database, blobs, account, key) == expected
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_processes_that_meet_damage_at_once_make_one_file_anew(
+    database, blobs, account, put, tmp_path: Path
+) -> None:
+    uid = await put(message("one", "apples"))
+    (tmp_path / INDEX_FILE).write_text("no database at all, but some text" * 400)
+    for _ in range(5):
+        opened = [TextIndex(database, blobs, tmp_path / INDEX_FILE) for _ in range(3)]
+        await asyncio.gather(*(index.open() for index in opened))
+        for index in opened:
+            assert await by_index(database, blobs, index, account, BodyContains("apples")) == [uid]
+        await opened[0]._index.write(textindex.clear, account)
+        for index in opened:
+            assert await index._index.read(textindex.cursors) == {}, "they share one file"
+        for index in opened:
+            await index.close()
+        (tmp_path / INDEX_FILE).write_text("no database at all, but some text" * 400)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_file_made_anew_by_another_process_is_taken_up(database, blobs, account, put, tmp_path: Path) -> None:
+    uid = await put(message("one", "apples"))
+    async with open_index(database, blobs, tmp_path) as one, open_index(database, blobs, tmp_path) as other:
+        await one._begin_anew(one._index, "for a test")
+        assert await by_index(database, blobs, other, account, BodyContains("apples")) == [uid]
+        assert (
+            (await one._index.read(textindex.cursors)) == (await other._index.read(textindex.cursors)) == {account: 1}
+        )
+        await other._index.write(textindex.clear, account)
+        assert await one._index.read(textindex.cursors) == {}, "they share one file"
