@@ -21,6 +21,7 @@ EVENTS: Final[dict[str, str]] = {
     "connection.misdirected": "a client spoke another protocol than the port does, and was told so",
     "connection.refused": "a connection was turned away because a limit was reached",
     "diary.delayed": "the store does not take the diary of sign-ins now; `dropped` of them will be missing",
+    "geoip.unreadable": "the file of places in the settings cannot be read, `reason` says why; places stay unknown",
     "index.crashed": "indexing for search failed, and will be tried again",
     "index.discarded": "the search index was not in order and is made anew, `reason` says why",
     "index.unavailable": "a search went without the index, `reason` says why",

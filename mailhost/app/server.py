@@ -78,7 +78,7 @@ class Server:
             ).over(SETTINGS),
         )
         messenger = Messenger(services.database, services.blobs, services.config.host_name or "localhost", time.time)
-        self._keeper = DoorKeeper(services.database, services.key, sign_ins, time.time, messenger)
+        self._keeper = DoorKeeper(services.database, services.key, sign_ins, time.time, messenger, services.atlas)
         self._admission.tell = Doorstep(self._keeper, limits.connections_per_address).tell
 
     async def run(self, ports: ClaimedPorts, certificate: ServedCertificate, ready: Callable[[], None]) -> None:

@@ -19,6 +19,7 @@ from mailhost.delivery.maildrop import unlock_all
 from mailhost.delivery.sql import expect_repetitions
 from mailhost.errors import MailhostError
 from mailhost.login import store_key
+from mailhost.network.atlas import Atlas
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx, open_database
 from mailhost.storage.files import DiskFiles
@@ -44,6 +45,7 @@ class Services:
     files: DiskFiles
     blobs: Blobs
     key: SecretKey
+    atlas: Atlas
 
 
 @asynccontextmanager
@@ -55,13 +57,15 @@ async def open_services(
     `serving` begins a server's work on it, before its processes open it with the `neighbours` they are to each other.
     """
     database = await open_database(config.database_url(data), serving=serving, neighbours=neighbours)
+    atlas = Atlas(data / config.geoip if config.geoip else None)
     try:
         if serving:
             await database.write(_begin_serving, database.unclean)
         files = DiskFiles(data / BLOB_FOLDER)
         key = await store_key(database, data)
-        yield Services(config, data, database, files, Blobs(database, files), key)
+        yield Services(config, data, database, files, Blobs(database, files), key, atlas)
     finally:
+        atlas.close()
         await database.close()
 
 

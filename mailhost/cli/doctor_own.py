@@ -23,9 +23,10 @@ from mailhost.doctor.own import SERVICES, OwnServer, diagnose_server
 from mailhost.doctor.report import Report
 from mailhost.doctor.watch import Attempt, Watcher
 from mailhost.doctor.world import World
-from mailhost.language import translations
+from mailhost.language import best_language, translations
 from mailhost.login.catalogue import explain
 from mailhost.login.enrol import account_at
+from mailhost.network.atlas import Atlas
 
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 _AUTHORITY: Final = Path("tls") / "ca.pem"
@@ -80,7 +81,7 @@ def watch(address: str, most: int | None, as_json: bool, language: str, data: Pa
             async with contextlib.aclosing(watcher.attempts()) as seen:
                 number = 0
                 async for attempt in seen:
-                    _tell(attempt, Language(language), as_json=as_json)
+                    _tell(attempt, Language(language), store.atlas, as_json=as_json)
                     number += 1
                     if number == most:
                         return
@@ -89,10 +90,10 @@ def watch(address: str, most: int | None, as_json: bool, language: str, data: Pa
         asyncio.run(work())
 
 
-def _tell(attempt: Attempt, language: Language, *, as_json: bool) -> None:
+def _tell(attempt: Attempt, language: Language, atlas: Atlas, *, as_json: bool) -> None:
     sign_in, occurrence, finding = attempt.sign_in, attempt.occurrence, attempt.finding
     moment = datetime.fromtimestamp(occurrence.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    told = explain(sign_in, occurrence, translations(language.value))
+    told = explain(sign_in, occurrence, translations(best_language(language.value)), atlas)
     if as_json:
         leaf = leaves()[finding.leaf] if finding else None
         line = {

@@ -11,8 +11,8 @@ import click
 from mailhost.accounts.audit.model import DOORSTEP, NOBODY, Occurrence, SignIn
 from mailhost.accounts.audit.sql import list_sign_ins
 from mailhost.cli.store import data_option, opened, plainly, show_table
-from mailhost.language import LANGUAGES, Translations, translations
-from mailhost.login.catalogue import explain
+from mailhost.language import LANGUAGES, translations
+from mailhost.login.catalogue import Entry, explain
 from mailhost.login.enrol import account_at
 from mailhost.login.readers import own_diary
 from mailhost.storage.database import Tx
@@ -45,15 +45,15 @@ def sign_ins(address: str | None, doorstep: bool, most: int, language: str, as_j
             return list_sign_ins(tx, DOORSTEP if doorstep else NOBODY, at_most=most)
         return own_diary(tx, account_at(tx, address).id, now=int(time.time()), at_most=most)
 
-    async def work() -> list[tuple[SignIn, Occurrence]]:
+    async def work() -> list[tuple[SignIn, Occurrence, Entry]]:
         async with opened(data) as store:
-            return await store.database.read(find)
+            rows = await store.database.read(find)
+            return [(*row, explain(*row, translations(language), store.atlas)) for row in rows]
 
     found = asyncio.run(work())
-    words = translations(language)
     if as_json:
-        for sign_in, occurrence in found:
-            click.echo(json.dumps(_facts(sign_in, occurrence, words), ensure_ascii=False))
+        for row in found:
+            click.echo(json.dumps(_facts(*row), ensure_ascii=False))
         return
     show_table(
         ("last", "times", "protocol", "from", "client", "what happened", "what to do"),
@@ -67,14 +67,12 @@ def sign_ins(address: str | None, doorstep: bool, most: int, language: str, as_j
                 told.sentence,
                 told.remedy,
             )
-            for sign_in, occurrence in found
-            for told in (explain(sign_in, occurrence, words),)
+            for sign_in, occurrence, told in found
         ],
     )
 
 
-def _facts(sign_in: SignIn, occurrence: Occurrence, words: Translations) -> dict[str, object]:
-    told = explain(sign_in, occurrence, words)
+def _facts(sign_in: SignIn, occurrence: Occurrence, told: Entry) -> dict[str, object]:
     return {
         "at": _shown_second(occurrence.at),
         "attempts": occurrence.attempts,

@@ -141,6 +141,13 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         AccountLayout,
         Meta(description='how new accounts show their mail: "classic" folders, or labels as "gmail" does'),
     ] = AccountLayout.CLASSIC
+    geoip: Annotated[
+        str,
+        Meta(
+            description="a file of places in MaxMind's format, as GeoLite2-City.mmdb: the diary names them, and "
+            "journeys faster than a plane count as unusual"
+        ),
+    ] = ""
     oauth_registration: Annotated[
         bool, Meta(description="let programs make themselves known for OAuth (RFC 7591), without the administrator")
     ] = False

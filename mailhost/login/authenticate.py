@@ -27,6 +27,7 @@ from mailhost.login.names import implied_domain, network_of, printable, program_
 from mailhost.login.notice import Messenger
 from mailhost.login.tokens import judge_token, look_up_token
 from mailhost.login.unusual import ALERT_FROM, HOLD_FROM, Signs, weigh
+from mailhost.network.atlas import NOWHERE, Atlas
 from mailhost.oauth import has_clients
 from mailhost.oauth.server import TOKEN
 from mailhost.protocols.sasl import Credentials
@@ -43,7 +44,13 @@ class DoorKeeper:
     """Judges sign-ins. `run` writes the diary until `close`, which the app awaits when it drains."""
 
     def __init__(
-        self, database: Database, key: SecretKey, limits: Limits, clock: Clock, messenger: Messenger | None = None
+        self,
+        database: Database,
+        key: SecretKey,
+        limits: Limits,
+        clock: Clock,
+        messenger: Messenger | None = None,
+        atlas: Atlas = NOWHERE,
     ) -> None:
         """Without a messenger owners read of unusual sign-ins only in the diary."""
         self._database = database
@@ -53,6 +60,7 @@ class DoorKeeper:
         self._checks = PasswordChecks(limits.checks_at_once, limits.checks_waiting)
         self._diary = Diary(database, limits, clock)
         self._messenger = messenger
+        self._atlas = atlas
         self._telling: set[asyncio.Task[None]] = set()
         self.live = LiveSessions(database, self._diary, clock)
         self.offers_tokens = False
@@ -129,7 +137,7 @@ class DoorKeeper:
         if rules.unusual is Unusual.ALLOW or self._diary.is_home((account_id, credential_id, network, program)):
             return Signs()
         now = int(self._clock())
-        signs = await self._database.point(weigh, account_id, credential_id, network, program, now)
+        signs = await self._database.point(weigh, account_id, credential_id, network, program, now, self._atlas)
         if signs.weight < HOLD_FROM or rules.unusual is not Unusual.HOLD:
             return signs
         is_new = await self._database.write_relaxed(
@@ -153,7 +161,7 @@ class DoorKeeper:
             return
         sign_in = sign_in_of(verdict, visit, identity.account_id, identity.credential_id)
         occurrence = Occurrence(int(self._clock()), visit.connection_id, 1, verdict.facts)
-        told = [explain(sign_in, occurrence, translations(language)) for language in LANGUAGES]
+        told = [explain(sign_in, occurrence, translations(language), self._atlas) for language in LANGUAGES]
         await self._messenger.tell(identity.account_id, identity.address, [[one.sentence, one.remedy] for one in told])
 
     def _welcome(self, identity: Identity, visit: Visit, signs: Signs) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from mailhost.accounts.audit.model import Cause, Facts, Occurrence, SignIn
 from mailhost.language import N_, Translations
+from mailhost.network.atlas import NOWHERE, Atlas
 
 _PROTOCOLS: Final = {"imap": "IMAP", "pop3": "POP3", "smtp": "SMTP", "http": "HTTP", "lmtp": "LMTP"}
 
@@ -24,14 +25,15 @@ class Entry:
     topic: str
 
 
-def explain(sign_in: SignIn, occurrence: Occurrence, language: Translations) -> Entry:
-    """The row in words. What a client says of itself was made printable when it was written; pages escape it."""
+def explain(sign_in: SignIn, occurrence: Occurrence, language: Translations, atlas: Atlas = NOWHERE) -> Entry:
+    """The row in words, with the names of places that the atlas knows. What a client says of itself was made printable
+    when it was written; pages escape it."""
     entry = CATALOGUE[sign_in.cause]
     values: defaultdict[str, str] = defaultdict(lambda: "?")
     values.update(
         client=sign_in.client_id or language.gettext(N_("a program that does not tell its name")),
-        peer=sign_in.peer,
-        network=sign_in.network,
+        peer=_with_place(sign_in.peer, language, atlas),
+        network=_with_place(sign_in.network, language, atlas),
         protocol=_PROTOCOLS.get(sign_in.protocol, sign_in.protocol),
         port=str(sign_in.port),
         tls=sign_in.tls_version or language.gettext(N_("no encryption")),
@@ -45,6 +47,14 @@ def explain(sign_in: SignIn, occurrence: Occurrence, language: Translations) -> 
         language.gettext(entry.remedy).format_map(values),
         entry.topic,
     )
+
+
+def _with_place(address: str, language: Translations, atlas: Atlas) -> str:
+    spot = atlas.spot_of(address)
+    city, country = spot.names(language.language) if spot is not None else ("", "")
+    if city and country:
+        return language.gettext(N_("{address} ({city}, {country})")).format(address=address, city=city, country=country)
+    return f"{address} ({city or country})" if city or country else address
 
 
 def _shown(facts: Facts, language: Translations) -> dict[str, str]:
@@ -67,6 +77,7 @@ SIGNS: Final[dict[str, str]] = {
     "failures": N_("many failed sign-ins to this account lately"),
     "stranger": N_("the network tried many names lately"),
     "hopping": N_("used from many networks within an hour, as from data centres"),
+    "impossible": N_("farther from the last place than anybody travels in that time"),
 }
 """What makes a sign-in unusual, in words."""
 

@@ -17,6 +17,7 @@ from mailhost.accounts.places.sql import Place, places_of, record_places
 from mailhost.accounts.waits.sql import names_tried
 from mailhost.login.throttle import source_of
 from mailhost.login.tokens import revoke_program
+from mailhost.network.atlas import NOWHERE, Atlas, kilometres
 from mailhost.storage.database import Tx
 
 ALERT_FROM: Final = 3
@@ -25,8 +26,14 @@ _HOUR: Final = 3_600
 _FAILURES: Final = 10
 _NAMES: Final = 5
 _HOPS: Final = 4
+_PLANE: Final = 1_000
+"""Kilometres that somebody travels in an hour at most."""
+_DOUBT: Final = 500
+"""Kilometres by which files of places are often wrong, beyond what they own up to."""
+_FARTHEST: Final = 20_038
+"""Kilometres to the other side of the earth."""
 
-_HEAVY: Final = frozenset({"failures", "stranger", "hopping"})
+_HEAVY: Final = frozenset({"failures", "stranger", "hopping", "impossible"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,9 @@ class Signs:
         return ",".join(self.found)
 
 
-def weigh(tx: Tx, account_id: int, credential_id: int, network: str, program: str, now: int) -> Signs:
+def weigh(
+    tx: Tx, account_id: int, credential_id: int, network: str, program: str, now: int, atlas: Atlas = NOWHERE
+) -> Signs:
     """What is unusual about a credential's use in a network with a program."""
     places = places_of(tx, account_id, credential_id)
     if not places or any(place.network == network for place in places):
@@ -66,7 +75,24 @@ def weigh(tx: Tx, account_id: int, credential_id: int, network: str, program: st
         found.append("stranger")
     if _hops(places, since) >= _HOPS:
         found.append("hopping")
+    if _is_impossible(atlas, network, places, now):
+        found.append("impossible")
     return Signs(tuple(found))
+
+
+def _is_impossible(atlas: Atlas, network: str, places: list[Place], now: int) -> bool:
+    """Whether no plane could have brought the credential here from a place where it was lately."""
+    here = atlas.spot_of(network)
+    if here is None:
+        return False
+    for place in places:  # the newest first
+        within_reach = _DOUBT + _PLANE * (now - place.last_at) / _HOUR
+        if within_reach >= _FARTHEST:
+            return False
+        there = atlas.spot_of(place.network)
+        if there is not None and kilometres(here, there) > within_reach:
+            return True
+    return False
 
 
 def _hops(places: list[Place], since: int) -> int:

@@ -1,8 +1,10 @@
 """Sign-ins with a right credential that look like somebody else's."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from email import message_from_bytes
 from email.header import decode_header, make_header
+from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -11,13 +13,17 @@ from mailhost import accounts, mailstore
 from mailhost.accounts.audit.model import Cause
 from mailhost.accounts.held.sql import NoSuchHeld, State, list_held
 from mailhost.accounts.places.sql import record_places
+from mailhost.language import translations
 from mailhost.limits import Unusual
 from mailhost.login import DoorKeeper, Identity, Reason, Refused
+from mailhost.login.catalogue import explain
 from mailhost.login.notice import Messenger
 from mailhost.login.unusual import Signs, approve, deny, weigh
+from mailhost.network.atlas import Atlas
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
 from tests.login.conftest import OTTOS, PHONE, START, House, answer
+from tests.network.places import BERLIN, SYDNEY, write_places
 
 ANNA = "anna@example.test"
 NOW = int(START)
@@ -150,3 +156,34 @@ async def test_others_do_not_notice(house: House) -> None:
     assert isinstance(await held_far(house, keeper), Refused)
     assert isinstance(await answer(keeper, "otto@example.test", OTTOS, peer=FAR), Identity)
     assert await house.database.read(list_held, house.otto) == []
+
+
+@pytest.fixture
+def atlas(tmp_path: Path) -> Iterator[Atlas]:
+    write_places(tmp_path / "places.mmdb", {HOME_NETWORK: BERLIN, FAR_NETWORK: SYDNEY})
+    made = Atlas(tmp_path / "places.mmdb")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("hours", "is_impossible"), [(1, True), (15, True), (17, False), (30, False)])
+async def test_a_journey_faster_than_a_plane(house: House, atlas: Atlas, hours: int, is_impossible: bool) -> None:
+    await at_home(house, at=NOW - hours * 3600)
+    signs = await house.database.read(weigh, house.anna, 1, FAR_NETWORK, "mutt", NOW, atlas)
+    assert ("impossible" in signs.found) is is_impossible
+    unknown = await house.database.read(weigh, house.anna, 1, "198.51.100.0/24", "mutt", NOW, atlas)
+    assert "impossible" not in unknown.found
+
+
+async def test_an_impossible_journey_is_held_and_its_places_are_named(house: House, atlas: Atlas) -> None:
+    keeper = DoorKeeper(house.database, house.key, house.limits, lambda: house.now, atlas=atlas)
+    house.keepers.append(keeper)
+    await at_home(house, at=NOW - 3600)
+    refused = await answer(keeper, ANNA, PHONE, peer=FAR)
+    assert isinstance(refused, Refused)
+    assert refused.reason is Reason.WEB_SIGN_IN_REQUIRED
+    [row] = await house.diary(keeper, house.anna)
+    english, chinese = (explain(*row, translations(language), atlas).sentence for language in ("en", "zh-CN"))
+    assert "from 203.0.113.9 (Sydney, Australia) was held" in english
+    assert "farther from the last place than anybody travels in that time" in english
+    assert "203.0.113.9（AustraliaSydney）" in chinese
