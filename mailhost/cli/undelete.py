@@ -13,8 +13,7 @@ import click
 from mailhost import mailstore
 from mailhost.cli.store import account_option, chosen_account, data_option, opened, plainly, show_table
 from mailhost.mailstore.model import RETENTION_SECONDS
-from mailhost.message.headers import unpack_fields
-from mailhost.message.text import header_text
+from mailhost.mailstore.overview import heading
 from mailhost.storage.database import Row, Tx
 
 _HOUR: Final = 3600
@@ -66,6 +65,6 @@ def _put_back(tx: Tx, account_id: int, numbers: tuple[int, ...] | None, since: i
 
 def _line(row: Row) -> tuple[str, str, str, str]:
     number, removed_at, _octets, fields = row
-    values = dict(line.split(": ", 1) for line in header_text(unpack_fields(fields)).splitlines() if ": " in line)
+    sender, subject = heading(fields)
     moment = datetime.fromtimestamp(removed_at, tz=UTC).strftime("%Y-%m-%d %H:%M")
-    return str(number), moment, values.get("from", "")[:_SHOWN], values.get("subject", "")[:_SHOWN]
+    return str(number), moment, sender[:_SHOWN], subject[:_SHOWN]

@@ -15,6 +15,7 @@ from mailhost.mailstore.emptying import (
     closed_accounts,
     delete_mailbox,
     empty_more,
+    empty_special,
     erase_closed,
     rename_inbox,
 )
@@ -139,6 +140,7 @@ __all__ = [
     "delete_mailbox",
     "empty_ends",
     "empty_more",
+    "empty_special",
     "erase_closed",
     "erase_expired",
     "expunge",

@@ -2,16 +2,17 @@
 
 The first transaction makes it true for everybody: the name is gone, the new mailbox is there, the account is closed.
 The rest is bounded steps, between which other writers pass. What a crash interrupts, maintenance goes on with.
+Emptying the Trash goes the same way, but for its beginning: its messages go before everybody's eyes.
 """
 
 from typing import Final
 
 from mailhost.mailstore.account import take_turn
 from mailhost.mailstore.copy import move
-from mailhost.mailstore.expunge import entomb, entombed, remove_entombed
+from mailhost.mailstore.expunge import entomb, entombed, expunge, remove_entombed
 from mailhost.mailstore.labelnames import is_system
 from mailhost.mailstore.labels import Labels, find_messages
-from mailhost.mailstore.mailboxes import create_mailbox, drop_empty_parents, find_mailbox, take_name_away
+from mailhost.mailstore.mailboxes import create_mailbox, drop_empty_parents, find_mailbox, find_special, take_name_away
 from mailhost.mailstore.model import INBOX, MAX_UID, BadMailboxName, NoSuchMailbox
 from mailhost.mailstore.placing import release_unplaced
 from mailhost.mailstore.sharing import forget_account
@@ -66,6 +67,26 @@ def rename_inbox(tx: Tx, account_id: int, new_name: str, now: int) -> bool:
     return empty_more(tx, account_id, now)
 
 
+def empty_special(tx: Tx, account_id: int, special_use: str, now: int) -> bool:
+    """Remove what is in the Trash or in Spam by now, and not what comes later; the owner can undo it for 30 days.
+
+    `special_use` is \\Trash or \\Junk. True when messages are left to `empty_more`. Raises NoSuchAccount.
+    """
+    take_turn(tx, account_id)
+    mailbox = find_special(tx, account_id, special_use)
+    if not mailbox.messages:
+        return False
+    tx.execute(
+        """insert into emptying (account_id, mailbox_id, target_id, uid_next, messages)
+        values (:account_id, :mailbox_id, :mailbox_id, :uid_next, 0)
+        on conflict (account_id, mailbox_id, target_id) do update set uid_next = excluded.uid_next""",
+        account_id=account_id,
+        mailbox_id=mailbox.id,
+        uid_next=mailbox.uid_next,
+    )
+    return empty_more(tx, account_id, now)
+
+
 def empty_more(tx: Tx, account_id: int, now: int) -> bool:
     """Take the next step of whatever is being emptied in the account; returns whether there is more to do."""
     rows = tx.execute(
@@ -77,6 +98,8 @@ def empty_more(tx: Tx, account_id: int, now: int) -> bool:
     [(mailbox_id, target_id, uid_next)] = rows
     if target_id == _NOWHERE:
         is_done = _remove_step(tx, account_id, mailbox_id, now)
+    elif target_id == mailbox_id:  # the mailbox itself stays
+        is_done = _expunge_step(tx, account_id, mailbox_id, uid_next, now)
     else:
         is_done = _move_step(tx, account_id, mailbox_id, target_id, uid_next, now)
     if not is_done:
@@ -134,6 +157,14 @@ def _remove_step(tx: Tx, account_id: int, mailbox_id: int, now: int) -> bool:
         mailbox_id=mailbox_id,
     )
     return True
+
+
+def _expunge_step(tx: Tx, account_id: int, mailbox_id: int, uid_next: int, now: int) -> bool:
+    try:
+        gone = expunge(tx, account_id, mailbox_id, [(1, uid_next - 1)], now, only_deleted=False, limit=STEP)
+    except NoSuchMailbox:  # somebody deleted it meanwhile, and its messages
+        return True
+    return len(gone) < STEP
 
 
 def _move_step(tx: Tx, account_id: int, mailbox_id: int, target_id: int, uid_next: int, now: int) -> bool:

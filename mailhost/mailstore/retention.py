@@ -1,12 +1,12 @@
 """What an owner can still undo, and its end: removed messages are kept for 30 days, at most one quota of them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailhost.mailstore.account import charge, take_turn
 from mailhost.mailstore.labels import Labels
 from mailhost.mailstore.model import INBOX, RETENTION_SECONDS, Flag
-from mailhost.mailstore.placing import place_one
+from mailhost.mailstore.placing import among, place_one
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Row, Tx
 
@@ -25,14 +25,14 @@ def removed_messages(tx: Tx, account_id: int, since: int, limit: int = 1_000) ->
     )
 
 
-def restore_removed(tx: Tx, account_id: int, message_ids: Iterable[int], now: int) -> int:
+def restore_removed(tx: Tx, account_id: int, message_ids: Sequence[int], now: int) -> int:
     """Put removed messages back into the mailboxes they were last in, or INBOX where that is gone; returns how many.
 
     Raises OverQuota.
     """
     turn = take_turn(tx, account_id)
     labels = Labels(tx, turn, now) if turn.is_gmail else None
-    homes = _last_homes(tx, account_id)
+    homes = _last_homes(tx, account_id, message_ids)
     restored = 0
     for message_id in message_ids:
         rows = tx.execute(
@@ -63,13 +63,15 @@ class _Home:
     mailboxes: list[int]
 
 
-def _last_homes(tx: Tx, account_id: int) -> dict[int, _Home]:
+def _last_homes(tx: Tx, account_id: int, message_ids: Sequence[int]) -> dict[int, _Home]:
     homes: dict[int, _Home] = {}
+    condition, ids = among(tx, message_ids, "message_id", "ids")
     for message_id, mailbox_id, modseq, flags, is_there in tx.execute(
-        """select message_id, mailbox_id, modseq, flags, case when mailbox.id is null then 0 else 1 end from tombstone
+        f"""select message_id, mailbox_id, modseq, flags, case when mailbox.id is null then 0 else 1 end from tombstone
         left join mailbox on mailbox.account_id = tombstone.account_id and mailbox.id = mailbox_id and is_selectable = 1
-        where tombstone.account_id = :account_id order by modseq, mailbox_id""",
+        where tombstone.account_id = :account_id and {condition} order by modseq, mailbox_id""",  # noqa: S608
         account_id=account_id,
+        **ids,
     ):
         home = homes.get(message_id)
         if home is None or home.modseq != modseq:
