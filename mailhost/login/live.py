@@ -7,16 +7,26 @@ them only while other processes live.
 import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
 from mailhost.accounts.audit.model import Cause, Facts
-from mailhost.accounts.sessions.sql import LiveSession, beat, bury, must_end, sessions_elsewhere, sign_out
+from mailhost.accounts.sessions.sql import (
+    LiveSession,
+    NoSuchSession,
+    beat,
+    bury,
+    must_end,
+    sessions_elsewhere,
+    sign_out,
+)
 from mailhost.accounts.sql import topic
 from mailhost.login.diary import Diary
 from mailhost.login.judge import Verdict, still_valid
 from mailhost.login.model import Clock, Identity, Visit
+from mailhost.login.names import printable
 from mailhost.login.quantities import kinds_of, reached_now, shown_octets
 from mailhost.storage.database import Database, Tx, Watch
 from mailhost.storage.errors import StorageError
@@ -25,6 +35,8 @@ BEAT_SECONDS: Final = 20.0
 DEAD_SECONDS: Final = 120
 """A process that was silent for so long is gone, and its sessions count no more."""
 _COUNT_SECONDS: Final = 5.0
+_HEARD_SECONDS: Final = 60.0
+"""How exactly the list of devices knows when a session was last heard of."""
 _SHOWN: Final = 15
 
 
@@ -61,6 +73,8 @@ class Live:
     sent: int = 0
     received: int = 0
     heard_at: float = 0.0
+    told_at: float = 0.0
+    """`heard_at` as the list of devices has it; both in the loop's time."""
     is_waiting: bool = False
     must_look: bool = True  # the credential may have been revoked between the look and the watch
     gave_way: bool = False
@@ -73,7 +87,7 @@ class Live:
 
     def device(self) -> str:
         """The session in a list of devices: the client's own name, or its address."""
-        return f"{self.visit.client_id or self.visit.protocol.upper()} {self.visit.peer}"
+        return f"{printable(self.visit.client_id) or self.visit.protocol.upper()} {self.visit.peer}"
 
 
 class TooManySessions(Exception):
@@ -129,7 +143,9 @@ class LiveSessions:
         """The list of devices shows the session, with the name its client has told by now."""
         identity, visit = live.identity, live.visit
         row = (identity.account_id, visit.connection_id, self.process, visit.protocol, identity.credential_id)
-        self._diary.note_session(LiveSession(*row, visit.peer, visit.client_id, live.opened_at))
+        heard_at = round(self._clock() - (asyncio.get_running_loop().time() - live.heard_at))
+        self._diary.note_session(LiveSession(*row, visit.peer, printable(visit.client_id), live.opened_at, heard_at))
+        live.told_at = live.heard_at
 
     def leave(self, live: Live) -> None:
         """Count a session out."""
@@ -173,10 +189,12 @@ class LiveSessions:
         await self._database.write_relaxed(bury, self.process)
 
     def collect(self) -> None:
-        """Hand the octets that sessions moved since the last time to the diary, which writes them together."""
+        """Hand what sessions moved, and when they were heard of, to the diary, which writes it together."""
         for account in self._accounts.values():
             for live in account.sessions:
                 self._collect(live)
+                if live.heard_at - live.told_at >= _HEARD_SECONDS:
+                    self.tell_again(live)
 
     def _collect(self, live: Live) -> None:
         down, up = kinds_of(live.visit.protocol)
@@ -207,7 +225,8 @@ class LiveSessions:
             self._diary.tell(verdict, live.visit, self._clock(), identity.account_id, identity.credential_id)
         elif elsewhere and len(own) + len(elsewhere) < 2 * most:
             # It ends at its next quiet moment, which only its own process can see.
-            await self._database.write_relaxed(sign_out, identity.account_id, elsewhere[0].id)
+            with suppress(NoSuchSession):  # it ended by itself
+                await self._database.write_relaxed(sign_out, identity.account_id, elsewhere[0].id)
         else:
             shown = [one.device() for one in own] + [f"{one.client_id or 'IMAP'} {one.peer}" for one in elsewhere]
             raise TooManySessions({"limit": most, "devices": "; ".join(shown[:_SHOWN])})

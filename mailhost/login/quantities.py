@@ -16,7 +16,7 @@ from mailhost.limits import Rules, rules_of
 from mailhost.login.model import Protocol
 from mailhost.storage.database import Tx
 
-IMAP_DOWN, IMAP_UP, POP3_DOWN = "imap-download", "imap-upload", "pop3-download"
+IMAP_DOWN, IMAP_UP, POP3_DOWN = KINDS = ("imap-download", "imap-upload", "pop3-download")
 _KINDS: Final[dict[Protocol, tuple[str | None, str | None]]] = {
     "imap": (IMAP_DOWN, IMAP_UP),
     "pop3": (POP3_DOWN, None),

@@ -3,7 +3,7 @@
 from mailhost import accounts, domains
 from mailhost.accounts import NoSuchAccount
 from mailhost.accounts.audit.model import DOORSTEP, NOBODY, Occurrence, SignIn
-from mailhost.accounts.audit.sql import list_doorstep_of, list_sign_ins, list_unknown_names
+from mailhost.accounts.audit.sql import NEWEST, list_doorstep_of, list_sign_ins, list_unknown_names
 from mailhost.errors import MailhostError
 from mailhost.storage.database import Tx
 
@@ -15,14 +15,16 @@ class NotYours(MailhostError):
     """The diary is somebody else's."""
 
 
-def own_diary(tx: Tx, account_id: int, *, now: int, at_most: int = 100) -> Diary:
+def own_diary(
+    tx: Tx, account_id: int, *, now: int, at_most: int = 100, before: int = NEWEST, failures_only: bool = False
+) -> Diary:
     """What an owner reads: their own sign-ins, and what went wrong before a name was known where they are at home.
 
     The doorstep is told only of networks (/24, /48) from which they signed in within a day; elsewhere are strangers.
     """
-    own = list_sign_ins(tx, account_id, at_most=at_most)
-    near = list_doorstep_of(tx, account_id, now=now, at_most=at_most)
-    return sorted(own + near, key=lambda row: row[1].at, reverse=True)[:at_most]
+    own = list_sign_ins(tx, account_id, at_most=at_most, before=before, failures_only=failures_only)
+    near = list_doorstep_of(tx, account_id, now=now, at_most=at_most, before=before)
+    return sorted(own + near, key=lambda row: row[1].id, reverse=True)[:at_most]
 
 
 def diary_for(tx: Tx, reader_id: int, account_id: int, *, now: int, at_most: int = 100) -> Diary:

@@ -43,3 +43,18 @@ async def test_accounts_are_found_a_page_at_a_time(database: Database) -> None:
     assert await database.read(accounts_with_sign_ins, -1, 3) == [0, 3, 9]
     assert await database.read(accounts_with_sign_ins, 9, 3) == [12]
     assert await database.read(accounts_with_sign_ins, 12, 3) == []
+
+
+async def test_read_page_by_page_and_failures_alone(database: Database) -> None:
+    causes = [Cause.SIGNED_IN, Cause.WRONG_PASSWORD, Cause.SIGNED_IN_UNUSUALLY, Cause.THROTTLED, Cause.SIGNED_IN]
+    await database.write(
+        record_sign_ins, [(entry(5, cause), Occurrence(NOW + at, "c", 1)) for at, cause in enumerate(causes)]
+    )
+    await write(database, 6, NOW)
+    first = await database.read(list_sign_ins, 5, at_most=2)
+    second = await database.read(list_sign_ins, 5, at_most=9, before=first[-1][1].id)
+    assert [row[0].cause for row in first + second] == causes[::-1]
+    failures = await database.read(list_sign_ins, 5, failures_only=True)
+    assert [row[0].cause for row in failures] == [Cause.THROTTLED, Cause.WRONG_PASSWORD]
+    [last] = await database.read(list_sign_ins, 5, failures_only=True, before=failures[0][1].id)
+    assert last[0].cause is Cause.WRONG_PASSWORD

@@ -109,9 +109,13 @@ class SignIn:
 
 @dataclass(slots=True)
 class Occurrence:
-    """When equal attempts happened last, on which connection, and how many they were; the facts are the last one's."""
+    """When equal attempts happened last, on which connection, and how many they were; the facts are the last one's.
+
+    `id` is the row's once it is written: later rows have higher ones.
+    """
 
     at: int
     connection_id: str
     attempts: int
     facts: Facts = field(default_factory=dict)
+    id: int = field(default=0, compare=False)

@@ -9,8 +9,10 @@ from mailhost.storage.database import Row, Tx
 from mailhost.storage.sql import take_id
 
 _COLUMNS: Final = """account_id, cause, address, protocol, port, peer, network, tls_version, mechanism, client_id,
-    credential_id, at, connection_id, attempts, facts"""
+    credential_id, at, connection_id, attempts, facts, id"""
 _LET_IN: Final = ", ".join(f"'{cause.value}'" for cause in sorted(LET_IN, key=lambda cause: cause.value))
+NEWEST: Final = 1 << 62
+"""An id before which every row stands."""
 KNOWN_SECONDS: Final = 86_400
 """An owner reads what happened on the doorstep from networks where they signed in within this time."""
 
@@ -46,27 +48,35 @@ def record_sign_ins(tx: Tx, batch: Sequence[tuple[SignIn, Occurrence]]) -> None:
     )
 
 
-def list_sign_ins(tx: Tx, account_id: int, *, at_most: int = 100) -> list[tuple[SignIn, Occurrence]]:
-    """What the diary says of an account, or of NOBODY or the DOORSTEP, the newest first."""
+def list_sign_ins(
+    tx: Tx, account_id: int, *, at_most: int = 100, before: int = NEWEST, failures_only: bool = False
+) -> list[tuple[SignIn, Occurrence]]:
+    """What the diary says of an account, or of NOBODY or the DOORSTEP, the newest first, from before a row's id."""
+    wanted = f"and cause not in ({_LET_IN})" if failures_only else ""
     rows = tx.execute(
-        f"select {_COLUMNS} from sign_in where account_id = :account_id order by id desc limit :at_most",  # noqa: S608
+        f"""select {_COLUMNS} from sign_in where account_id = :account_id and id < :before {wanted}
+        order by id desc limit :at_most""",  # noqa: S608
         account_id=account_id,
+        before=before,
         at_most=at_most,
     )
     return [_entry(row) for row in rows]
 
 
-def list_doorstep_of(tx: Tx, account_id: int, *, now: int, at_most: int = 100) -> list[tuple[SignIn, Occurrence]]:
+def list_doorstep_of(
+    tx: Tx, account_id: int, *, now: int, at_most: int = 100, before: int = NEWEST
+) -> list[tuple[SignIn, Occurrence]]:
     """What ended before a name was known in networks where the account signed in within a day, the newest first."""
     rows = tx.execute(
         f"""select {_COLUMNS} from sign_in
-        where account_id = :doorstep and at > :since and network in (
+        where account_id = :doorstep and id < :before and at > :since and network in (
             select network from sign_in
             where account_id = :account_id and at > :since and cause in ({_LET_IN}))
         order by id desc limit :at_most""",  # noqa: S608
         doorstep=DOORSTEP,
         account_id=account_id,
         since=now - KNOWN_SECONDS,
+        before=before,
         at_most=at_most,
     )
     return [_entry(row) for row in rows]
@@ -98,9 +108,9 @@ def count_failures(tx: Tx, account_id: int, since: int) -> int:
 
 def _entry(row: Row) -> tuple[SignIn, Occurrence]:
     account_id, cause, *facts_of_sign_in = row[:11]
-    at, connection_id, attempts, facts = row[11:]
+    at, connection_id, attempts, facts, row_id = row[11:]
     sign_in = SignIn(account_id, Cause(cause), *facts_of_sign_in)
-    return sign_in, Occurrence(at, connection_id, attempts, json.loads(facts) if facts else {})
+    return sign_in, Occurrence(at, connection_id, attempts, json.loads(facts) if facts else {}, row_id)
 
 
 def trim_sign_ins(tx: Tx, account_ids: Iterable[int], *, before: int, keep: int) -> None:

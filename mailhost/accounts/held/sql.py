@@ -88,11 +88,13 @@ def hold(
     return True
 
 
-def list_held(tx: Tx, account_id: int) -> list[Held]:
+def list_held(tx: Tx, account_id: int, at_most: int = 100) -> list[Held]:
     """An account's held sign-ins, the newest first, decided or not."""
     rows = tx.execute(
-        f"select {_COLUMNS} from held_sign_in where account_id = :account_id order by id desc",  # noqa: S608
+        f"""select {_COLUMNS} from held_sign_in where account_id = :account_id
+        order by id desc limit :at_most""",  # noqa: S608
         account_id=account_id,
+        at_most=at_most,
     )
     return [Held(State(row[0]), *row[1:]) for row in rows]
 

@@ -5,14 +5,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mailhost.accounts.sql import topic
+from mailhost.errors import MailhostError
 from mailhost.storage.database import Tx
 
 DAY_SECONDS = 86_400
+_COLUMNS = "account_id, id, process, protocol, credential_id, peer, client_id, opened_at, heard_at"
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """One session, as its owner sees it in a list of devices. `opened_at` is a Unix time."""
+    """One session, as its owner sees it in a list of devices. `opened_at` is a Unix time, and so is `heard_at`: when
+    its client last said anything, to a minute."""
 
     account_id: int
     id: str
@@ -22,6 +25,11 @@ class LiveSession:
     peer: str
     client_id: str
     opened_at: int
+    heard_at: int
+
+
+class NoSuchSession(MailhostError):
+    """The account has no live session of this id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +42,12 @@ class Reached:
 
 
 def record_sessions(tx: Tx, sessions: Iterable[LiveSession]) -> None:
-    """Note sessions that were opened, or whose client has told its name since."""
+    """Note sessions that were opened, or whose client has said something since, be it its name."""
     tx.execute_many(
         """insert into live_session
-            (account_id, id, process, protocol, credential_id, peer, client_id, opened_at, must_end)
-        values (:account_id, :id, :process, :protocol, :credential_id, :peer, :client_id, :opened_at, 0)
-        on conflict (account_id, id) do update set client_id = excluded.client_id""",
+            (account_id, id, process, protocol, credential_id, peer, client_id, opened_at, heard_at, must_end)
+        values (:account_id, :id, :process, :protocol, :credential_id, :peer, :client_id, :opened_at, :heard_at, 0)
+        on conflict (account_id, id) do update set client_id = excluded.client_id, heard_at = excluded.heard_at""",
         [
             {
                 "account_id": session.account_id,
@@ -50,6 +58,7 @@ def record_sessions(tx: Tx, sessions: Iterable[LiveSession]) -> None:
                 "peer": session.peer,
                 "client_id": session.client_id,
                 "opened_at": session.opened_at,
+                "heard_at": session.heard_at,
             }
             for session in sessions
         ],
@@ -65,23 +74,35 @@ def remove_sessions(tx: Tx, sessions: Iterable[tuple[int, str]]) -> None:
 
 
 def list_sessions(tx: Tx, account_id: int) -> list[LiveSession]:
-    """Who is signed in to an account, the oldest session first."""
+    """Who is signed in to an account and was not sent away, the oldest session first."""
     rows = tx.execute(
-        """select account_id, id, process, protocol, credential_id, peer, client_id, opened_at from live_session
-        where account_id = :account_id order by opened_at, id""",
+        f"""select {_COLUMNS} from live_session
+        where account_id = :account_id and must_end = 0 order by opened_at, id""",  # noqa: S608
         account_id=account_id,
     )
     return [LiveSession(*row) for row in rows]
 
 
 def sign_out(tx: Tx, account_id: int, session_id: str) -> None:
-    """Send one session away; its process hears of it at once, and the client may sign in again."""
-    tx.execute(
-        "update live_session set must_end = 1 where account_id = :account_id and id = :id",
+    """Send one session away: its process hears of it at once, its client may sign in again. Raises NoSuchSession."""
+    rows = tx.execute(
+        "update live_session set must_end = 1 where account_id = :account_id and id = :id returning id",
         account_id=account_id,
         id=session_id,
     )
+    if not rows:
+        raise NoSuchSession
     tx.wake(topic(account_id))
+
+
+def sign_out_all(tx: Tx, account_id: int) -> int:
+    """Send every session of the account away; how many there were."""
+    rows = tx.execute(
+        "update live_session set must_end = 1 where account_id = :account_id and must_end = 0 returning id",
+        account_id=account_id,
+    )
+    tx.wake(topic(account_id))
+    return len(rows)
 
 
 def must_end(tx: Tx, account_id: int, session_id: str) -> bool:
@@ -97,9 +118,9 @@ def must_end(tx: Tx, account_id: int, session_id: str) -> bool:
 def sessions_elsewhere(tx: Tx, account_id: int, protocol: str, process: str) -> list[LiveSession]:
     """The account's sessions in other processes that were not sent away, the oldest first."""
     rows = tx.execute(
-        """select account_id, id, process, protocol, credential_id, peer, client_id, opened_at from live_session
+        f"""select {_COLUMNS} from live_session
         where account_id = :account_id and protocol = :protocol and process <> :process and must_end = 0
-        order by opened_at, id""",
+        order by opened_at, id""",  # noqa: S608
         account_id=account_id,
         protocol=protocol,
         process=process,

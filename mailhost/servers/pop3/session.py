@@ -138,6 +138,8 @@ class Session:
             raise SessionOver("closed-by-client")
         if data:
             self.connection.receive_data(data)
+            if self.live is not None:
+                self.live.heard_at = self._loop.time()
         elif self.live is not None:
             ended = await self.services.door_keeper.live.why_over(self.live)
             if ended is not None:

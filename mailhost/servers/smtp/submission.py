@@ -1,5 +1,6 @@
 """The submission doors, 465 and 587 (RFC 6409, RFC 8314): our own people hand in what they send."""
 
+import asyncio
 from typing import assert_never
 
 from mailhost.accounts.audit.model import Cause
@@ -150,6 +151,7 @@ class SubmissionSession(Session):
             text = f"Authentication Required. For more information, go to\n{self.settings.help_url}/authentication"
             return reply(530, text, "5.7.0")
         database = self.office.database
+        self._live.heard_at = asyncio.get_running_loop().time()
         self._live.must_look = True  # what is sent cannot be called back, so a wake-up that was lost must not matter
         await self.heed_interruption()
         try:
