@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from mailhost.autoconfig.settings import DOORS
 from mailhost.doctor.catalogue import found
 from mailhost.doctor.client import Progress
 from mailhost.doctor.order import of_target, rank
@@ -22,12 +23,7 @@ from mailhost.findings import Finding, Severity
 _MAX_DOMAINS: Final = 50
 _LOW, _HIGH = 1024, 1000
 SERVICES: Final = {
-    "imaps": (Protocol.IMAP, Encryption.TLS, "imap"),
-    "imap": (Protocol.IMAP, Encryption.STARTTLS, "imap"),
-    "pop3s": (Protocol.POP, Encryption.TLS, "pop"),
-    "pop3": (Protocol.POP, Encryption.STARTTLS, "pop"),
-    "submissions": (Protocol.SMTP, Encryption.TLS, "smtp"),
-    "submission": (Protocol.SMTP, Encryption.STARTTLS, "smtp"),
+    **{door.name: (door.protocol, door.encryption, door.prefix) for door in DOORS},
     "smtp": (Protocol.SMTP, Encryption.STARTTLS, "mail"),
 }
 """Our listeners, as the settings call them: what they speak, how, and the usual name in front of a domain."""

@@ -5,36 +5,16 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
+from mailhost.autoconfig.settings import Encryption, Protocol
 from mailhost.errors import MailhostError
+
+__all__ = ["PORTS", "BadSetting", "Encryption", "Protocol", "Target", "is_host", "port_of", "usual_encryption"]
 
 
 class BadSetting(MailhostError):
     """The text does not say a server; the message says how one is written."""
-
-
-class Protocol(Enum):
-    """What a program speaks to a server."""
-
-    IMAP = "imap"
-    POP = "pop"
-    SMTP = "smtp"
-
-
-class Encryption(Enum):
-    """How the connection is encrypted, in the words of settings."""
-
-    TLS = "tls"
-    """From the first byte; programs call it SSL/TLS."""
-    STARTTLS = "starttls"
-    NONE = "none"
-
-    @property
-    def label(self) -> str:
-        """As mail programs write it."""
-        return {"tls": "SSL/TLS", "starttls": "STARTTLS", "none": "none"}[self.value]
 
 
 _USUAL: Final[dict[int, tuple[Protocol, Encryption]]] = {

@@ -7,20 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_ROWS: Final = (  # name in the settings, what people call it, host name before the domain, encryption, sign-in
-    ("imaps", "IMAP", "imap", "SSL/TLS", "app password"),
-    ("imap", "IMAP", "imap", "STARTTLS", "app password"),
-    ("pop3s", "POP3", "pop", "SSL/TLS", "app password"),
-    ("pop3", "POP3", "pop", "STARTTLS", "app password"),
-    ("submissions", "SMTP (sending)", "smtp", "SSL/TLS", "app password"),
-    ("submission", "SMTP (sending)", "smtp", "STARTTLS", "app password"),
-)
-_ROWS_OF_SERVERS: Final = (
+from mailhost.autoconfig.settings import LOCAL, Protocol, client_settings
+
+_NAMES: Final = {Protocol.IMAP: "IMAP", Protocol.POP: "POP3", Protocol.SMTP: "SMTP (sending)"}
+_ROWS_OF_SERVERS: Final = (  # name in the settings, what people call it, host name before the domain, …
     ("smtp", "SMTP (from other servers)", "mail", "STARTTLS", "none"),
     ("lmtp", "LMTP (this machine only)", "", "none", "none"),
     ("http", "HTTP (help and this table)", "mail", "none", "none"),
 )
-_LOCAL: Final = "localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +49,16 @@ class Facts:
 
     def rows(self, *, for_servers: bool = False) -> list[Row]:
         """Those for mail programs, best first; `for_servers` adds the others."""
-        table = (*_ROWS, *_ROWS_OF_SERVERS) if for_servers else _ROWS
-        return [
+        settings = client_settings(self.domain, self.ports, self._name)
+        rows = [
+            Row(_NAMES[each.protocol], each.host, each.port, each.encryption.label, "app password")
+            for each in settings.servers
+        ]
+        return rows + [
             Row(service, self._name(prefix), self.ports[key], encryption, sign_in)
-            for key, service, prefix, encryption, sign_in in table
-            if key in self.ports
+            for key, service, prefix, encryption, sign_in in _ROWS_OF_SERVERS
+            if for_servers and key in self.ports
         ]
 
     def _name(self, prefix: str) -> str:
-        return _LOCAL if self.is_local or not prefix else f"{prefix}.{self.domain}"
+        return LOCAL if self.is_local or not prefix else f"{prefix}.{self.domain}"

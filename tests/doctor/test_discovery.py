@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mailhost.doctor.discovery.documents import NotThatDocument, read_autoconfig
 from mailhost.doctor.report import Report
 from mailhost.doctor.targets import Protocol
 from tests.doctor.zoo.mail import Web
@@ -106,3 +107,10 @@ async def test_a_redirect_that_leads_nowhere_ends(tmp_path: Path, place: str) ->
     zoo.pages[CONFIG] = (302, "text/html", place.encode())
     report = await zoo.ask()
     assert [each.finding.leaf for each in report.findings] == ["G1"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_document_type_is_refused_in_every_encoding(encoding: str) -> None:
+    text = '<!DOCTYPE x [<!ENTITY y "z">]><clientConfig><emailProvider id="&y;"/></clientConfig>'
+    with pytest.raises(NotThatDocument, match="document type"):
+        read_autoconfig(text.encode(encoding), "ann@example.test")

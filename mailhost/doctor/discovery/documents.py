@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Final
 from xml.etree import ElementTree
 
+from mailhost.autoconfig import markup
 from mailhost.doctor.targets import Encryption, Protocol, Target, is_host, port_of
 
 _PROTOCOLS: Final = {"imap": Protocol.IMAP, "pop3": Protocol.POP, "smtp": Protocol.SMTP}
@@ -16,7 +16,6 @@ _SIGN_INS: Final = {
     "password-cleartext", "plain", "password-encrypted", "secure", "NTLM", "GSSAPI", "client-IP-address",
     "TLS-client-cert", "OAuth2", "none", "http-basic",
 }  # fmt: skip
-_DOCUMENT_TYPE: Final = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _AUTODISCOVER: Final = "{http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a}"
 
 
@@ -37,13 +36,11 @@ class NotThatDocument(ValueError):
 
 
 def _parse(data: bytes) -> ElementTree.Element:
-    if _DOCUMENT_TYPE.search(data):
-        raise NotThatDocument("a page of HTML" if b"html" in data[:200].lower() else "XML with a document type")
     try:
-        return ElementTree.fromstring(data)  # noqa: S314 - document types, and so entities, were refused above
-    except ElementTree.ParseError as error:
-        kind = "a page of HTML" if b"<html" in data[:500].lower() else f"no XML: {error}"
-        raise NotThatDocument(kind) from error
+        return markup.parse(data)
+    except markup.BadMarkup as trouble:
+        is_page = b"<html" in data[:500].lower() or b"<!doctype html" in data[:500].lower()
+        raise NotThatDocument("a page of HTML" if is_page else str(trouble)) from trouble
 
 
 def read_autoconfig(data: bytes, address: str) -> Settings:
