@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,18 @@ def names_of(domains: Sequence[str]) -> list[str]:
     """What the certificate of a host for these domains must name."""
     names = [name for domain in domains for name in (domain, *(f"{service}.{domain}" for service in _SERVICE_NAMES))]
     return [*names, *LOCAL_NAMES]
+
+
+@lru_cache(maxsize=64)
+def is_named_in(chain: bytes, host: str) -> bool:
+    """Whether the first certificate of a PEM chain names a host, itself or by a star for its first label (RFC 9525)."""
+    try:
+        leaf = x509.load_pem_x509_certificate(chain)
+        held = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return False
+    names = {name.lower() for name in held.get_values_for_type(x509.DNSName)}
+    return host in names or f"*.{host.partition('.')[2]}" in names
 
 
 def certificate_files(folder: Path) -> CertificateFiles:
