@@ -15,7 +15,7 @@ from mailhost import observe
 from mailhost.app.certificates import ServedCertificate
 from mailhost.app.doors import Door, House, all_doors, office_of
 from mailhost.app.ports import ClaimedPorts
-from mailhost.app.services import Services
+from mailhost.app.services import Services, bury_process
 from mailhost.config import Config
 from mailhost.limits import Rules, Unusual
 from mailhost.login import DoorKeeper
@@ -78,7 +78,15 @@ class Server:
             ).over(SETTINGS),
         )
         messenger = Messenger(services.database, services.blobs, services.config.host_name or "localhost", time.time)
-        self._keeper = DoorKeeper(services.database, services.key, sign_ins, time.time, messenger, services.atlas)
+        self._keeper = DoorKeeper(
+            services.database,
+            services.key,
+            sign_ins,
+            time.time,
+            messenger,
+            services.atlas,
+            process=crowd.name(process),
+        )
         self._admission.tell = Doorstep(self._keeper, limits.connections_per_address).tell
 
     async def run(self, ports: ClaimedPorts, certificate: ServedCertificate, ready: Callable[[], None]) -> None:
@@ -88,6 +96,7 @@ class Server:
         office = office_of(services, host_name(services.config, self._facts))
         house = House(services, self._index, office, self._keeper, certificate.context, self._facts)
         loop, crowd = asyncio.get_running_loop(), self._admission.crowd
+        await services.database.write(bury_process, crowd.name(self._process))
         try:
             for door in all_doors(house):
                 await self._open(door, ports, certificate)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from mailhost import mailstore
-from mailhost.accounts.sessions.sql import bury_all
+from mailhost.accounts.sessions.sql import bury, bury_all
 from mailhost.config import Config
 from mailhost.crypto import SecretKey
-from mailhost.delivery.maildrop import unlock_all
+from mailhost.delivery.maildrop import unlock, unlock_all
 from mailhost.delivery.sql import expect_repetitions
 from mailhost.errors import MailhostError
 from mailhost.login import store_key
@@ -77,6 +77,13 @@ def _begin_serving(tx: Tx, unclean: bool) -> None:
     if unclean:
         mailstore.jump_modseqs(tx)
         expect_repetitions(tx)
+
+
+def bury_process(tx: Tx, process: str) -> None:
+    """Whoever bore this name before has died: its sessions count no more, and the maildrops it held are free."""
+    for account_id, session_id, protocol in bury(tx, process):
+        if protocol == "pop3":
+            unlock(tx, account_id, session_id)
 
 
 @contextmanager

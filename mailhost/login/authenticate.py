@@ -5,6 +5,7 @@ that nobody has, so that an unknown user and a wrong password differ neither in 
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -51,8 +52,9 @@ class DoorKeeper:
         clock: Clock,
         messenger: Messenger | None = None,
         atlas: Atlas = NOWHERE,
+        process: str = "",
     ) -> None:
-        """Without a messenger owners read of unusual sign-ins only in the diary."""
+        """Without a messenger owners read of unusual sign-ins only in the diary; a `process` without name gets one."""
         self._database = database
         self._key = key
         self._limits = limits
@@ -62,7 +64,7 @@ class DoorKeeper:
         self._messenger = messenger
         self._atlas = atlas
         self._telling: set[asyncio.Task[None]] = set()
-        self.live = LiveSessions(database, self._diary, clock)
+        self.live = LiveSessions(database, self._diary, clock, process or secrets.token_hex(8))
         self.offers_tokens = False
         """Whether sign-in by token is announced: only where a program could get one, as some try nothing else then."""
 

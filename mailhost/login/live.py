@@ -5,7 +5,6 @@ them only while other processes live.
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -115,12 +114,13 @@ class _Account:
 class LiveSessions:
     """Every session that is signed in, by account."""
 
-    def __init__(self, database: Database, diary: Diary, clock: Clock) -> None:
+    def __init__(self, database: Database, diary: Diary, clock: Clock, process: str) -> None:
+        """`process` names this one among all that ever serve the store."""
         self._database = database
         self._diary = diary
         self._clock = clock
         self._accounts: dict[int, _Account] = {}
-        self.process = secrets.token_hex(8)
+        self.process = process
         self._others = 0  # processes that live besides this one
 
     async def enter(self, identity: Identity, visit: Visit, interrupt: Callable[[], None]) -> Live:

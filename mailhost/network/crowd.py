@@ -7,6 +7,7 @@ hours, so one that came to a busier process than need be is handed over before a
 from __future__ import annotations
 
 import itertools
+import secrets
 import socket
 from collections.abc import Iterator
 from typing import Final
@@ -22,11 +23,16 @@ class Crowd:
 
     def __init__(self, processes: int = 1) -> None:
         self.processes = processes
+        self._name = secrets.token_hex(8)
         self.open = Board(processes, 1)
         self.sessions = Board(processes)
         self.refusals = Board(processes)
         self._awake = Board(processes, 1)
         self._pairs = [_pair() for _ in range(processes)] if processes > 1 else []
+
+    def name(self, process: int) -> str:
+        """A process among those of all servers on a store: whoever is forked in its place bears it again."""
+        return f"{self._name}-{process}"
 
     def close(self) -> None:
         """Let go of the ends of all."""

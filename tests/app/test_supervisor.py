@@ -1,18 +1,24 @@
 """Several processes serve one store: each sees what the others do, and none is missed when it dies."""
 
+import asyncio
 import contextlib
 import imaplib
 import json
 import os
+import poplib
 import signal
 import smtplib
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from mailhost.accounts.sessions.sql import list_sessions
+from mailhost.cli.store import opened
+from mailhost.login.enrol import account_at
+from mailhost.storage.database import Tx
 from tests.running import Account, Server, running, start, stop
 
 WORKERS = 3
@@ -145,6 +151,47 @@ def test_a_process_that_is_killed_is_started_anew_and_the_others_serve_on(server
     finally:
         client.logout()
     assert any(json.loads(line).get("event") == "process.died" for line in server.log().splitlines())
+
+
+def test_sessions_of_a_process_that_was_killed_count_no_more(server: Server) -> None:
+    account = server.new_account()
+    mail = sign_in(server, account)
+    drop = poplib.POP3_SSL("localhost", server.ports["pop3s"], context=server.tls())
+    drop.user(account.address)
+    drop.pass_(account.password)
+    until(lambda: sessions(server, account) == ["imap", "pop3"])
+    workers = children(server)[:WORKERS]
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    until(lambda: not sessions(server, account))
+    for client in (mail, drop):
+        with contextlib.suppress(OSError):
+            client.shutdown() if isinstance(client, imaplib.IMAP4) else client.close()
+    drop = poplib.POP3_SSL("localhost", server.ports["pop3s"], context=server.tls())
+    drop.user(account.address)
+    assert drop.pass_(account.password).startswith(b"+OK")  # long before the lease of the maildrop ends
+    drop.quit()
+
+
+def sessions(server: Server, account: Account) -> list[str]:
+    """The protocols of an account's sessions, as the store knows them."""
+
+    def listed(tx: Tx) -> list[str]:
+        return sorted(one.protocol for one in list_sessions(tx, account_at(tx, account.address).id))
+
+    async def read() -> list[str]:
+        async with opened(server.folder) as store:
+            return await store.database.read(listed)
+
+    return asyncio.run(read())
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for something that takes much less than the two minutes after which silent processes are forgotten."""
+    ends = time.monotonic() + 40
+    while not is_so():
+        assert time.monotonic() < ends
+        time.sleep(0.1)
 
 
 def test_when_the_supervisor_is_killed_nothing_of_the_server_remains(tmp_path: Path) -> None:

@@ -142,10 +142,12 @@ def beat(tx: Tx, process: str, *, now: int, dead_before: int) -> int:
     return int(others)
 
 
-def bury(tx: Tx, process: str) -> None:
-    """Forget a process and its sessions."""
-    tx.execute("delete from live_session where process = :process", process=process)
+def bury(tx: Tx, process: str) -> list[tuple[int, str, str]]:
+    """Forget a process and its sessions; returns account, session and protocol of each."""
     tx.execute("delete from server_process where id = :process", process=process)
+    return tx.execute(
+        "delete from live_session where process = :process returning account_id, id, protocol", process=process
+    )
 
 
 def bury_all(tx: Tx) -> None:
