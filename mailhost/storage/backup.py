@@ -16,7 +16,7 @@ from mailhost.storage.database import Database, Tx, open_database
 from mailhost.storage.dump import dump, load, read_header
 from mailhost.storage.errors import BackupIncomplete, BlobDamaged
 from mailhost.storage.files import BlobFiles, DiskFiles, translate_os
-from mailhost.storage.postgres import PostgresOptions
+from mailhost.storage.postgres_options import PostgresOptions
 
 _ROWS = "rows.zst"
 _BLOBS = "blobs"

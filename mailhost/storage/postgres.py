@@ -10,7 +10,6 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Concatenate
 
 import psycopg
@@ -28,6 +27,7 @@ from mailhost.storage.postgres_connection import (
     is_demoted,
     translate,
 )
+from mailhost.storage.postgres_options import PostgresOptions
 from mailhost.storage.postgres_wakes import Listener, Notifier
 from mailhost.storage.sql import SERVING, read_meta, write_meta
 from mailhost.storage.transaction import Engine, P, R, Watch
@@ -40,16 +40,6 @@ _LISTENING_SECONDS = 5.0
 _BEGIN_READ = b"begin isolation level repeatable read, read only"
 _BEGIN_WRITE = b"begin isolation level read committed"
 _BEGIN_RELAXED = _BEGIN_WRITE + b"; set local synchronous_commit = off"
-
-
-@dataclass(frozen=True, slots=True)
-class PostgresOptions:
-    """What can be tuned."""
-
-    readers: int = 4
-    writers: int = 8
-    queue_limit: int = 20_000  # waiting works of a kind; more are refused
-    deadline_seconds: float = 30.0  # for one transaction; and how long a lost server is waited for
 
 
 class Worker:

@@ -12,8 +12,9 @@ import pytest
 
 from mailhost.storage.database import Tx
 from mailhost.storage.errors import AmbiguousWrite, StorageUnavailable
-from mailhost.storage.postgres import PostgresDatabase, PostgresOptions, open_postgres
+from mailhost.storage.postgres import PostgresDatabase, open_postgres
 from mailhost.storage.postgres_connection import translate_sql
+from mailhost.storage.postgres_options import PostgresOptions
 from mailhost.storage.sql import read_meta, write_meta
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import resource
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
@@ -259,3 +261,8 @@ async def test_a_place_that_cannot_hold_a_database_is_one_sentence(tmp_path: Pat
 async def test_work_that_raises_stop_iteration_is_an_error_and_not_a_hang(database: SqliteDatabase) -> None:
     with pytest.raises(RuntimeError):
         await database.write(lambda _: next(iter(())))
+
+
+def test_a_store_in_a_file_loads_no_driver_of_another() -> None:
+    code = "import sys, mailhost.app.serving; sys.exit(int('psycopg' in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
