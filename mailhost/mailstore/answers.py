@@ -1,6 +1,7 @@
 """Which messages have what a key asks for: the bridge between search index, rows and the single message."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mailhost.protocols.imap.search import (
     BodyContains,
@@ -8,13 +9,14 @@ from mailhost.protocols.imap.search import (
     HasWords,
     HeaderContains,
     LabelIs,
+    Resembles,
     SearchKey,
     TextContains,
     ThreadIs,
     leaves,
 )
 
-TextKey = HeaderContains | BodyContains | TextContains | HasWords
+TextKey = HeaderContains | BodyContains | TextContains | HasWords | Resembles
 """A key that asks for text, which only the index or a look at the message can answer."""
 
 IdentityKey = EmailIs | ThreadIs | LabelIs
@@ -29,12 +31,14 @@ class Answer:
     """Messages of the account that have what a key asks for, among those the index knows: ids up to `up_to`.
 
     `is_complete`: it knows all that the session does. `is_exact`: what it names matches; else some of it may not.
+    `scores`: how well, where the key is fuzzy.
     """
 
     ids: frozenset[int]
     up_to: int
     is_complete: bool
     is_exact: bool
+    scores: Mapping[int, int] = field(default_factory=dict)
 
     def about(self, message_id: int) -> bool | None:
         """Whether the message matches; None where only a look at it can tell."""

@@ -16,13 +16,14 @@ from mailhost.mailstore import textindex
 from mailhost.mailstore.answers import Answer, AnsweredKey, TextKey
 from mailhost.mailstore.append import ARRIVALS
 from mailhost.mailstore.matching import MAX_CONTENT
+from mailhost.mailstore.resembling import find_resembling
 from mailhost.mailstore.textindex import BODY, HEADER, INDEXED_FIELDS, SHOWN, Document
 from mailhost.mailstore.thinking import think
 from mailhost.message.casemap import casemap
 from mailhost.message.headers import unpack_fields
 from mailhost.message.text import body_texts, field_values, searched_header
 from mailhost.message.tokens import normalise, parse_query, parse_words, tokens
-from mailhost.protocols.imap.search import BodyContains, HasWords, HeaderContains, TextContains, Where
+from mailhost.protocols.imap.search import BodyContains, HasWords, HeaderContains, Resembles, TextContains, Where
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Row, Tx, open_database
 from mailhost.storage.errors import BlobDamaged, BlobMissing, ChangedMigration, NewerStore, StorageDamaged, StorageError
@@ -258,6 +259,8 @@ def _is_askable(key: TextKey) -> bool:
             return bool(parse_query(text).tokens)
         case HasWords(_, text):
             return bool(parse_words(text).tokens)
+        case Resembles():
+            return True
 
 
 def _find(
@@ -266,7 +269,11 @@ def _find(
     found: dict[AnsweredKey, Answer] = {}
     for key in keys:
         is_exact = True
+        scores: dict[int, int] = {}
         match key:
+            case Resembles():
+                scores = find_resembling(tx, account_id, key)
+                ids = frozenset(scores)
             case HeaderContains(name, text):
                 ids = textindex.find_field(tx, account_id, name, casemap(text))
             case BodyContains(text) | TextContains(text):
@@ -278,7 +285,7 @@ def _find(
                 query = parse_words(text)
                 is_exact = where is Where.ANYWHERE and textindex.answers_exactly(query, tx.engine)
                 ids = textindex.find_text(tx, account_id, query, _ZONES.get(where, SHOWN))
-        found[key] = Answer(ids, up_to, is_complete=is_complete, is_exact=is_exact)
+        found[key] = Answer(ids, up_to, is_complete=is_complete, is_exact=is_exact, scores=scores)
     return found
 
 

@@ -6,6 +6,7 @@ from typing import Final, assert_never
 from mailhost.mailstore.answers import TextKey
 from mailhost.mailstore.model import SYSTEM_FLAGS
 from mailhost.mailstore.ranges import holds
+from mailhost.mailstore.resembling import score_of_field, score_of_text
 from mailhost.mailstore.search import DAY, Scope, day_number
 from mailhost.mailstore.textindex import INDEXED_FIELDS
 from mailhost.message.casemap import casemap
@@ -33,6 +34,7 @@ from mailhost.protocols.imap.search import (
     NumberIn,
     Or,
     Relation,
+    Resembles,
     SavedDay,
     SearchKey,
     SentDay,
@@ -86,7 +88,7 @@ class Candidate:
                 return _negation(_conjunction(lambda inner: _negation(self.matches(inner)), (left, right)))
             case Not(inner):
                 return _negation(self.matches(inner))
-            case HeaderContains() | BodyContains() | TextContains() | HasWords():
+            case HeaderContains() | BodyContains() | TextContains() | HasWords() | Resembles():
                 answer = self._scope.answers.get(key)
                 verdict = None if answer is None else answer.about(self.message_id)
                 return self._text_matches(key) if verdict is None else verdict
@@ -96,6 +98,22 @@ class Candidate:
                 return None if self._content is None else self._attached(self._content)[1]
             case _:
                 return self._row_matches(key)
+
+    def score(self, key: Resembles) -> int | None:
+        """How well the message matches, 0 for not at all; None until `read` when it needs the content."""
+        answer = self._scope.answers.get(key)
+        if answer is not None and self.message_id <= answer.up_to:
+            return answer.scores.get(self.message_id, 0)
+        if isinstance(key.key, HeaderContains):
+            return score_of_field([value for name, value in self._fields() if name == key.key.name], key.key.text)
+        if self._content is None:
+            return None
+        texts = [tokens(text) for text in self._body(self._content)]
+        if isinstance(key.key, BodyContains):
+            return score_of_text(texts, (), key.key.text)
+        texts += map(tokens, self._header(self._content))
+        shown = [tokens(normalise(value)) for name, value in self._fields() if name in INDEXED_FIELDS]
+        return score_of_text(shown, texts, key.key.text)
 
     def _text_matches(self, key: TextKey) -> Verdict:
         match key:
@@ -107,6 +125,9 @@ class Candidate:
                 return self._any_matches(text, self._header, self._body)
             case HasWords(where, text):
                 return self._has_words(where, parse_words(text))
+            case Resembles():
+                found = self.score(key)
+                return None if found is None else found > 0
             case _:
                 assert_never(key)
 

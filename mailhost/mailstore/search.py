@@ -33,6 +33,7 @@ from mailhost.protocols.imap.search import (
     NumberIn,
     Or,
     Relation,
+    Resembles,
     SavedDay,
     SearchKey,
     SentDay,
@@ -133,7 +134,9 @@ class Condition:
                 return f"({self._translate(left, above=above)} or {self._translate(right, above=above)})"
             case Not(inner):
                 return f"not {self._translate(inner, above=not above)}"
-            case HeaderContains() | BodyContains() | TextContains() | HasWords() | EmailIs() | ThreadIs() | LabelIs():
+            case HeaderContains() | BodyContains() | TextContains() | HasWords() | Resembles():
+                return self._answered(self._scope.answers.get(key), above=above)
+            case EmailIs() | ThreadIs() | LabelIs():
                 return self._answered(self._scope.answers.get(key), above=above)
             case UidIn() | NumberIn():
                 return self._ranges(self._scope.ranges_of(key), above=above)

@@ -5,14 +5,14 @@ On SQLite it is a file of its own (FTS5), on PostgreSQL tables beside the others
 word touches the words of one account only. Messages are taken in by rising id; `search_cursor` says how far.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from mailhost.message.tokens import Query
 from mailhost.storage.database import Tx
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raised with every change of what is indexed or how; an index of another format is made anew."""
 
 INDEXED_FIELDS: Final = ("from", "to", "cc", "bcc", "subject")
@@ -25,7 +25,11 @@ _LOCK: Final = 0x73726368  # "srch"
 _TOKENS_IN_ROW: Final = 4_000
 """Different words in a tsvector: at 48 characters and four octets each below PostgreSQL's limit of 1 MiB."""
 
-_TABLES: Final = ("search_text", "search_field", "search_cursor", "search_format")
+_LAST: Final = "\U0010ffff"  # behind every character that stands in a word
+_MAX_VOCABULARY: Final = 50_000
+_IDS_AT_ONCE: Final = 5_000
+
+_TABLES: Final = ("search_text", "search_vocabulary", "search_field", "search_cursor", "search_format")
 _COMMON: Final = (
     """create table search_field (account_id bigint not null, field text not null, message_id bigint not null,
         text text not null, primary key (account_id, field, message_id))""",
@@ -34,11 +38,13 @@ _COMMON: Final = (
 )
 _SQLITE: Final = (
     "create virtual table search_text using fts5 (words, content='', contentless_delete=1, tokenize='ascii')",
+    "create virtual table search_vocabulary using fts5vocab (search_text, row)",
 )
 _POSTGRES: Final = (
     """create table search_text (account_id bigint not null, message_id bigint not null, piece bigint not null,
         words tsvector not null, primary key (account_id, message_id, piece))""",
     "create index search_words on search_text using gin (words)",
+    'create table search_vocabulary (term text collate "C" not null primary key)',
 )
 
 
@@ -84,7 +90,7 @@ def cursors(tx: Tx) -> dict[int, int]:
     return dict(tx.execute("select account_id, message_id from search_cursor"))
 
 
-def add(tx: Tx, account_id: int, documents: Iterable[Document], after: int, until: int) -> int:
+def add(tx: Tx, account_id: int, documents: Sequence[Document], after: int, until: int) -> int:
     """Take documents in and move the cursor from `after` to `until`, unless somebody else has moved it; returns it."""
     tx.execute(
         """insert into search_cursor (account_id, message_id) values (:account_id, 0)
@@ -110,6 +116,8 @@ def add(tx: Tx, account_id: int, documents: Iterable[Document], after: int, unti
                 for field, text in document.fields.items()
             ],
         )
+    if tx.engine == "postgres":
+        _add_vocabulary(tx, account_id, documents)
     return until
 
 
@@ -144,6 +152,11 @@ def clear(tx: Tx, account_id: int) -> None:
         )
     else:
         tx.execute("delete from search_text where account_id = :account_id", account_id=account_id)
+        for zone in (HEADER, BODY):
+            key = _key(account_id, zone)
+            tx.execute(
+                "delete from search_vocabulary where term >= :first and term <= :last", first=key, last=key + _LAST
+            )
     for table in ("search_field", "search_cursor"):
         tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)  # noqa: S608
 
@@ -184,6 +197,55 @@ def find_text(tx: Tx, account_id: int, query: Query, zones: str) -> frozenset[in
     )
     rows = tx.execute(statement, **{f"q{number}": words for number, words in enumerate(wanted)})
     return frozenset([message_id for (message_id,) in rows])
+
+
+def find_any(tx: Tx, account_id: int, tokens: Sequence[str], zones: str, *, is_prefix: bool) -> frozenset[int]:
+    """Messages that have one of the tokens in one of the zones; `is_prefix`: or a longer one that begins so."""
+    keys = [_key(account_id, zone) for zone in zones]
+    if tx.engine == "sqlite":
+        star = " *" if is_prefix else ""
+        match = " OR ".join(f'"{key}{token}"{star}' for key in keys for token in tokens)
+        rows = tx.execute("select rowid from search_text where search_text match :match", match=match)
+        mask = (1 << _ID_BITS) - 1
+        return frozenset([message_id & mask for (message_id,) in rows])
+    star = ":*" if is_prefix else ""
+    rows = tx.execute(
+        "select message_id from search_text where words @@ cast(:query as tsquery)",
+        query=" | ".join(f"'{key}{token}'{star}" for key in keys for token in tokens),
+    )
+    return frozenset([message_id for (message_id,) in rows])
+
+
+def vocabulary(tx: Tx, account_id: int, letter: str, shortest: int, longest: int) -> set[str]:
+    """Words of an account's mail that begin with a letter, by their length: those there are, in bounded number."""
+    found: set[str] = set()
+    for zone in (HEADER, BODY):
+        key = _key(account_id, zone)
+        rows = tx.execute(
+            """select term from search_vocabulary
+            where term >= :first and term <= :last and length(term) between :shortest and :longest limit :limit""",
+            first=key + letter,
+            last=key + letter + _LAST,
+            shortest=len(key) + shortest,
+            longest=len(key) + longest,
+            limit=_MAX_VOCABULARY,
+        )
+        found.update(term[len(key) :] for (term,) in rows)
+    return found
+
+
+def field_texts(tx: Tx, account_id: int, field: str, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """One of INDEXED_FIELDS of some messages, a line for each value, as it is compared."""
+    chosen = "select value from json_each(:ids)" if tx.engine == "sqlite" else "select unnest(cast(:ids as bigint[]))"
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = ",".join(map(str, ids[start : start + _IDS_AT_ONCE]))
+        yield from tx.execute(
+            f"""select message_id, text from search_field
+            where account_id = :account_id and field = :field and message_id in ({chosen})""",  # noqa: S608
+            account_id=account_id,
+            field=field,
+            ids=f"[{some}]" if tx.engine == "sqlite" else f"{{{some}}}",
+        )
 
 
 def find_field(tx: Tx, account_id: int, field: str, text: str) -> frozenset[int]:
@@ -234,6 +296,19 @@ def _add_words(tx: Tx, account_id: int, document: Document) -> None:
             }
             for start in range(0, len(different) or 1, _TOKENS_IN_ROW)
         ],
+    )
+
+
+def _add_vocabulary(tx: Tx, account_id: int, documents: Iterable[Document]) -> None:
+    """Note the words that there are; SQLite's index tells them itself."""
+    terms: set[str] = set()
+    for document in documents:
+        for zone, found in ((HEADER, document.header), (BODY, document.body)):
+            key = _key(account_id, zone)
+            terms.update(key + token for token in found)
+    tx.execute(
+        "insert into search_vocabulary (term) select unnest(cast(:terms as text[])) on conflict do nothing",
+        terms="{" + ",".join(sorted(terms)) + "}",  # in order, so that two who add wait for each other in no circle
     )
 
 

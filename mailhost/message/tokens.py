@@ -39,10 +39,10 @@ def tokens(text: str) -> list[str]:
     A run 发票号 gives 发票 票号 号, so that two characters are a token and one is the beginning of some.
     """
     found: list[str] = []
-    words = (_ASCII_WORD if text.isascii() else _pattern()).findall
+    words_of = (_ASCII_WORD if text.isascii() else _pattern()).findall
     for piece in _pieces(text):
-        for word in words(piece):
-            if word.isascii() or not _is_run(word):
+        for word in words_of(piece):
+            if word.isascii() or not is_run(word):
                 found.append(word[:MAX_TOKEN])
             else:
                 found += map("".join, pairwise(word))
@@ -64,6 +64,16 @@ def _pieces(text: str) -> Iterator[str]:
     yield text[start:]
 
 
+def words(text: str) -> list[str]:
+    """The words and runs of CJK of a normalised text, each whole."""
+    return _pattern().findall(text)
+
+
+def is_run(word: str) -> bool:
+    """Whether one of `words` is a run of CJK: it is one all through or not at all."""
+    return _RUN.match(word) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """Tokens that stand in a row in every text that matches; the last may be only the beginning of one there.
@@ -80,13 +90,13 @@ def parse_query(text: str) -> Query:
     """What to look up for a query; no tokens when it has no words, as `!!!`."""
     wanted = normalise(text)
     found = tokens(wanted)
-    *_, last = _pattern().findall(wanted) or [""]
+    *_, last = words(wanted) or [""]
     goes_on = wanted.endswith(last)
     is_prefix = goes_on and len(last) <= MAX_TOKEN
-    if goes_on and len(last) > 1 and _is_run(last):
+    if goes_on and len(last) > 1 and is_run(last):
         found.pop()  # in the text the run may go on, and then has no such token
         is_prefix = False
-    is_long = any(len(word) > MAX_TOKEN and not _is_run(word) for word in _pattern().findall(wanted))
+    is_long = any(len(word) > MAX_TOKEN and not is_run(word) for word in words(wanted))
     return Query(tuple(found), is_prefix, last == wanted and not is_long)
 
 
@@ -94,13 +104,13 @@ def parse_words(text: str) -> Query:
     """What to look up for whole words in a row, whatever stands between them; no tokens when there is no word."""
     wanted = normalise(text)
     found = tokens(wanted)
-    words = _pattern().findall(wanted)
+    whole = words(wanted)
     is_prefix = False
-    if words and _is_run(words[-1]):
-        is_prefix = len(words[-1]) == 1  # in the text the run may go on
+    if whole and is_run(whole[-1]):
+        is_prefix = len(whole[-1]) == 1  # in the text the run may go on
         if not is_prefix:
             found.pop()
-    return Query(tuple(found), is_prefix, is_exact=len(words) <= 1)
+    return Query(tuple(found), is_prefix, is_exact=len(whole) <= 1)
 
 
 def has_words(found: Sequence[str], query: Query) -> bool:
@@ -123,11 +133,6 @@ def finder(text: str) -> Callable[[str], bool]:
     return lambda candidate: wanted in candidate and at_a_beginning(candidate) is not None
 
 
-def _is_run(word: str) -> bool:
-    """Whether a match of `_pattern` is a run of CJK: it is one all through or not at all."""
-    return _RUN.match(word) is not None
-
-
 @lru_cache(maxsize=1)
 def _pattern() -> re.Pattern[str]:
     """A run of CJK, or a word: letters and digits of any other script with the marks that follow them."""
@@ -140,7 +145,7 @@ def _marks() -> str:
     """Combining marks as ranges: in many scripts the vowels, so that a word would fall apart at each."""
     ranges: list[list[int]] = []
     for code in range(0x300, _LAST_MARK + 1):
-        if unicodedata.category(chr(code))[0] == "M" and not _is_run(chr(code)):
+        if unicodedata.category(chr(code))[0] == "M" and not is_run(chr(code)):
             if ranges and ranges[-1][1] == code - 1:
                 ranges[-1][1] = code
             else:

@@ -110,7 +110,6 @@ ABSENT: Final[dict[str, str]] = {
     "QUOTA=RES-ANNOTATION-STORAGE": "There is nothing to be counted.",
     "QUOTA=RES-MAILBOX": "The number of mailboxes has one limit for all, so there is no quota to be told.",
     "SAVELIMIT=": "MESSAGELIMIT says it, and both are not announced together.",
-    "SEARCH=FUZZY": "Searches are exact.",
     "URL-PARTIAL": "CATENATE takes pieces by URL; this name promises URLAUTH beside it.",
     "URLAUTH": "Handing out URLs to mail without signing in is what links to files are for, and opens a door.",
     "URLFETCH=BINARY": "There is no URLAUTH here.",

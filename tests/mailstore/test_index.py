@@ -14,6 +14,7 @@ from mailhost.mailstore.answers import TextKey, text_keys
 from mailhost.mailstore.indexer import INDEX_FILE, TextIndex, open_index
 from mailhost.mailstore.matching import Candidate
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates
+from mailhost.message.resemblance import parse_terms
 from mailhost.protocols.imap.search import (
     And,
     BodyContains,
@@ -22,15 +23,39 @@ from mailhost.protocols.imap.search import (
     HeaderContains,
     Not,
     Or,
+    Resembles,
     SearchKey,
     TextContains,
     Where,
+    leaves,
 )
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
 
 NOW = 1_700_000_000
-PIECES = ("ab", "abc", "b", "Ä", "ä", "ß", "ss", "发", "票", "号", "発", "の", "한", "한국", "हि", "x1", "1", "A", "ﬁ")
+PIECES = (
+    "ab",
+    "abc",
+    "b",
+    "Ä",
+    "ä",
+    "ß",
+    "ss",
+    "发",
+    "票",
+    "号",
+    "発",
+    "の",
+    "한",
+    "한국",
+    "हि",
+    "x1",
+    "1",
+    "A",
+    "ﬁ",
+    "cde",
+    "dce",
+)
 BETWEEN = ("", " ", " ", "-", ".", "\r\n", "_", "\u00ad", "'")
 TEXTS = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(BETWEEN)), max_size=12).map(
     lambda pairs: "".join(piece + between for piece, between in pairs)
@@ -38,6 +63,13 @@ TEXTS = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(BETWEEN)), m
 QUERIES = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(BETWEEN[:5])), min_size=1, max_size=3).map(
     lambda pairs: "".join(piece + between for piece, between in pairs)
 )
+
+
+def resembling(key: HeaderContains | BodyContains | TextContains) -> SearchKey:
+    """The key as FUZZY has it."""
+    return Resembles(key) if parse_terms(key.text) else key
+
+
 KEYS = st.one_of(
     QUERIES.map(BodyContains),
     QUERIES.map(TextContains),
@@ -45,6 +77,9 @@ KEYS = st.one_of(
     QUERIES.map(lambda text: HeaderContains("from", text)),
     QUERIES.map(lambda text: HasWords(Where.ANYWHERE, text)),
     QUERIES.map(lambda text: HasWords(Where.SUBJECT, text)),
+    QUERIES.map(lambda text: resembling(BodyContains(text))),
+    QUERIES.map(lambda text: resembling(TextContains(text))),
+    QUERIES.map(lambda text: resembling(HeaderContains("subject", text))),
 )
 
 
@@ -59,17 +94,25 @@ def message(subject: str, body: str, sender: str = "ann@a.test") -> bytes:
     return f"{head}{body}\r\n".encode()
 
 
-async def by_index(database: Database, blobs: Blobs, index: TextIndex, account: int, key: SearchKey) -> list[int]:
-    """UIDs of INBOX, as SEARCH finds them."""
-    return await _search(database, blobs, account, key, await index.answers(account, text_keys(key)))
+Scores = dict[tuple[int, Resembles], int | None]
 
 
-async def by_looking(database: Database, blobs: Blobs, account: int, key: SearchKey) -> list[int]:
+async def by_index(
+    database: Database, blobs: Blobs, index: TextIndex, account: int, key: SearchKey, scores: Scores | None = None
+) -> list[int]:
+    """UIDs of INBOX, as SEARCH finds them; `scores` takes how well by UID and fuzzy key."""
+    return await _search(database, blobs, account, key, await index.answers(account, text_keys(key)), scores)
+
+
+async def by_looking(
+    database: Database, blobs: Blobs, account: int, key: SearchKey, scores: Scores | None = None
+) -> list[int]:
     """The same without an index."""
-    return await _search(database, blobs, account, key, {})
+    return await _search(database, blobs, account, key, {}, scores)
 
 
-async def _search(database, blobs, account, key, answers) -> list[int]:
+async def _search(database, blobs, account, key, answers, scores: Scores | None) -> list[int]:
+    scores = {} if scores is None else scores
     inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
     scope = Scope((), {}, NOW, answers, database.engine)
     condition = Condition(key, scope)
@@ -86,6 +129,9 @@ async def _search(database, blobs, account, key, answers) -> list[int]:
             assert verdict, "the condition let one too many through"
         if verdict:
             found.append(candidate.uid)
+            candidate.read(await blobs.read(candidate.digest))
+            fuzzy = (leaf for leaf in leaves(key) if isinstance(leaf, Resembles))
+            scores |= {(candidate.uid, leaf): candidate.score(leaf) for leaf in fuzzy}
     return found
 
 
@@ -98,8 +144,39 @@ async def test_the_index_answers_as_a_look_at_every_message_does(
         await put(message(subject, body))
     trees = [*keys, Not(keys[0]), Or(keys[1], Not(keys[2])), And((keys[3], keys[4])), And((Not(keys[5]), keys[6]))]
     for key in trees:
-        looked = await by_looking(database, blobs, account, key)
-        assert await by_index(database, blobs, index, account, key) == looked, key
+        told: Scores = {}
+        seen: Scores = {}
+        looked = await by_looking(database, blobs, account, key, seen)
+        assert await by_index(database, blobs, index, account, key, told) == looked, key
+        assert told == seen, key
+        exact = [leaf.key for leaf in leaves(key) if isinstance(leaf, Resembles)]
+        if isinstance(key, Resembles):
+            assert set(await by_looking(database, blobs, account, exact[0])) <= set(looked), "less than the exact key"
+
+
+async def test_words_with_typing_errors_are_found(database, blobs, account, put, index) -> None:
+    first = await put(message("Invoice for march", "Please find the invoice attached"))
+    second = await put(message("Invocie", "Recieved with thanks"))
+    third = await put(message("Lunch", "No invoices today, 20231 reasons"))
+    await put(message("Voice", "the in box, 20232"))
+    scores: Scores = {}
+
+    async def finds(key: HeaderContains | BodyContains | TextContains) -> dict[int, int]:
+        scores.clear()
+        fuzzy = Resembles(key)
+        found = await by_index(database, blobs, index, account, fuzzy, scores)
+        assert found == await by_looking(database, blobs, account, fuzzy)
+        return {uid: scores[uid, fuzzy] for uid in found}
+
+    assert await finds(TextContains("invoice")) == {first: 100, second: 50, third: 68}
+    assert await finds(HeaderContains("subject", "invoice")) == {first: 100, second: 50}
+    assert await finds(BodyContains("received")) == {second: 50}
+    assert await finds(BodyContains("receveed")) == {second: 25}
+    assert await finds(BodyContains("20231")) == {third: 100}  # in numbers each digit counts
+    assert await finds(TextContains("march invoise attached")) == {first: 80}
+    assert await finds(TextContains("march invoise attached dentist")) == {first: 60}  # one of four may be missing
+    assert await finds(TextContains("march dentist")) == {}
+    assert await finds(HeaderContains("subject", "voice for")) == {first: 100}  # as the exact key finds it
 
 
 async def test_an_index_that_is_behind_leaves_the_rest_to_be_looked_at(

@@ -277,8 +277,12 @@ def esearch(
     modseq: int | None,
     window: Window | None = None,
     source: SearchedMailbox | None = None,
+    relevancy: Sequence[int] | None = None,
 ) -> bytes:
-    """`* ESEARCH (TAG "a1") UID MIN 2 COUNT 8 ALL 2,5:11 MODSEQ 917`; `numbers` are in the order found (RFC 4731)."""
+    """`* ESEARCH (TAG "a1") UID MIN 2 COUNT 8 ALL 2,5:11 MODSEQ 917`; `numbers` are in the order found (RFC 4731).
+
+    `relevancy` is the score of each, told of those in PARTIAL where that is asked (RFC 6203 §4).
+    """
     where = b""
     if source is not None:
         where = b" MAILBOX %b UIDVALIDITY %d" % (mailbox(source.name, utf8=source.utf8), source.uid_validity)
@@ -299,4 +303,7 @@ def esearch(
         pieces.append(b"PARTIAL (%b%d:%b%d %b)" % (sign, window.first, sign, window.last, part))
     if numbers and modseq is not None:
         pieces.append(b"MODSEQ %d" % modseq)
+    if numbers and relevancy is not None:
+        told = relevancy if window is None else relevancy[window.of(len(numbers))]
+        pieces.append(b"RELEVANCY (%b)" % b" ".join(b"%d" % score for score in told))
     return b" ".join(pieces) + b"\r\n"

@@ -1,6 +1,6 @@
 """What SEARCH asks: a tree of keys that the mail store evaluates (RFC 9051 §6.4.4)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum, auto
@@ -18,7 +18,7 @@ class Relation(Enum):
 
 
 class ReturnOption(Enum):
-    """What an extended SEARCH wants to hear (RFC 4731, RFC 9394), or the server to remember as `$` (RFC 5182)."""
+    """What an extended SEARCH wants to hear (RFC 4731, RFC 6203, RFC 9394), or the server to remember as `$`."""
 
     MIN = "MIN"
     MAX = "MAX"
@@ -26,6 +26,7 @@ class ReturnOption(Enum):
     COUNT = "COUNT"
     SAVE = "SAVE"
     PARTIAL = "PARTIAL"
+    RELEVANCY = "RELEVANCY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,13 @@ class TextContains:
     """The header or the body holds the text."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resembles:
+    """The message has something like what the key asks for, which has a word (RFC 6203 FUZZY)."""
+
+    key: HeaderContains | BodyContains | TextContains
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +235,7 @@ SearchKey = (
     | HeaderContains
     | BodyContains
     | TextContains
+    | Resembles
     | ArrivalDay
     | SentDay
     | SavedDay
@@ -264,6 +273,28 @@ def leaves(key: SearchKey) -> Iterator[SearchKey]:
 def asks_modseq(key: SearchKey) -> bool:
     """Whether MODSEQ stands anywhere in the tree: the answer then names the highest one (RFC 7162 §3.1.5)."""
     return any(isinstance(leaf, ModseqSince) for leaf in leaves(key))
+
+
+def relevancy(key: SearchKey, score_of: Callable[[Resembles], int]) -> int:
+    """1 to 100: how well a message that matches the tree does so (RFC 6203 §4); 100 where nothing in it is fuzzy."""
+    found = _relevancy(key, score_of)
+    return 100 if found is None else found
+
+
+def _relevancy(key: SearchKey, score_of: Callable[[Resembles], int]) -> int | None:
+    """None where the key says nothing of it."""
+    match key:
+        case Resembles():
+            return score_of(key) or None  # not found: then something else in the tree was
+        case And(keys):
+            scores = [found for inner in keys if (found := _relevancy(inner, score_of)) is not None]
+            return round(sum(scores) / len(scores)) if scores else None
+        case Or(left, right):
+            return max(
+                (found for inner in (left, right) if (found := _relevancy(inner, score_of)) is not None), default=None
+            )
+        case _:
+            return None
 
 
 def asks_threads(key: SearchKey) -> bool:

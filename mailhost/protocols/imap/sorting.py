@@ -1,4 +1,4 @@
-"""What SORT and THREAD ask: criteria and algorithms (RFC 5256, RFC 5957)."""
+"""What SORT and THREAD ask: criteria and algorithms (RFC 5256, RFC 5957, RFC 6203)."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -13,6 +13,7 @@ class SortKey(Enum):
     DISPLAYFROM = b"DISPLAYFROM"
     DISPLAYTO = b"DISPLAYTO"
     FROM = b"FROM"
+    RELEVANCY = b"RELEVANCY"
     SIZE = b"SIZE"
     SUBJECT = b"SUBJECT"
     TO = b"TO"

@@ -23,6 +23,7 @@ _SIGNED_IN: Final = (
     "I18NLEVEL=1",
     "ESEARCH",
     "SEARCHRES",
+    "SEARCH=FUZZY",
     "WITHIN",
     "SAVEDATE",
     "PREVIEW",

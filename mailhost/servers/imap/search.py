@@ -31,8 +31,9 @@ from mailhost.protocols.imap.fetch import Window
 from mailhost.protocols.imap.search import And, ReturnOption, SearchKey, UidIn, asks_modseq, asks_threads
 from mailhost.protocols.imap.sets import SequenceSet
 from mailhost.servers.imap.knowledge import known_to_decide
+from mailhost.servers.imap.relevancy import relevancies
 from mailhost.servers.imap.session import ImapServices
-from mailhost.servers.imap.sort import in_order, sorted_at_once, threads_text
+from mailhost.servers.imap.sort import in_order, sorted_at_once, sorts_by_relevancy, threads_text
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Row, Tx
@@ -72,8 +73,12 @@ async def search(
         if text is not None:
             return text, []
     found = await _find(database, blobs, view, command.key, scope)
+    wants_scores = ReturnOption.RELEVANCY in (returns or ())
+    scores: dict[int, int] = {}
+    if wants_scores or sorts_by_relevancy(command):
+        scores = await relevancies(database, blobs, view, command.key, scope, [uid for uid, _ in found])
     if isinstance(command, Sort):
-        found = await in_order(database, view, found, command.criteria)
+        found = await in_order(database, view, found, command.criteria, scores)
     named = found if returns is None else _named(found, returns, command.window)
     modseq = max((modseq for _, modseq in named), default=0) if asks_modseq(command.key) else None
     if saves:
@@ -94,6 +99,7 @@ async def search(
         modseq=modseq or None,
         window=command.window,
         source=source,
+        relevancy=[scores.get(uid, 1) for uid in uids] if wants_scores else None,
     )
     return answer, uids
 

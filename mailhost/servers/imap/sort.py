@@ -1,7 +1,8 @@
-"""SORT and THREAD: what a search found, in another order or as conversations (RFC 5256)."""
+"""SORT and THREAD: what a search found, in another order or as conversations (RFC 5256, RFC 6203)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import compress
+from types import MappingProxyType
 from typing import TypeVar
 
 from mailhost.mailstore.known import Detail, Values
@@ -12,8 +13,8 @@ from mailhost.mailstore.sorting import THREAD_COLUMNS, sort_detail, sort_values,
 from mailhost.mailstore.thinking import think
 from mailhost.message.threads import Node, Threaded, by_references, by_subject
 from mailhost.protocols.imap import responses
-from mailhost.protocols.imap.commands import Sort
-from mailhost.protocols.imap.sorting import Algorithm, Criterion
+from mailhost.protocols.imap.commands import Search, Sort
+from mailhost.protocols.imap.sorting import Algorithm, Criterion, SortKey
 from mailhost.servers.imap.knowledge import known_to_decide
 from mailhost.servers.imap.numbers import NumberMap
 from mailhost.servers.imap.view import MailboxView
@@ -30,6 +31,8 @@ Found = list[tuple[int, int]]
 
 async def sorted_at_once(view: MailboxView, command: Sort, scope: Scope) -> bytes | None:
     """The answer to SORT of a good part of a known mailbox, without an object a message; else None."""
+    if sorts_by_relevancy(command):
+        return None
     details = [sort_detail(criterion.key) for criterion in command.criteria]
     known = await known_to_decide(view, command.key, scope)
     if known is None or sift(command.key, known, scope).count(1) * _PART < len(known.uids):
@@ -55,9 +58,23 @@ def _sort_places(places: list[int], criteria: Sequence[Criterion], columns: Sequ
         places.sort(key=column.__getitem__, reverse=criterion.is_reverse)
 
 
-async def in_order(database: Database, view: MailboxView, found: Found, criteria: Sequence[Criterion]) -> Found:
-    """The messages found, in the order of the criteria; a message that is gone meanwhile is left out."""
-    details = [sort_detail(criterion.key) for criterion in criteria]
+def sorts_by_relevancy(command: Search | Sort) -> bool:
+    """Whether the order is one of this search alone."""
+    return isinstance(command, Sort) and any(criterion.key is SortKey.RELEVANCY for criterion in command.criteria)
+
+
+async def in_order(
+    database: Database,
+    view: MailboxView,
+    found: Found,
+    criteria: Sequence[Criterion],
+    scores: Mapping[int, int] = MappingProxyType({}),
+) -> Found:
+    """The messages found, in the order of the criteria; a message that is gone meanwhile is left out.
+
+    `scores` are the relevancies by UID, for criteria that ask for them: the highest comes first (RFC 6203 §6).
+    """
+    details = [sort_detail(criterion.key) for criterion in criteria if criterion.key is not SortKey.RELEVANCY]
     known = await view.present(details) if len(found) * _PART > view.exists else None
     uids: Sequence[int]
     columns: Sequence[Sequence[int | str]]
@@ -66,6 +83,9 @@ async def in_order(database: Database, view: MailboxView, found: Found, criteria
     else:
         uids, columns = await _read_details(database, view, [uid for uid, _ in found], details)
     modseqs = dict(found)
+    for place, criterion in enumerate(criteria):
+        if criterion.key is SortKey.RELEVANCY:
+            columns = [*columns[:place], [-scores.get(uid, 0) for uid in uids], *columns[place:]]
 
     def order() -> Found:
         places = [place for place, uid in enumerate(uids) if uid in modseqs]
@@ -86,7 +106,7 @@ async def _read_details(
 
     there: list[int] = []
     columns: list[list[int | str]] = [[] for _ in details]
-    for some, theirs in await _read(database, view, uids, names, read):
+    for some, theirs in await read_rows(database, view, uids, names, read):
         there += some
         for column, more in zip(columns, theirs, strict=True):
             column.extend(more)
@@ -119,13 +139,13 @@ async def in_threads(
     def read(rows: list[Row]) -> list[Threaded]:
         return [threaded(row, row[0] if numbers is None else numbers.number_of(row[0])) for row in rows]
 
-    pieces = await _read(database, view, [uid for uid, _ in found], THREAD_COLUMNS, read)
+    pieces = await read_rows(database, view, [uid for uid, _ in found], THREAD_COLUMNS, read)
     messages = [message for piece in pieces for message in piece if message.number]
     make = by_references if algorithm is Algorithm.REFERENCES else by_subject
     return await think(make, messages)
 
 
-async def _read(
+async def read_rows(
     database: Database, view: MailboxView, uids: list[int], columns: tuple[str, ...], read: Callable[[list[Row]], T]
 ) -> list[T]:
     """What `read` makes of the rows of these UIDs, batch by batch; it is called in the thread that has the rows."""

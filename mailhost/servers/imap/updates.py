@@ -13,7 +13,7 @@ from mailhost.servers.imap.contexts import MAX_CONTEXTS, MAX_FOUND, MAX_SORTED, 
 from mailhost.servers.imap.fetched import fetch_new
 from mailhost.servers.imap.search import find_among
 from mailhost.servers.imap.session import Session
-from mailhost.servers.imap.sort import in_order
+from mailhost.servers.imap.sort import in_order, sorts_by_relevancy
 
 TAG_REUSED: Final = Answer("BAD", None, "The tag names a search that is still open; use another.")
 
@@ -25,11 +25,18 @@ async def keep_open(session: Session, command: Search | Sort, sets: dict[int, Ui
     most = MAX_SORTED if isinstance(command, Sort) else MAX_FOUND
     if len(contexts.by_tag) >= MAX_CONTEXTS or len(found) > most:
         text = f"At most {MAX_CONTEXTS} searches can be open, of at most {most} messages each."
-        tag = responses.quoted(command.tag).decode()
-        await session.say(responses.untagged("NO", text, f"NOUPDATE {tag}"))
+        await _refuse(session, command, text)
+        return
+    if sorts_by_relevancy(command):
+        await _refuse(session, command, "What is sorted by relevancy is found anew each time.")
         return
     contexts.by_tag[command.tag] = Context(command, sets, array("I", found))
     session.contexts = contexts
+
+
+async def _refuse(session: Session, command: Search | Sort, text: str) -> None:
+    tag = responses.quoted(command.tag).decode()
+    await session.say(responses.untagged("NO", text, f"NOUPDATE {tag}"))
 
 
 async def cancel(session: Session, command: CancelUpdate) -> Answer:

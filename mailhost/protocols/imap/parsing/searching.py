@@ -1,8 +1,9 @@
-"""SEARCH and its keys (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162 §3.1.5, RFC 8474 …)."""
+"""SEARCH and its keys (RFC 9051 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 6203, RFC 7162 §3.1.5, RFC 8474 …)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
+from mailhost.message.resemblance import parse_terms
 from mailhost.protocols.imap.commands import CancelUpdate, Search
 from mailhost.protocols.imap.fetch import FetchItem, Window
 from mailhost.protocols.imap.flags import InvalidFlag, parse_flag
@@ -29,6 +30,7 @@ from mailhost.protocols.imap.search import (
     NumberIn,
     Or,
     Relation,
+    Resembles,
     ReturnOption,
     SavedDay,
     SearchKey,
@@ -63,18 +65,21 @@ CHARSETS: Final = {
 """What a client may name behind CHARSET, and the codec that reads it."""
 
 _RETURNS: Final = {option.value.encode(): option for option in ReturnOption}
+_FUZZY_FIELDS: Final = frozenset(("bcc", "cc", "from", "subject", "to"))
 _NOTHING: Final = Not(All())
 
 
 class _Reader:
     """Reads keys from the cursor and keeps count of them; `codec` decodes the strings searched for."""
 
-    __slots__ = ("codec", "cursor", "keys")
+    __slots__ = ("codec", "cursor", "has_fuzzy", "is_fuzzy", "keys")
 
     def __init__(self, cursor: Cursor, codec: str) -> None:
         self.cursor = cursor
         self.codec = codec
         self.keys = 0
+        self.is_fuzzy = False  # what is read now
+        self.has_fuzzy = False
 
     def text(self) -> str:
         self.cursor.space()
@@ -84,13 +89,29 @@ class _Reader:
         except UnicodeDecodeError as error:
             raise Refusal("The text to search for is not in the charset named.") from error
 
-    def header(self, name: str) -> HeaderContains:
-        return HeaderContains(name, self.text())
+    def header(self, name: str) -> SearchKey:
+        return self._loosened(HeaderContains(name, self.text()))
 
-    def any_header(self) -> HeaderContains:
+    def any_header(self) -> SearchKey:
         self.cursor.space()
-        name = self.cursor.astring().decode("ascii", "replace").lower()
-        return HeaderContains(name, self.text())
+        return self.header(self.cursor.astring().decode("ascii", "replace").lower())
+
+    def contains(self, make: type[BodyContains | TextContains]) -> SearchKey:
+        return self._loosened(make(self.text()))
+
+    def _loosened(self, key: HeaderContains | BodyContains | TextContains) -> SearchKey:
+        """The key as FUZZY has it, which changes nothing of other fields and of texts without a word (RFC 6203 §5)."""
+        is_other = isinstance(key, HeaderContains) and key.name not in _FUZZY_FIELDS
+        return key if not self.is_fuzzy or is_other or not parse_terms(key.text) else Resembles(key)
+
+    def fuzzy(self, depth: int) -> SearchKey:
+        """The key behind FUZZY, and all that it holds."""
+        self.has_fuzzy = True
+        self.cursor.space()
+        before, self.is_fuzzy = self.is_fuzzy, True
+        key = self.key(depth + 1)
+        self.is_fuzzy = before
+        return key
 
     def keyword(self) -> HasFlag | HasKeyword:
         self.cursor.space()
@@ -172,6 +193,8 @@ class _Reader:
             left = self.key(depth + 1)
             self.cursor.space()
             return Or(left, self.key(depth + 1))
+        if word == b"FUZZY":
+            return self.fuzzy(depth)
         if (fixed := _FIXED.get(word)) is not None:
             return fixed
         if (read := _KEYS.get(word)) is not None:
@@ -213,8 +236,8 @@ _KEYS: Final[dict[bytes, Callable[[_Reader], SearchKey]]] = {
     b"SUBJECT": lambda reader: reader.header("subject"),
     b"TO": lambda reader: reader.header("to"),
     b"HEADER": _Reader.any_header,
-    b"BODY": lambda reader: BodyContains(reader.text()),
-    b"TEXT": lambda reader: TextContains(reader.text()),
+    b"BODY": lambda reader: reader.contains(BodyContains),
+    b"TEXT": lambda reader: reader.contains(TextContains),
     b"KEYWORD": _Reader.keyword,
     b"UNKEYWORD": lambda reader: Not(reader.keyword()),
     b"BEFORE": lambda reader: reader.arrival(Relation.BEFORE),
@@ -262,16 +285,23 @@ def _parse_search(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Search:
         cursor.space()
         codec = read_codec(cursor)
         cursor.space()
-    return Search(tag, by_uid, read_keys(cursor, codec), returns, window, update)
+    return Search(tag, by_uid, read_keys(cursor, codec, returns), returns, window, update)
 
 
-def read_keys(cursor: Cursor, codec: str) -> SearchKey:
-    """The keys at the end of a command; `codec` decodes the strings searched for."""
+def read_keys(
+    cursor: Cursor, codec: str, returns: Collection[ReturnOption] | None = None, *, needs_fuzzy: bool = False
+) -> SearchKey:
+    """The keys at the end of a command; `codec` decodes the strings searched for.
+
+    How relevant messages are can be asked only where something is fuzzy (RFC 6203 §4, §6).
+    """
     reader = _Reader(cursor, codec)
     keys = [reader.key(0)]
     while cursor.skip(b" ") and not cursor.at_end():
         keys.append(reader.key(0))
     cursor.end()
+    if not reader.has_fuzzy and (needs_fuzzy or ReturnOption.RELEVANCY in (returns or ())):
+        raise Refusal("RELEVANCY needs a FUZZY search key.")
     return keys[0] if len(keys) == 1 else And(tuple(keys))
 
 

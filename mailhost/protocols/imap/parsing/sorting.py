@@ -1,4 +1,4 @@
-"""SORT and THREAD (RFC 5256 §4, RFC 5267 §3, RFC 5957)."""
+"""SORT and THREAD (RFC 5256 §4, RFC 5267 §3, RFC 5957, RFC 6203 §6)."""
 
 from typing import Final
 
@@ -28,7 +28,9 @@ def _parse_sort(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Sort:
     cursor.space()
     codec = read_codec(cursor)
     cursor.space()
-    return Sort(tag, by_uid, criteria, read_keys(cursor, codec), returns, window, update)
+    by_relevancy = any(criterion.key is SortKey.RELEVANCY for criterion in criteria)
+    key = read_keys(cursor, codec, returns, needs_fuzzy=by_relevancy)
+    return Sort(tag, by_uid, criteria, key, returns, window, update)
 
 
 def _criteria(cursor: Cursor) -> tuple[Criterion, ...]:
