@@ -10,12 +10,16 @@ from mailhost.accounts.model import (
     BadLocalPart,
     NoSuchAccount,
 )
+from mailhost.accounts.web_sessions.sql import end_web_sessions
 from mailhost.limits import Rules, read_rules
 from mailhost.storage.database import Row, Tx
 from mailhost.storage.sql import take_id
 
 _COLUMNS: Final = "id, domain_id, address, display_name, state, created_at"
-_TABLES: Final = ("app_password", "sign_in", "known_place", "held_sign_in", "live_session", "octets_moved")
+_TABLES: Final = (
+    "app_password", "sign_in", "known_place", "held_sign_in", "live_session", "octets_moved", "web_session",
+    "authenticator", "passkey", "backup_code",
+)  # fmt: skip
 """What an account has here besides its own row."""
 
 
@@ -93,6 +97,8 @@ def first_account_of(tx: Tx, domain_id: int) -> Account | None:
 def set_state(tx: Tx, account_id: int, state: AccountState) -> None:
     """Suspend the account or let it live again. Raises NoSuchAccount."""
     _change(tx, "update account set state = :value where id = :account_id returning id", account_id, state.value)
+    if state is not AccountState.LIVE:
+        end_web_sessions(tx, account_id)
     tx.wake(topic(account_id))
 
 

@@ -10,18 +10,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailhost.app.services import Services
+from mailhost.app.web import web_server
 from mailhost.config import Smarthost, SmarthostTls
 from mailhost.config.model import PASSWORD_VARIABLE
 from mailhost.delivery.model import Office
 from mailhost.delivery.model import Smarthost as Carrier
-from mailhost.domains import list_domains
 from mailhost.login import DoorKeeper
-from mailhost.login.tokens import PEOPLE
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.network.listener import Handler
 from mailhost.network.misdirected import Service
-from mailhost.oauth import House as OAuthHouse
 from mailhost.servers.imap.server import ImapServer
 from mailhost.servers.imap.session import ImapServices, ImapSettings
 from mailhost.servers.pop3.server import Pop3Server
@@ -31,12 +29,7 @@ from mailhost.servers.smtp.mx import MxSession
 from mailhost.servers.smtp.server import SmtpServer
 from mailhost.servers.smtp.session import SmtpServices, SmtpSettings
 from mailhost.servers.smtp.submission import SubmissionSession
-from mailhost.storage.database import Tx
-from mailhost.storage.errors import StorageError
-from mailhost.web.bridge import HttpServer
-from mailhost.web.oauth import OAuthRoutes
 from mailhost.web.setup import Facts
-from mailhost.web.site import Site
 
 LOCAL: Final = frozenset({"lmtp"})
 """Doors for this machine alone, whatever `listen` says: nobody signs in there."""
@@ -85,6 +78,7 @@ def all_doors(house: House) -> Sequence[Door]:
     smtp = SmtpServices(house.office, house.keeper, lambda: house.context, settings)
     lmtp = SmtpServices(house.office, house.keeper, None, settings)
     submission = SmtpServer(SubmissionSession, smtp).serve
+    web = web_server(house.services, house.keeper, house.facts, time.time).serve
     return (
         Door("imaps", Service.IMAP, imap, in_tls=True),
         Door("imap", Service.IMAP, imap),
@@ -94,34 +88,9 @@ def all_doors(house: House) -> Sequence[Door]:
         Door("submission", Service.SMTP, submission),
         Door("smtp", Service.SMTP, SmtpServer(MxSession, smtp).serve),
         Door("lmtp", Service.LMTP, SmtpServer(LmtpSession, lmtp).serve),
-        Door("http", Service.HTTP, HttpServer(_site(house).application(_oauth(house).routes())).serve),
+        Door("http", Service.HTTP, web),
+        Door("https", Service.HTTP, web, in_tls=True),
     )
-
-
-def _site(house: House) -> Site:
-    async def is_well() -> bool:
-        try:
-            return await house.services.database.read(_answers)
-        except StorageError:
-            return False
-
-    return Site(house.facts, is_well)
-
-
-def _oauth(house: House) -> OAuthRoutes:
-    services = house.services
-    issuer = f"https://{services.config.host_name or house.facts.host}"
-    return OAuthRoutes(
-        services.database,
-        OAuthHouse(services.key, PEOPLE, issuer),
-        services.key,
-        time.time,
-        registration=services.config.oauth_registration,
-    )
-
-
-def _answers(tx: Tx) -> bool:
-    return bool(list_domains(tx, 1))
 
 
 def _imap(house: House) -> ImapServer:

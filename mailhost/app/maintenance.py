@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 from mailhost import mailstore, observe
+from mailhost.accounts.web_sessions.sql import forget_ended
 from mailhost.mailstore import keywords
 from mailhost.mailstore.conversations import complete_threads, tidy_threads
 from mailhost.mailstore.indexer import TextIndex
@@ -132,7 +133,9 @@ class Maintenance:
             await self._index.tidy()
 
     async def _forget_tokens(self) -> None:
-        await self._database.write(forget_dead, int(time.time()) - _TOKENS_KEPT)
+        now = int(time.time())
+        await self._database.write(forget_dead, now - _TOKENS_KEPT)
+        await self._database.write(forget_ended, now)
 
     async def _thread_mail(self) -> None:
         now = int(time.time())

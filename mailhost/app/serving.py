@@ -77,7 +77,8 @@ async def _begin(
         first = await services.database.read(domains.list_domains, 1)
     is_local = all(ipaddress.ip_address(host).is_loopback for host in config.listen)
     authority = None if config.tls.certificate else files.authority
-    return Facts(_reachable_at(config), first[0].name if first else "localhost", ports.numbers, authority, is_local)
+    domain = first[0].name if first else "localhost"
+    return Facts(_reachable_at(config), domain, ports.numbers, authority, is_local, config.host_name)
 
 
 async def _end(config: Config, data: Path) -> None:

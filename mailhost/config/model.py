@@ -52,6 +52,7 @@ class Ports(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     smtp: Annotated[Port, Meta(description="mail from other servers (MX)")] = 25
     lmtp: Annotated[Port, Meta(description="mail from programs of this machine, which need no password for it")] = 24
     http: Annotated[Port, Meta(description="the set-up page")] = 80
+    https: Annotated[Port, Meta(description="the pages on which people look after their accounts")] = 443
 
 
 class Tls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Final
 
 from mailhost.accounts.audit.model import DOORSTEP, NOBODY, Cause, Facts, Occurrence
-from mailhost.accounts.credentials import sql as credentials
 from mailhost.accounts.held.sql import hold
 from mailhost.accounts.model import Candidate, LastUse
 from mailhost.crypto import PasswordChecks, SecretKey, TooBusy, app_password_letters
@@ -23,21 +22,20 @@ from mailhost.login.catalogue import explain
 from mailhost.login.diary import Diary, sign_in_of
 from mailhost.login.judge import REASONS, Verdict, Wrong, asked_for, cause_of_wrong, why_closed, why_dead
 from mailhost.login.live import Live, LiveSessions, TooManySessions
+from mailhost.login.lookup import APP_PASSWORD, MARK_OCTETS, WRONG_SECRET, look_up
 from mailhost.login.model import Clock, Identity, Limits, Reason, Refused, Visit
-from mailhost.login.names import implied_domain, network_of, printable, program_of, read_user_name
+from mailhost.login.names import network_of, printable, program_of, read_user_name
 from mailhost.login.notice import Messenger
 from mailhost.login.tokens import judge_token, look_up_token
 from mailhost.login.unusual import ALERT_FROM, HOLD_FROM, Signs, weigh
+from mailhost.login.web import WebSignIn
 from mailhost.network.atlas import NOWHERE, Atlas
 from mailhost.oauth import has_clients
 from mailhost.oauth.server import TOKEN
 from mailhost.protocols.sasl import Credentials
-from mailhost.storage.database import Database, Tx
+from mailhost.storage.database import Database
 from mailhost.storage.errors import StorageError
 
-APP_PASSWORD: Final = "app-password"  # noqa: S105 - the purpose of a digest
-_WRONG_SECRET: Final = "wrong-secret"  # noqa: S105 - likewise
-_MARK_OCTETS: Final = 8
 _PROGRAM_SECONDS: Final = 10.0
 
 
@@ -65,6 +63,7 @@ class DoorKeeper:
         self._atlas = atlas
         self._telling: set[asyncio.Task[None]] = set()
         self.live = LiveSessions(database, self._diary, clock, process or secrets.token_hex(8))
+        self.web = WebSignIn(database, key, limits, clock, self._checks, self._diary)
         self.offers_tokens = False
         """Whether sign-in by token is announced: only where a program could get one, as some try nothing else then."""
 
@@ -228,10 +227,10 @@ class DoorKeeper:
 
     async def _refusal(self, wrong: Wrong, candidate: Candidate | None, visit: Visit) -> Refused:
         """The refusal of what opens nothing: one slow check, unless it has to wait."""
-        mark = self._key.digest(_WRONG_SECRET, f"{wrong.asked}\0{wrong.secret}".encode("utf-8", "surrogatepass"))
+        mark = self._key.digest(WRONG_SECRET, f"{wrong.asked}\0{wrong.secret}".encode("utf-8", "surrogatepass"))
         account_id = candidate.account_id if candidate is not None else None
         attempt = throttle.Attempt(
-            wrong.asked, account_id, network_of(visit.peer), mark[:_MARK_OCTETS], now=self._clock()
+            wrong.asked, account_id, network_of(visit.peer), mark[:MARK_OCTETS], now=self._clock()
         )
         waiting = await self._database.point(throttle.must_wait, self._limits, attempt)
         until = None
@@ -273,14 +272,3 @@ _SIGNED_IN: Final = Verdict(Cause.SIGNED_IN)
 def _use(visit: Visit, now: float) -> LastUse:
     client_id = printable(visit.client_id)
     return LastUse(int(now), visit.peer, visit.protocol, network_of(visit.peer), client_id, visit.tls_version)
-
-
-def look_up(
-    tx: Tx, name: tuple[str, str | None] | None, server_name: str | None, digest: bytes
-) -> tuple[str, Candidate | None]:
-    """The address that a user name means, and what it and the secret's digest find there."""
-    if name is None:
-        return "", None
-    local_part, domain = name
-    address = f"{local_part}@{domain or implied_domain(tx, server_name) or ''}"
-    return address, credentials.find_candidate(tx, address, digest)

@@ -13,7 +13,7 @@ from mailhost.accounts.audit.model import Cause, Facts, Occurrence, SignIn
 from mailhost.language import N_, Translations
 from mailhost.network.atlas import NOWHERE, Atlas
 
-_PROTOCOLS: Final = {"imap": "IMAP", "pop3": "POP3", "smtp": "SMTP", "http": "HTTP", "lmtp": "LMTP"}
+_PROTOCOLS: Final = {"imap": "IMAP", "pop3": "POP3", "smtp": "SMTP", "http": "HTTP", "lmtp": "LMTP", "web": "HTTPS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,26 @@ CATALOGUE: Final[dict[Cause, Entry]] = {
         N_("What was given over {protocol} from {peer} looks like an app password, but never was one of yours."),
         N_("Check it for slips of the finger, or make a new app password; each is shown only once."),
         "bad-credentials",
+    ),
+    Cause.WRONG_PASSWORD_IN_WEB: Entry(
+        N_("A wrong account password was typed on the sign-in page, from {peer}, with {client}."),
+        N_("If it was not you, nothing needs to be done: after some wrong ones each further try has to wait."),
+        "web",
+    ),
+    Cause.APP_PASSWORD_IN_WEB: Entry(
+        N_("The app password “{password}” was typed on the sign-in page, from {peer}; it opens mail programs only."),
+        N_("Sign in with the account password. If it was not you, revoke this app password: somebody else has it."),
+        "web",
+    ),
+    Cause.SECOND_STEP_AWAITED: Entry(
+        N_("The right account password was typed on the sign-in page, from {peer}, and the second step was asked for."),
+        N_("If it was not you, somebody knows your account password: change it."),
+        "web",
+    ),
+    Cause.SECOND_STEP_WRONG: Entry(
+        N_("The right account password was typed on the sign-in page, from {peer}, but the second step was wrong."),
+        N_("If it was not you, somebody knows your account password: change it."),
+        "web",
     ),
     Cause.REVOKED_APP_PASSWORD: Entry(
         N_("The app password “{password}” was used over {protocol}; it was revoked on {since_at}."),

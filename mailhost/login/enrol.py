@@ -7,7 +7,7 @@ from mailhost.accounts import Account, AppPassword, Ended, NoSuchAccount, Scope,
 from mailhost.crypto import SecretKey, grouped, new_app_password
 from mailhost.domains import BadDomainName, Domain, NoSuchDomain, normalise_domain
 from mailhost.errors import MailhostError
-from mailhost.login.authenticate import APP_PASSWORD
+from mailhost.login.lookup import APP_PASSWORD
 from mailhost.mailstore import Layout
 from mailhost.storage.database import Tx
 

@@ -8,7 +8,7 @@ from typing import Literal
 from mailhost.errors import MailhostError
 from mailhost.limits import Rules, Unusual
 
-Protocol = Literal["imap", "pop3", "smtp"]
+Protocol = Literal["imap", "pop3", "smtp", "web"]
 
 Clock = Callable[[], float]
 """Tells the Unix time; tests set it."""

@@ -21,6 +21,7 @@ _KINDS: Final[dict[Protocol, tuple[str | None, str | None]]] = {
     "imap": (IMAP_DOWN, IMAP_UP),
     "pop3": (POP3_DOWN, None),
     "smtp": (None, None),  # messages a day are counted instead
+    "web": (None, None),
 }
 _UNITS: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 

@@ -60,7 +60,7 @@ def judge_token(
         return Verdict(Cause.TOKEN_EXPIRED, {"app": found.app, "since_at": token.expires_at})
     if is_named and address != found.address:
         return Verdict(Cause.TOKEN_OF_ANOTHER, {"app": found.app})
-    access = oauth.access_of(token.scopes, visit.protocol)
+    access = oauth.access_of(token.scopes, visit.protocol) if visit.protocol != "web" else None
     if access is None:
         return Verdict(Cause.TOKEN_SCOPE, {"app": found.app, "scope": token.scopes})
     if not found.is_live:

@@ -139,6 +139,7 @@ class _Exchange:
             "headers": list(self._request.headers),
             "client": self._stream.peer,
             "server": self._stream.local,
+            "state": {"connection_id": self._stream.id, "tls": self._stream.tls},
         }
 
     async def _receive(self) -> Message:

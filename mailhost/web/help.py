@@ -63,6 +63,16 @@ TOPICS: Final[dict[str, Topic]] = {
             "When it is switched off, every app password ends; mail programs need new ones once it is on again.",
         ),
     ),
+    "web": Topic(
+        "Signing in to the account pages",
+        (
+            "The account pages take your whole address and your account password, and then the second step: a code of "
+            "your authenticator app, a passkey, or one of your backup codes.",
+            "After several wrong passwords or codes the next ones have to wait; the page says until when.",
+            "If the telephone with the codes is lost, use a backup code. If those are lost too, the administrator of "
+            "this server makes new ones with: mailhost account reset-two-step YOUR-ADDRESS",
+        ),
+    ),
     "revoked": Topic(
         "This app password has ended",
         (

@@ -14,6 +14,7 @@ _ROWS_OF_SERVERS: Final = (  # name in the settings, what people call it, host n
     ("smtp", "SMTP (from other servers)", "mail", "STARTTLS", "none"),
     ("lmtp", "LMTP (this machine only)", "", "none", "none"),
     ("http", "HTTP (help and this table)", "mail", "none", "none"),
+    ("https", "HTTPS (accounts)", "mail", "SSL/TLS", "account"),
 )
 
 
@@ -40,12 +41,26 @@ class Facts:
     ports: Mapping[str, int]
     authority: Path | None
     is_local: bool = True  # listens on this machine alone, where the domain's names need not lead to it
+    name: str = ""  # what the operator calls the host; mail.DOMAIN if empty
+
+    @property
+    def web_host(self) -> str:
+        """The one name under which people find our pages."""
+        return LOCAL if self.is_local else self.name or self._name("mail")
+
+    @property
+    def base_url(self) -> str:
+        """Where people look after their accounts: `https://mail.example.org`, with the port where it is not 443."""
+        return self._url("https", 443)
 
     @property
     def help_url(self) -> str:
-        """Where answers of the mail protocols send people to."""
-        port = self.ports.get("http", 80)
-        return f"http://{self._name('mail')}{'' if port == 80 else f':{port}'}/help"
+        """Where answers of the mail protocols send people to: without TLS, as it may be TLS that fails."""
+        return self._url("http", 80) + "/help"
+
+    def _url(self, scheme: str, usual: int) -> str:
+        port = self.ports.get(scheme, usual)
+        return f"{scheme}://{self.web_host}{'' if port == usual else f':{port}'}"
 
     def rows(self, *, for_servers: bool = False) -> list[Row]:
         """Those for mail programs, best first; `for_servers` adds the others."""

@@ -17,7 +17,7 @@ import pytest
 from mailhost.config import load
 from tests.running import MAILHOST, ROOT, needs, running, start, stop
 
-NAMES = {"imap", "imaps", "pop3", "pop3s", "submission", "submissions", "smtp", "lmtp", "http"}
+NAMES = {"imap", "imaps", "pop3", "pop3s", "submission", "submissions", "smtp", "lmtp", "http", "https"}
 
 
 def refusal(folder: Path, *options: str) -> str:

@@ -75,7 +75,7 @@ def test_for_scripts_stdout_carries_one_line_of_json(tmp_path: Path) -> None:
         line = process.stdout.readline()
         assert line, log.read_text(encoding="utf-8")
         told = json.loads(line)
-        services = {"imap", "imaps", "pop3", "pop3s", "submission", "submissions", "smtp", "lmtp", "http"}
+        services = {"imap", "imaps", "pop3", "pop3s", "submission", "submissions", "smtp", "lmtp", "http", "https"}
         assert services <= set(told["ports"])
         assert Path(told["ca"]).is_absolute()
         assert Path(told["ca"]).is_file()

@@ -35,6 +35,7 @@ from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
 from mailhost.web.bridge import HttpServer
 from mailhost.web.oauth import OAuthRoutes
+from mailhost.web.pages import Pages
 from mailhost.web.setup import Facts
 from mailhost.web.site import Site
 
@@ -107,7 +108,7 @@ async def house(database: Database, blobs: Blobs, tmp_path: Path) -> AsyncIterat
     made_house = House(database, key, anna, imaps.port, https.port, files.authority, now)
     served = oauth.House(key, PEOPLE, made_house.issuer)
     routes = OAuthRoutes(database, served, key, lambda: datetime.now(UTC).timestamp(), registration=True)
-    site = Site(Facts("localhost", "example.test", {}, None), _is_well)
+    site = Site(Pages(Facts("localhost", "example.test", {}, None)), _is_well)
     https._handler = HttpServer(site.application(routes.routes())).serve
     yield made_house
     for listener in (imaps, https):

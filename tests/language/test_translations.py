@@ -3,10 +3,14 @@
 import ast
 
 import pytest
+from jinja2 import Environment
 
 from mailhost.language import best_language, translations
 from mailhost.language.translations import po_files, read_po
-from tests.house.source import modules
+from tests.house.source import ROOT, modules
+
+TEMPLATES = Environment(autoescape=True, extensions=["jinja2.ext.i18n"])
+TEMPLATES.policies["ext.i18n.trimmed"] = True
 
 PO = """# comment
 msgid ""
@@ -68,6 +72,10 @@ def test_every_marked_sentence_is_translated() -> None:
                 [argument] = node.args
                 assert isinstance(argument, ast.Constant), f"{module.path}:{node.lineno}"
                 marked.add(argument.value)
+    for template in sorted((ROOT / "mailhost/web/templates").rglob("*.html")):
+        for _, _, sentence in TEMPLATES.extract_translations(template.read_text(encoding="utf-8")):
+            first = sentence[0] if isinstance(sentence, tuple) else sentence  # None where a variable stands
+            marked |= {first} if first is not None else set()
     translated = {message for file in po_files("zh-CN") for (_, message), _ in read_po(file.read_text("utf-8"))}
     assert not marked - translated
 

@@ -12,7 +12,7 @@ from mailhost.accounts.audit.model import Cause, Occurrence, SignIn
 from mailhost.accounts.audit.sql import list_sign_ins
 from mailhost.crypto import SecretKey
 from mailhost.login import DoorKeeper, Identity, Limits, Refused, Visit
-from mailhost.login.authenticate import APP_PASSWORD
+from mailhost.login.lookup import APP_PASSWORD
 from mailhost.storage.database import Database, Tx, open_database
 
 START = 1_800_000_000.0

@@ -18,8 +18,8 @@ from mailhost.accounts import Protocols, Scope
 from mailhost.crypto import SecretKey
 from mailhost.delivery.model import Office
 from mailhost.login import DoorKeeper, Limits
-from mailhost.login.authenticate import APP_PASSWORD
 from mailhost.login.enrol import enrol
+from mailhost.login.lookup import APP_PASSWORD
 from mailhost.mailstore import Layout, OnExpunge
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.mailstore.knowing import KnownMailboxes

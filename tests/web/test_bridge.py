@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from mailhost.network.listener import Admission, Listener
 from mailhost.network.misdirected import Service
 from mailhost.web.bridge import MAX_BODY, MAX_HEAD, HttpServer
+from mailhost.web.pages import Pages
 from mailhost.web.setup import Facts
 from mailhost.web.site import Site
 
@@ -39,7 +40,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Listener]:
         return True
 
     listener = await listen(
-        HttpServer(Site(Facts("localhost", "example.test", ports, authority), is_well).application())
+        HttpServer(Site(Pages(Facts("localhost", "example.test", ports, authority)), is_well).application())
     )
     yield listener
     await close(listener)
@@ -153,7 +154,7 @@ async def test_a_store_that_does_not_answer_shows() -> None:
     async def is_ill() -> bool:
         return False
 
-    listener = await listen(HttpServer(Site(Facts("localhost", "example.test", {}, None), is_ill).application()))
+    listener = await listen(HttpServer(Site(Pages(Facts("localhost", "example.test", {}, None)), is_ill).application()))
     ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     assert (await asyncio.to_thread(exchange, listener, ask)).startswith(b"HTTP/1.1 503")
     assert (await asyncio.to_thread(exchange, listener, ask.replace(b"healthz", b"ca.pem"))).startswith(b"HTTP/1.1 404")

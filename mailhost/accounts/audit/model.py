@@ -36,6 +36,11 @@ class Cause(Enum):
     EXPIRED_APP_PASSWORD = "expired-app-password"  # noqa: S105 - a cause
     APP_PASSWORD_OF_ANOTHER = "app-password-of-another"  # noqa: S105 - a cause
     """It is a live app password, of another account."""
+    WRONG_PASSWORD_IN_WEB = "wrong-password-in-web"  # noqa: S105 - a cause, on the sign-in page as the next ones
+    APP_PASSWORD_IN_WEB = "app-password-in-web"  # noqa: S105 - a cause
+    SECOND_STEP_AWAITED = "second-step-awaited"
+    """The account password was right; what came of the second step is told by another row, if it was tried."""
+    SECOND_STEP_WRONG = "second-step-wrong"
     PROTOCOL_NOT_ALLOWED = "protocol-not-allowed"
     SEND_ONLY = "send-only"
     READ_ONLY = "read-only"

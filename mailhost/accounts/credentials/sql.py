@@ -19,6 +19,7 @@ from mailhost.accounts.model import (
     TooManyAppPasswords,
 )
 from mailhost.accounts.sql import topic
+from mailhost.accounts.web_sessions.sql import end_web_sessions
 from mailhost.storage.database import Row, Tx
 
 _COLUMNS: Final = """id, name, protocols, read_only, networks, expires_at, created_at, last_used_at, last_used_peer,
@@ -86,15 +87,21 @@ def still_valid(tx: Tx, account_id: int, credential_id: int, protocol_bit: int, 
     )
 
 
-def set_password(tx: Tx, account_id: int, password_hash: str, now: int) -> int:
-    """Give the account another password; every app password ends with the old one. Returns how many did."""
+def set_password(tx: Tx, account_id: int, password_hash: str, now: int, *, but_session: int = 0) -> int:
+    """Give the account another password; with the old one end the web sessions but for one, and every app password.
+
+    Returns how many of the latter did. Raises NoSuchAccount.
+    """
     rows = tx.execute(
-        "update account set password_hash = :password_hash where id = :account_id returning id",
+        """update account set password_hash = :password_hash, password_since = :now
+        where id = :account_id returning id""",
         account_id=account_id,
         password_hash=password_hash,
+        now=now,
     )
     if not rows:
         raise NoSuchAccount
+    end_web_sessions(tx, account_id, but=but_session)
     return end_app_passwords(tx, account_id, Ended.NEW_PASSWORD, now)
 
 

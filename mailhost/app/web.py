@@ -1,0 +1,42 @@
+"""The web door: every area of pages, as one application."""
+
+from mailhost.app.services import Services
+from mailhost.domains import list_domains
+from mailhost.login import Clock, DoorKeeper
+from mailhost.login.tokens import PEOPLE
+from mailhost.oauth import House as OAuthHouse
+from mailhost.storage.database import Tx
+from mailhost.storage.errors import StorageError
+from mailhost.web.bridge import HttpServer
+from mailhost.web.oauth import OAuthRoutes
+from mailhost.web.pages import Pages
+from mailhost.web.security import SecurityPages
+from mailhost.web.setup import Facts
+from mailhost.web.sign_in import SignInPages
+from mailhost.web.site import Site
+from mailhost.web.visits import Visits
+
+
+def web_server(services: Services, keeper: DoorKeeper, facts: Facts, clock: Clock) -> HttpServer:
+    """What both the HTTP and the HTTPS door serve; a new area is one more class in `areas`."""
+    database, key = services.database, services.key
+
+    async def is_well() -> bool:
+        try:
+            return await database.read(_answers)
+        except StorageError:
+            return False
+
+    pages = Pages(facts)
+    visits = Visits(database, key, pages, clock)
+    issuer = OAuthHouse(key, PEOPLE, f"https://{services.config.host_name or facts.host}")
+    areas = (
+        OAuthRoutes(database, issuer, key, clock, registration=services.config.oauth_registration),
+        SignInPages(visits, pages, database, keeper, clock),
+        SecurityPages(visits, pages),
+    )
+    return HttpServer(Site(pages, is_well).application([route for area in areas for route in area.routes()]))
+
+
+def _answers(tx: Tx) -> bool:
+    return bool(list_domains(tx, 1))

@@ -1,0 +1,102 @@
+"""Signing in on a page: the account password, then a second step. Waits, checks and diary are those of the mail doors.
+
+An account password can be guessed, other than an app password: so not even the right one is looked at during a wait.
+"""
+
+from typing import Final
+
+from mailhost.accounts.audit.model import NOBODY, Cause, Facts
+from mailhost.accounts.model import Candidate, LastUse
+from mailhost.crypto import PasswordChecks, SecretKey, TooBusy, app_password_letters
+from mailhost.login import throttle
+from mailhost.login.diary import Diary
+from mailhost.login.judge import Verdict, Wrong, asked_for, cause_of_wrong
+from mailhost.login.lookup import APP_PASSWORD, MARK_OCTETS, WRONG_SECRET, look_up
+from mailhost.login.model import Clock, Limits, Reason, Refused, Visit
+from mailhost.login.names import network_of, printable, read_user_name
+from mailhost.storage.database import Database
+from mailhost.storage.errors import StorageError
+
+WEB_CREDENTIAL: Final = 0
+"""The account password among an account's credentials, where the diary and the known places number them."""
+
+
+class WebSignIn:
+    """Judges what is typed on the sign-in pages."""
+
+    def __init__(
+        self,
+        database: Database,
+        key: SecretKey,
+        limits: Limits,
+        clock: Clock,
+        checks: PasswordChecks,
+        diary: Diary,
+    ) -> None:
+        self._database = database
+        self._key = key
+        self._limits = limits
+        self._clock = clock
+        self._checks = checks
+        self._diary = diary
+
+    async def check_password(self, user: str, password: str, visit: Visit) -> Candidate:
+        """Whose account password this is. One slow check, whoever it is. Raises Refused."""
+        now = self._clock()
+        name = read_user_name(user)
+        letters = app_password_letters(password)
+        digest = self._key.digest(APP_PASSWORD, letters.encode()) if letters else b""
+        try:
+            address, candidate = await self._database.point(look_up, name, visit.server_name, digest)
+            mark = self._key.digest(WRONG_SECRET, f"{address}\0{letters or password}".encode("utf-8", "surrogatepass"))
+            account_id = candidate.account_id if candidate is not None else None
+            attempt = throttle.Attempt(address, account_id, network_of(visit.peer), mark[:MARK_OCTETS], now=now)
+            waiting = await self._database.point(throttle.must_wait, self._limits, attempt)
+            if waiting is not None:
+                cause = Cause.THROTTLED_NETWORK if waiting.for_network else Cause.THROTTLED
+                self.tell(cause, visit, account_id or NOBODY, {"until_at": int(waiting.until)})
+                raise Refused(Reason.THROTTLED, waiting.until)
+            if await self._checks.verify(candidate.password_hash if candidate else None, password) and candidate:
+                return self._let_on(candidate, visit)
+            times = await self._database.write_relaxed(throttle.count, self._limits, attempt)
+            has_domain = name is not None and name[1] is not None
+            wrong = Wrong(address, has_domain, letters or password, digest, None)
+            await self._note_wrong(wrong, candidate, times, visit)
+        except TooBusy:
+            self.tell(Cause.TOO_BUSY, visit, NOBODY)
+            raise Refused(Reason.TEMPORARY) from None
+        except StorageError as error:
+            self.tell(Cause.STORE_AWAY, visit, NOBODY)
+            raise Refused(Reason.TEMPORARY) from error
+        raise Refused(Reason.WRONG_CREDENTIALS)
+
+    def _let_on(self, candidate: Candidate, visit: Visit) -> Candidate:
+        if not candidate.is_live:
+            self.tell(Cause.SUSPENDED, visit, candidate.account_id)
+            raise Refused(Reason.ACCOUNT_SUSPENDED)
+        if candidate.has_two_step:
+            self.tell(Cause.SECOND_STEP_AWAITED, visit, candidate.account_id)
+        else:
+            self.welcome(candidate.account_id, visit)
+        return candidate
+
+    async def _note_wrong(self, wrong: Wrong, candidate: Candidate | None, times: int, visit: Visit) -> None:
+        if candidate is None:
+            verdict = await self._database.point(cause_of_wrong, wrong, None, False, times)
+            asked = await self._database.point(asked_for, wrong)
+            self._diary.tell(verdict, visit, self._clock(), verdict.account_id or NOBODY, None, asked)
+        elif candidate.found is not None:
+            self.tell(Cause.APP_PASSWORD_IN_WEB, visit, candidate.account_id, {"password": candidate.found.name})
+        else:
+            self.tell(Cause.WRONG_PASSWORD_IN_WEB, visit, candidate.account_id, {"times": times})
+
+    def welcome(self, account_id: int, visit: Visit) -> None:
+        """Somebody has signed in, with every step that it takes."""
+        now = int(self._clock())
+        self.tell(Cause.SIGNED_IN, visit, account_id)
+        use = LastUse(now, visit.peer, visit.protocol, network_of(visit.peer), printable(visit.client_id))
+        self._diary.note_use(account_id, WEB_CREDENTIAL, use)
+
+    def tell(self, cause: Cause, visit: Visit, account_id: int, facts: Facts | None = None) -> None:
+        """Note it in the diary."""
+        self._diary.tell(Verdict(cause, facts or {}), visit, self._clock(), account_id)

@@ -1,0 +1,1 @@
+// Passkeys need a script; everything else on these pages works without. Filled in by the pages that ask for one.

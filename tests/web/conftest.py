@@ -1,0 +1,106 @@
+"""The pages behind a real HTTPS door on the loopback, over a real store, with a clock that the test sets."""
+
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mailhost import crypto, domains
+from mailhost.accounts.audit.model import Cause
+from mailhost.accounts.audit.sql import list_sign_ins
+from mailhost.app.services import Services
+from mailhost.app.web import web_server
+from mailhost.config import Config
+from mailhost.crypto import SecretKey
+from mailhost.login import DoorKeeper, Limits
+from mailhost.login.enrol import enrol
+from mailhost.network.atlas import NOWHERE
+from mailhost.network.certificates import CertificateFiles, ensure_certificates, names_of
+from mailhost.network.listener import Admission, Listener
+from mailhost.network.misdirected import Service
+from mailhost.network.tls import server_context
+from mailhost.storage.blobs import Blobs
+from mailhost.storage.database import Database, Tx
+from mailhost.storage.files import DiskFiles
+from mailhost.web.setup import Facts
+from tests.web.browsing import Browser, Page
+
+START = 1_800_000_000.0
+ANNA, OTTO = "anna@example.test", "otto@example.test"
+PASSWORD = "correct horse"
+HASH = crypto.hash_password(PASSWORD)
+LIMITS = Limits(wrong_per_account=3, wrong_per_network=1_000, first_wait_seconds=5)
+
+
+@dataclass
+class Town:
+    """A server with two accounts, and browsers in front of it."""
+
+    database: Database
+    key: SecretKey
+    keeper: DoorKeeper
+    tls: ssl.SSLContext
+    ids: dict[str, int]
+    ports: dict[str, int] = field(default_factory=dict)
+    now: float = START
+
+    def browser(self, language: str = "en") -> Browser:
+        return Browser(self.ports["https"], self.tls, language)
+
+    async def sign_in(
+        self, browser: Browser, address: str = ANNA, password: str = PASSWORD, to: str = "/account"
+    ) -> Page:
+        """Type address and password; where two-step verification is on, the page of the second step comes back."""
+        page = await browser.open(f"/sign-in?next={to}")
+        return await browser.submit(page, "/sign-in", address=address, password=password)
+
+    async def signed_in(self, address: str = ANNA) -> Browser:
+        browser = self.browser()
+        assert (await self.sign_in(browser, address)).path == "/account"
+        return browser
+
+    async def causes(self, address: str | int = ANNA) -> list[Cause]:
+        """What the diary says of an account, the newest first."""
+        await self.keeper._diary.flush()
+        account_id = self.ids[address] if isinstance(address, str) else address
+        return [sign_in.cause for sign_in, _ in await self.database.read(list_sign_ins, account_id)]
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
+    folder = tmp_path_factory.mktemp("certificates")
+    return ensure_certificates(folder, names_of(["example.test"]), datetime.now(UTC))[0]
+
+
+@pytest.fixture
+async def town(database: Database, tmp_path: Path, certificates: CertificateFiles) -> AsyncIterator[Town]:
+    def settle(tx: Tx) -> dict[str, int]:
+        domains.add_domain(tx, "example.test", int(START))
+        return {each: enrol(tx, each, password_hash=HASH, now=int(START)).id for each in (ANNA, OTTO)}
+
+    ids = await database.write(settle)
+    key = SecretKey(b"k" * 32)
+
+    def clock() -> float:
+        return made.now
+
+    keeper = DoorKeeper(database, key, LIMITS, clock)
+    made = Town(database, key, keeper, ssl.create_default_context(cafile=certificates.authority), ids)
+    files = DiskFiles(tmp_path / "blobs")
+    services = Services(Config(), tmp_path, database, files, Blobs(database, files), key, NOWHERE)
+    server = web_server(services, keeper, Facts("localhost", "example.test", made.ports, certificates.authority), clock)
+    admission = Admission(per_address=200, in_all=200)
+    listeners = {"http": Listener(Service.HTTP, server.serve, admission)}
+    context = server_context(certificates.certificate, certificates.key)
+    listeners["https"] = Listener(Service.HTTP, server.serve, admission, context=context)
+    for name, listener in listeners.items():
+        await listener.open(["127.0.0.1"], 0)
+        made.ports[name] = listener.port
+    yield made
+    for listener in listeners.values():
+        listener.stop()
+        await listener.drain(0)
+    await keeper.close()
