@@ -49,6 +49,7 @@ _LEAVES: Final[dict[Cause, str]] = {
     Cause.MECHANISM_UNKNOWN: "E13",
     Cause.SIGN_IN_MALFORMED: "E13",
     Cause.THROTTLED: "E14",
+    Cause.THROTTLED_ACCOUNT: "E14",
     Cause.THROTTLED_NETWORK: "E14",
     Cause.TOO_BUSY: "E14",
     Cause.STORE_AWAY: "E14",

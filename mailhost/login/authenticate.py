@@ -236,8 +236,7 @@ class DoorKeeper:
         until = None
         if waiting is not None:
             until = waiting.until
-            cause = Cause.THROTTLED_NETWORK if waiting.for_network else Cause.THROTTLED
-            verdict = Verdict(cause, {"until_at": int(until)})
+            verdict = Verdict(waiting.cause, {"until_at": int(until)})
         else:
             try:
                 is_password = await self._checks.verify(candidate.password_hash if candidate else None, wrong.secret)

@@ -32,8 +32,8 @@ def explain(sign_in: SignIn, occurrence: Occurrence, language: Translations, atl
     values: defaultdict[str, str] = defaultdict(lambda: "?")
     values.update(
         client=sign_in.client_id or language.gettext(N_("a program that does not tell its name")),
-        peer=_with_place(sign_in.peer, language, atlas),
-        network=_with_place(sign_in.network, language, atlas),
+        peer=shown_place(sign_in.peer, language, atlas),
+        network=shown_place(sign_in.network, language, atlas),
         protocol=_PROTOCOLS.get(sign_in.protocol, sign_in.protocol),
         port=str(sign_in.port),
         tls=sign_in.tls_version or language.gettext(N_("no encryption")),
@@ -49,7 +49,8 @@ def explain(sign_in: SignIn, occurrence: Occurrence, language: Translations, atl
     )
 
 
-def _with_place(address: str, language: Translations, atlas: Atlas) -> str:
+def shown_place(address: str, language: Translations, atlas: Atlas) -> str:
+    """An address or network, with the names of its place where they are known."""
     spot = atlas.spot_of(address)
     city, country = spot.names(language.language) if spot is not None else ("", "")
     if city and country:
@@ -282,6 +283,13 @@ CATALOGUE: Final[dict[Cause, Entry]] = {
     Cause.THROTTLED: Entry(
         N_("After too many different wrong passwords from {network}, sign-ins there wait until {until_at}."),
         N_("Wait until then and type the right password. Programs with a right app password are not held up."),
+        "throttled",
+    ),
+    Cause.THROTTLED_ACCOUNT: Entry(
+        N_("From many networks wrong passwords come for this account; those of strangers wait until {until_at}."),
+        N_(
+            "Where you signed in within a day nothing waits. If your account password is an easy one, choose a new one."
+        ),
         "throttled",
     ),
     Cause.THROTTLED_NETWORK: Entry(

@@ -252,7 +252,7 @@ def _tell_operator(batch: dict[SignIn, Occurrence]) -> None:
         }
         if sign_in.cause in LET_IN:
             log.info("login.accepted", **fields)
-        elif sign_in.cause in (Cause.THROTTLED, Cause.THROTTLED_NETWORK):
+        elif sign_in.cause in (Cause.THROTTLED, Cause.THROTTLED_ACCOUNT, Cause.THROTTLED_NETWORK):
             log.info("login.throttled", **fields)
         else:
             log.info("login.refused", reason=sign_in.cause.value, **fields)

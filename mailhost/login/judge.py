@@ -54,6 +54,7 @@ REASONS: Final[dict[Cause, Reason]] = {
     Cause.OVER_DOWNLOAD: Reason.OVER_LIMIT,
     Cause.OVER_UPLOAD: Reason.OVER_LIMIT,
     Cause.THROTTLED: Reason.THROTTLED,
+    Cause.THROTTLED_ACCOUNT: Reason.THROTTLED,
     Cause.THROTTLED_NETWORK: Reason.THROTTLED,
     Cause.TOO_BUSY: Reason.TEMPORARY,
     Cause.STORE_AWAY: Reason.TEMPORARY,

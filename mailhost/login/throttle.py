@@ -1,17 +1,23 @@
 """Waits for those who try different wrong passwords, counted in the store for every process; each ends by itself.
 
 A right app password is never asked for a wait (75 bits cannot be guessed), so that no owner is locked out by others,
-be it behind one gateway with them. What is slowed down is guessing at passwords that people chose.
+be it behind one gateway with them. What is slowed down is guessing at passwords that people chose: from one network, at
+the accounts of many, and from many networks at one.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
+from mailhost.accounts.audit.model import Cause
 from mailhost.accounts.places.sql import accounts_in, knows_network
 from mailhost.accounts.waits.sql import Wait, count_secret, count_wrong, find_waits, forget_source, let_wait
 from mailhost.login.model import Limits
 from mailhost.storage.database import Tx
 
-_MOST_DOUBLINGS = 30
+_MOST_DOUBLINGS: Final = 30
+_NETWORKS: Final = 10
+"""Different wrong passwords for one account that strangers of all networks together are granted: so many times those
+that one network is granted. Guessing from many networks is no faster than from these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +33,46 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The attempt is not looked at before `until`; `for_network` says that the network waits as a whole."""
+    """The attempt is not looked at before `until`; the cause says who waits."""
 
     until: float
-    for_network: bool
+    cause: Cause
 
 
 def source_of(network: str, address: str = "*") -> str:
-    """The name under which the wrong secrets for an address from a network are counted; "*" for all addresses."""
+    """The name under which the wrong secrets for an address from a network are counted; "*" for all of either."""
     return f"{address} {network}"
 
 
 def must_wait(tx: Tx, limits: Limits, attempt: Attempt) -> Waiting | None:
     """Whether the attempt may be looked at. A wait is neither counted nor prolonged by asking."""
-    sources = [source_of(attempt.network, attempt.address)]
-    if not _is_trusted(tx, limits, attempt):
-        sources.append(source_of(attempt.network))
-    untils = [wait.until_at if wait else 0.0 for wait in find_waits(tx, sources)]
+    counters = _counters(tx, limits, attempt)
+    untils = [wait.until_at if wait else 0.0 for wait in find_waits(tx, [source for _, source, _ in counters])]
     until = max(untils)
-    return Waiting(until, untils[0] < until) if until > attempt.now else None
+    return Waiting(until, counters[untils.index(until)][0]) if until > attempt.now else None
 
 
 def count(tx: Tx, limits: Limits, attempt: Attempt) -> int:
     """Count what was not right; how many times this same secret has come by now. The same one counts only once."""
-    times = _count(tx, limits, source_of(attempt.network, attempt.address), limits.wrong_per_account, attempt)
-    if not _is_trusted(tx, limits, attempt):
-        _count(tx, limits, source_of(attempt.network), limits.wrong_per_network, attempt)
+    times, *_ = [_count(tx, limits, source, free, attempt) for _, source, free in _counters(tx, limits, attempt)]
     return times
+
+
+def _counters(tx: Tx, limits: Limits, attempt: Attempt) -> list[tuple[Cause, str, int]]:
+    """(cause of a wait, source, wrong secrets without a wait) of all that an attempt counts for, its own first.
+
+    For nothing else where the account signed in lately; a gateway in front of many does not wait as a whole.
+    """
+    network, address = attempt.network, attempt.address
+    counters = [(Cause.THROTTLED, source_of(network, address), limits.wrong_per_account)]
+    since = int(attempt.now - limits.known_seconds)
+    if attempt.account_id is not None and knows_network(tx, attempt.account_id, network, since):
+        return counters
+    if not address.endswith("@") and address:
+        counters.append((Cause.THROTTLED_ACCOUNT, source_of("*", address), _NETWORKS * limits.wrong_per_account))
+    if accounts_in(tx, network, since, limits.gateway_accounts) < limits.gateway_accounts:
+        counters.append((Cause.THROTTLED_NETWORK, source_of(network), limits.wrong_per_network))
+    return counters
 
 
 def _count(tx: Tx, limits: Limits, source: str, free: int, attempt: Attempt) -> int:
@@ -73,11 +92,3 @@ def _count(tx: Tx, limits: Limits, source: str, free: int, attempt: Attempt) -> 
 
 def _is_over(wait: Wait, limits: Limits, now: float) -> bool:
     return wait.until_at <= now and wait.last_at + limits.forget_seconds <= now
-
-
-def _is_trusted(tx: Tx, limits: Limits, attempt: Attempt) -> bool:
-    """Known to this account, or a gateway in front of many: such a network does not wait as a whole."""
-    since = int(attempt.now - limits.known_seconds)
-    if attempt.account_id is not None and knows_network(tx, attempt.account_id, attempt.network, since):
-        return True
-    return accounts_in(tx, attempt.network, since, limits.gateway_accounts) >= limits.gateway_accounts

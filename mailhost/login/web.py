@@ -53,8 +53,7 @@ class WebSignIn:
             attempt = throttle.Attempt(address, account_id, network_of(visit.peer), mark[:MARK_OCTETS], now=now)
             waiting = await self._database.point(throttle.must_wait, self._limits, attempt)
             if waiting is not None:
-                cause = Cause.THROTTLED_NETWORK if waiting.for_network else Cause.THROTTLED
-                self.tell(cause, visit, account_id or NOBODY, {"until_at": int(waiting.until)})
+                self.tell(waiting.cause, visit, account_id or NOBODY, {"until_at": int(waiting.until)})
                 raise Refused(Reason.THROTTLED, waiting.until)
             if await self._checks.verify(candidate.password_hash if candidate else None, password) and candidate:
                 return self._let_on(candidate, visit)

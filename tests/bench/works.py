@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tests.bench import corpus
 from tests.bench.client import Imap, Lmtp, Load, tls_context, together
-from tests.bench.processes import Account
+from tests.bench.processes import Account, processor_seconds
 
 BIG = "Big"
 DOVECOT = "Dovecot"
@@ -129,6 +129,13 @@ def sign_in(tls: bool) -> Measure:
         return together(8, scale.operations // 2, prepare)
 
     return measure
+
+
+def sign_in_cost(server: Server, scale: Scale) -> float:
+    """Seconds of the server's processors for a connection without TLS, LOGIN with an app password, and LOGOUT."""
+    before = processor_seconds(server.pids())
+    sign_in(tls=False)(server, scale)
+    return (processor_seconds(server.pids()) - before) / (scale.operations // 2)
 
 
 def deliver(server: Server, scale: Scale) -> float:

@@ -123,6 +123,17 @@ async def test_two_people_behind_one_address_are_no_gateway(database: Database) 
     assert answers.count(None) == 7
 
 
+async def test_guessing_from_many_networks_is_no_faster_than_from_ten(database: Database) -> None:
+    await welcome(database, ANNA, 0)
+    networks = [f"198.51.{number}.0/24" for number in range(100)]
+    for address in ("anna@x", "nobody@x"):  # an unknown name is slowed down like a known one
+        answers = [await wrong(database, number, 1.0, address, network) for number, network in enumerate(networks)]
+        assert answers.count(None) == 10 * LIMITS.wrong_per_account + 1
+        assert set(answers[31:]) == {6.0}
+    assert await wrong(database, 1, 1.0) is None  # where she signed in lately
+    assert await wrong(database, 1, 1.0, "otto@x", networks[99]) is None
+
+
 async def test_processes_share_their_counts(database: Database, second: Database) -> None:
     for number in range(4):
         await wrong(database if number % 2 else second, number, 0.0)
@@ -139,8 +150,8 @@ async def test_the_store_forgets_what_is_over(database: Database) -> None:
         tables = ("sign_in_wait", "wrong_secret")
         return [tx.execute(f"select count(*) from {table}")[0][0] for table in tables]
 
-    assert await database.read(left) == [4, 10]
+    assert await database.read(left) == [6, 15]
     await database.write(forget_waits, 400.0, 1000.0)
-    assert await database.read(left) == [2, 2]
+    assert await database.read(left) == [3, 3]
     await database.write(forget_waits, 501.0, 1101.0)
     assert await database.read(left) == [0, 0]

@@ -18,7 +18,7 @@ from mailhost.accounts.places.sql import record_places
 from mailhost.accounts.sessions.sql import Reached, close_for_today
 from mailhost.language import LANGUAGES, translations
 from mailhost.limits import Rules
-from mailhost.login import Limits
+from mailhost.login import Limits, throttle
 from mailhost.login.catalogue import explain
 from mailhost.login.doorstep import cause_of
 from mailhost.login.enrol import replace_app_password
@@ -122,6 +122,12 @@ async def busy(house: House) -> None:
     house.keeper._checks._taken = house.keeper._checks._bound
 
 
+async def from_everywhere(house: House) -> None:
+    for number in range(22):
+        attempt = throttle.Attempt(ANNA, house.ids[ANNA], f"198.18.{number}.0/24", bytes([number]), START)
+        await house.database.write(throttle.count, house.login_limits, attempt)
+
+
 def at_home(*extra: str) -> Arrange:
     """Her phone is used elsewhere, and what more speaks against the next sign-in."""
 
@@ -207,6 +213,13 @@ CASES = [
         protocols=(IMAP,),
     ),
     Case(Cause.THROTTLED, WAIT, secret="last", again=("w1", "w2", "w3", "w4")),
+    Case(
+        Cause.THROTTLED_ACCOUNT,
+        WAIT,
+        secret="last",
+        arrange=from_everywhere,
+        limits=Limits(wrong_per_account=2, first_wait_seconds=30),
+    ),
     Case(
         Cause.THROTTLED_NETWORK,
         WAIT,

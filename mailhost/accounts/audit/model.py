@@ -68,6 +68,8 @@ class Cause(Enum):
     STORAGE_FULL = "storage-full"
     MAILDROP_IN_USE = "maildrop-in-use"
     THROTTLED = "throttled"
+    THROTTLED_ACCOUNT = "throttled-account"
+    """From many networks, of which the account knows none, came many wrong passwords for it."""
     THROTTLED_NETWORK = "throttled-network"
     TOO_BUSY = "too-busy"
     STORE_AWAY = "store-away"
