@@ -8,6 +8,7 @@ from mailhost.oauth import House as OAuthHouse
 from mailhost.storage.database import Tx
 from mailhost.storage.errors import StorageError
 from mailhost.web.bridge import HttpServer
+from mailhost.web.consent import ConsentPages
 from mailhost.web.oauth import OAuthRoutes
 from mailhost.web.pages import Pages
 from mailhost.web.security import SecurityPages
@@ -29,11 +30,15 @@ def web_server(services: Services, keeper: DoorKeeper, facts: Facts, clock: Cloc
 
     pages = Pages(facts)
     visits = Visits(database, key, pages, clock)
-    issuer = OAuthHouse(key, PEOPLE, f"https://{services.config.host_name or facts.host}")
+
+    def oauth() -> OAuthHouse:  # when it is asked: ports are known once they are open
+        return OAuthHouse(key, PEOPLE, facts.base_url)
+
     areas = (
-        OAuthRoutes(database, issuer, key, clock, registration=services.config.oauth_registration),
+        OAuthRoutes(database, oauth, key, clock, registration=services.config.oauth_registration),
         SignInPages(visits, pages, database, keeper, clock),
         SecurityPages(visits, pages),
+        ConsentPages(visits, pages, database, oauth, services.atlas, clock),
     )
     return HttpServer(Site(pages, is_well).application([route for area in areas for route in area.routes()]))
 

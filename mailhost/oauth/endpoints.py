@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749 import InvalidClientError, OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
@@ -48,11 +49,14 @@ def device(tx: Tx, house: House, request: Request, now: int) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a person is asked for on the consent page: which program, what for."""
+    """What a person is asked for on the consent page: which program, what for, and where the answer goes; empty for a
+    device. `is_registered` says that the program made itself known, so that nobody vouches for its name."""
 
     client_id: str
     name: str
     scopes: tuple[str, ...]
+    is_registered: bool
+    redirect_uri: str = ""
 
 
 def consent(tx: Tx, house: House, request: Request, now: int) -> Asked | Response:
@@ -64,10 +68,10 @@ def consent(tx: Tx, house: House, request: Request, now: int) -> Asked | Respons
     try:
         grant = _consent_grant(server, request)
     except OAuth2Error as error:
-        return _answer(server.handle_error_response(server.create_oauth2_request(request), error))
-    client = grant.client
-    assert isinstance(client, ClientView)
-    return Asked(client.client.id, client.client.name, tuple(grant.request.scope.split()))
+        return _from_us(house, server.handle_error_response(server.create_oauth2_request(request), error))
+    assert isinstance(grant.client, ClientView)
+    client = grant.client.client
+    return Asked(client.id, client.name, tuple(grant.request.scope.split()), client.is_registered, grant.redirect_uri)
 
 
 def decide(tx: Tx, house: House, request: Request, account_id: int, *, allows: bool, now: int) -> Response:
@@ -77,9 +81,9 @@ def decide(tx: Tx, house: House, request: Request, account_id: int, *, allows: b
     try:
         grant = _consent_grant(server, made)
     except OAuth2Error as error:
-        return _answer(server.handle_error_response(made, error))
+        return _from_us(house, server.handle_error_response(made, error))
     user = granted(server, account_id, fields_of(made)["client_id"], made.scope) if allows else None
-    return _answer(server.create_authorization_response(made, user, grant))
+    return _from_us(house, server.create_authorization_response(made, user, grant))
 
 
 def find_device(tx: Tx, user_code: str, now: int) -> Asked:
@@ -88,7 +92,7 @@ def find_device(tx: Tx, user_code: str, now: int) -> Asked:
     client = sql.find_client(tx, waiting[0]) if waiting is not None else None
     if waiting is None or client is None:
         raise NoSuchCode
-    return Asked(client.id, client.name, tuple(waiting[1].split()))
+    return Asked(client.id, client.name, tuple(waiting[1].split()), client.is_registered)
 
 
 def decide_device(tx: Tx, house: House, user_code: str, account_id: int, *, allows: bool, now: int) -> None:
@@ -124,6 +128,7 @@ def metadata(issuer: str, *, registration: bool) -> dict[str, object]:
         "revocation_endpoint_auth_methods_supported": METHODS,
         "introspection_endpoint_auth_methods_supported": METHODS[:2],
         "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
     }
     if registration:
         document["registration_endpoint"] = f"{issuer}/oauth/register"
@@ -252,6 +257,17 @@ def _consent_grant(server: Server, request: Request | OAuth2Request) -> CodeGran
     grant = server.get_consent_grant(request)  # type: ignore[no-untyped-call]  # authlib's stubs
     assert isinstance(grant, CodeGrant)
     return grant
+
+
+def _from_us(house: House, response: object) -> Response:
+    """An answer to an authorization request: its redirect names us, so that programs of several servers tell answers
+    apart (RFC 9207)."""
+    answered = _answer(response)
+    headers = [
+        (name, add_params_to_uri(value, [("iss", house.issuer)]) if name == "Location" else value)
+        for name, value in answered.headers
+    ]
+    return Response(answered.status, answered.body, tuple(headers))
 
 
 def _answer(response: object) -> Response:

@@ -67,6 +67,11 @@ class Response:
     body: str
     headers: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def location(self) -> str:
+        """Where it leads; empty for what is an answer itself."""
+        return dict(self.headers).get("Location", "")
+
     def json(self) -> dict[str, object]:
         """The body, where it is JSON."""
         found: dict[str, object] = json.loads(self.body)

@@ -18,15 +18,14 @@ from mailhost.oauth.clients import register
 from mailhost.storage.database import Database, Tx
 
 _MAX_FIELDS: Final = 50
+HouseOf = Callable[[], oauth.House]
 Endpoint = Callable[[Tx, oauth.House, oauth.Request, int], oauth.Response]
 
 
 class OAuthRoutes:
     """Mounted by the site. `registration` lets programs make themselves known."""
 
-    def __init__(
-        self, database: Database, house: oauth.House, key: SecretKey, clock: Clock, *, registration: bool
-    ) -> None:
+    def __init__(self, database: Database, house: HouseOf, key: SecretKey, clock: Clock, *, registration: bool) -> None:
         self._database = database
         self._house = house
         self._key = key
@@ -48,20 +47,27 @@ class OAuthRoutes:
 
     def _answers(self, endpoint: Endpoint) -> Callable[[Request], object]:
         async def answer(request: Request) -> Response:
+            if request.url.scheme != "https":  # RFC 6749 §3.2; the token that came is known to whoever listens in
+                return JSONResponse(_WITHOUT_TLS, 403)
             asked = await read_form(request)
             if asked is None:
                 return JSONResponse({"error": "invalid_request"}, 400)
-            answered = await self._database.write(endpoint, self._house, asked, int(self._clock()))
+            answered = await self._database.write(endpoint, self._house(), asked, int(self._clock()))
             return as_response(answered)
 
         return answer
 
     async def _register(self, request: Request) -> Response:
+        if request.url.scheme != "https":
+            return JSONResponse(_WITHOUT_TLS, 403)
         body = await request.body()
         return as_response(await self._database.write(register, self._key, body, int(self._clock())))
 
     async def _metadata(self, _request: Request) -> Response:
-        return JSONResponse(endpoints.metadata(self._house.issuer, registration=self._registration))
+        return JSONResponse(endpoints.metadata(self._house().issuer, registration=self._registration))
+
+
+_WITHOUT_TLS: Final = {"error": "invalid_request", "error_description": "Ask over https."}
 
 
 async def read_form(request: Request) -> oauth.Request | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -72,10 +73,12 @@ class SignInPages:
         await self._database.write(_open, candidate, self._visits.digest(token), who_asks(request), int(self._clock()))
         return self._visits.sign_in(to, token)
 
-    async def _sign_out(self, _request: Request, visit: Visit, _form: Form) -> Response:
+    async def _sign_out(self, _request: Request, visit: Visit, form: Form) -> Response:
+        """Away; `next` names the page that somebody wants to see as somebody else."""
         with suppress(NoSuchWebSession):
             await self._database.write(end_web_session, visit.account.id, visit.session.id)
-        return self._visits.sign_out("/sign-in")
+        to = f"?next={quote(own_path(form['next']), safe='')}" if "next" in form else ""
+        return self._visits.sign_out("/sign-in" + to)
 
 
 def _open(tx: Tx, candidate: Candidate, digest: bytes, who: dict[str, str], now: int) -> None:

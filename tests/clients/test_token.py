@@ -107,7 +107,7 @@ async def house(database: Database, blobs: Blobs, tmp_path: Path) -> AsyncIterat
     await https.open(["127.0.0.1"], 0)
     made_house = House(database, key, anna, imaps.port, https.port, files.authority, now)
     served = oauth.House(key, PEOPLE, made_house.issuer)
-    routes = OAuthRoutes(database, served, key, lambda: datetime.now(UTC).timestamp(), registration=True)
+    routes = OAuthRoutes(database, lambda: served, key, lambda: datetime.now(UTC).timestamp(), registration=True)
     site = Site(Pages(Facts("localhost", "example.test", {}, None)), _is_well)
     https._handler = HttpServer(site.application(routes.routes())).serve
     yield made_house

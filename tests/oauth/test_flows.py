@@ -33,7 +33,7 @@ async def test_a_code_is_changed_for_tokens(server: House) -> None:
     asked = await server.database.write(
         endpoints.consent, server.house, oauth.Request(asked_for(client, f"{FULL_SCOPE} imap")), server.now
     )
-    assert asked == Asked(client.client.id, "Thunderbird", (FULL_SCOPE, "imap"))
+    assert asked == Asked(client.client.id, "Thunderbird", (FULL_SCOPE, "imap"), False, REDIRECT)
     got = await server.tokens(client, FULL_SCOPE)
     assert (got["token_type"], got["expires_in"], got["scope"]) == ("Bearer", "3600", FULL_SCOPE)
     assert await is_good(server, got["access_token"])
@@ -223,7 +223,7 @@ async def test_a_device_waits_for_its_user(server: House) -> None:
     assert (await ask_for_device(server, client, code))[1]["error"] == "authorization_pending"
     assert (await ask_for_device(server, client, code))[1]["error"] == "slow_down"
     asked = await server.database.read(endpoints.find_device, user_code.lower().replace("-", " "), server.now)
-    assert asked == Asked(client.client.id, "Thunderbird", ("imap.readonly",))
+    assert asked == Asked(client.client.id, "Thunderbird", ("imap.readonly",), False)
     await server.database.write(
         endpoints.decide_device, server.house, user_code, server.people["anna"], allows=True, now=server.now
     )
