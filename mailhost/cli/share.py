@@ -14,7 +14,8 @@ from mailhost.accounts import Account
 from mailhost.cli.store import data_option, opened, plainly, show_table
 from mailhost.errors import MailhostError
 from mailhost.login.enrol import account_at
-from mailhost.mailstore.sharing import EVERYBODY, WHOLE_ACCOUNT, Grant, change_rights, list_grants, share_account
+from mailhost.mailstore.account import EVERYBODY
+from mailhost.mailstore.sharing import WHOLE_ACCOUNT, Grant, change_rights, list_grants, share_account
 from mailhost.protocols.imap.rights import LETTERS, NO_RIGHTS, InvalidRights, Right, letters_of, parse_rights
 from mailhost.storage.database import Tx
 

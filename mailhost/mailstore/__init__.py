@@ -2,6 +2,7 @@
 
 from mailhost.mailstore.account import (
     jump_modseqs,
+    mailboxes_topic,
     raise_modseq,
     set_quota,
     usage,
@@ -40,7 +41,6 @@ from mailhost.mailstore.mailboxes import (
     list_mailboxes,
     load_mailbox,
     mailbox_topic,
-    mailboxes_topic,
     open_store,
     rename_mailbox,
     subscribe,

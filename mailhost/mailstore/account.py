@@ -1,9 +1,13 @@
 """The account's own row: counter, lock and fence of everything that changes in its mail store (DESIGN: modseq)."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from mailhost.mailstore.model import NeverFits, NoSuchAccount, OverQuota, Usage
 from mailhost.storage.database import Tx
+
+EVERYBODY: Final = 0
+"""Stands for every account of this server: `anyone` on the wire."""
 
 MODSEQ_JUMP = 1_000_000
 """Added to every modseq after an unclean stop: more than can have been told in the second that a power cut may take."""
@@ -12,6 +16,11 @@ MODSEQ_JUMP = 1_000_000
 def store_topic(account_id: int) -> str:
     """Woken by every change in the account's mail store."""
     return f"store:{account_id}"
+
+
+def mailboxes_topic(account_id: int) -> str:
+    """Woken when the mailboxes that the account sees change, or its subscriptions; EVERYBODY's may concern any."""
+    return f"mailboxes:{account_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from mailhost.errors import MailhostError
-from mailhost.mailstore.account import raise_modseq
+from mailhost.mailstore.account import EVERYBODY, raise_modseq
 from mailhost.mailstore.mailboxes import mailbox_topic
 from mailhost.storage.database import Tx
 
-EVERYBODY: Final = 0
-"""The reader of /shared entries."""
 SERVER: Final = 0
 """The mailbox that stands for the server; an account's /private entries about it are the account's."""
 NO_ACCOUNT: Final = 0
@@ -59,6 +57,26 @@ def changed_entries(tx: Tx, account_id: int, mailbox_id: int, reader_id: int, si
     return [row[0] for row in rows]
 
 
+def server_topic(account_id: int, domain_id: int) -> str:
+    """Woken when entries of the server change: an account's own, or with NO_ACCOUNT those of a domain."""
+    return f"server:{account_id}:{domain_id}"
+
+
+def server_entries(tx: Tx, account_id: int, domain_id: int) -> dict[str, int]:
+    """Each entry of the server that was ever set for an account or its domain, and how often."""
+    rows = tx.execute(
+        """select entry, modseq from annotation
+        where (account_id = :account_id and mailbox_id = :server and reader_id = :account_id)
+            or (account_id = :no_account and mailbox_id = :domain_id and reader_id = :everybody) order by entry""",
+        account_id=account_id,
+        server=SERVER,
+        no_account=NO_ACCOUNT,
+        domain_id=domain_id,
+        everybody=EVERYBODY,
+    )
+    return dict(rows)
+
+
 def annotate_mailbox(
     tx: Tx, account_id: int, mailbox_id: int, reader_id: int, values: Mapping[str, bytes | None]
 ) -> tuple[int, int]:
@@ -91,19 +109,22 @@ def annotate_server(
 
     Raises AnnotationTooLarge, TooManyAnnotations.
     """
-    _set(tx, account_id, domain_id, reader_id, values, 0)
+    _set(tx, account_id, domain_id, reader_id, values, None)
+    tx.wake(server_topic(account_id, domain_id))
 
 
 def _set(
-    tx: Tx, account_id: int, mailbox_id: int, reader_id: int, values: Mapping[str, bytes | None], modseq: int
+    tx: Tx, account_id: int, mailbox_id: int, reader_id: int, values: Mapping[str, bytes | None], modseq: int | None
 ) -> None:
+    """`modseq` is None for entries of the server, which count how often they were set."""
     for entry, value in values.items():
         if value is not None and len(value) > MAX_VALUE:
             raise AnnotationTooLarge
         tx.execute(
             """insert into annotation (account_id, mailbox_id, reader_id, entry, value, modseq)
-            values (:account_id, :mailbox_id, :reader_id, :entry, :value, :modseq)
-            on conflict (account_id, mailbox_id, reader_id, entry) do update set value = :value, modseq = :modseq""",
+            values (:account_id, :mailbox_id, :reader_id, :entry, :value, coalesce(cast(:modseq as bigint), 1))
+            on conflict (account_id, mailbox_id, reader_id, entry)
+            do update set value = :value, modseq = coalesce(cast(:modseq as bigint), annotation.modseq + 1)""",
             account_id=account_id,
             mailbox_id=mailbox_id,
             reader_id=EVERYBODY if entry.startswith("/shared") else reader_id,

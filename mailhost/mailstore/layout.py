@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from mailhost.mailstore.account import raise_modseq
-from mailhost.mailstore.mailboxes import find_mailbox, mailboxes_topic
+from mailhost.mailstore.account import mailboxes_topic, raise_modseq
+from mailhost.mailstore.mailboxes import find_mailbox
 from mailhost.mailstore.model import Flag, Mailbox, NoSuchAccount
 from mailhost.storage.database import Tx
 

@@ -1,6 +1,6 @@
 """Mailboxes: made, renamed, deleted, listed, subscribed (RFC 9051 §6.3)."""
 
-from mailhost.mailstore.account import add_row, raise_modseq, take_turn
+from mailhost.mailstore.account import add_row, mailboxes_topic, raise_modseq, take_turn
 from mailhost.mailstore.labelnames import ROOT, SYSTEM_BOXES, is_system, label_name
 from mailhost.mailstore.model import (
     DEFAULT_QUOTA,
@@ -38,11 +38,6 @@ _SPECIAL_USES = {use.lower(): use for _, use in DEFAULT_MAILBOXES if use}
 
 COLUMNS = """id, name, uid_validity, uid_next, highest_modseq, messages, unseen, deleted, octets, special_use,
     is_selectable"""
-
-
-def mailboxes_topic(account_id: int) -> str:
-    """Woken when the account's list of mailboxes or subscriptions changes."""
-    return f"mailboxes:{account_id}"
 
 
 def mailbox_topic(account_id: int, mailbox_id: int) -> str:

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailhost.errors import MailhostError
-from mailhost.mailstore.account import raise_modseq
+from mailhost.mailstore.account import mailboxes_topic, raise_modseq
 from mailhost.protocols.imap.commands import RightsMode
 from mailhost.protocols.imap.rights import ALL_RIGHTS, NO_RIGHTS, Right
 from mailhost.storage.database import Row, Tx
-
-EVERYBODY: Final = 0
-"""The grantee that stands for every account of this server: `anyone` on the wire."""
 
 WHOLE_ACCOUNT: Final = 0
 """The mailbox that stands for the account: what is granted on it, new mailboxes of the first level inherit."""
@@ -106,6 +103,7 @@ def change_rights(
         raise TooManyGrants
     _put(tx, account_id, mailbox_id, new)
     tx.wake(rights_topic(account_id, mailbox_id))
+    tx.wake(mailboxes_topic(grantee_id))
 
 
 def share_account(tx: Tx, account_id: int, grantee_id: int, rights: Right) -> None:
@@ -118,18 +116,22 @@ def share_account(tx: Tx, account_id: int, grantee_id: int, rights: Right) -> No
 
 def inherit_rights(tx: Tx, account_id: int, mailbox_id: int, parent_id: int) -> None:
     """Give a new mailbox the rights of the one above it, or of the WHOLE_ACCOUNT (RFC 4314 §4, CREATE)."""
-    tx.execute(
+    rows = tx.execute(
         """insert into mailbox_right (account_id, mailbox_id, grantee_id, granted, denied)
         select account_id, :mailbox_id, grantee_id, granted, denied from mailbox_right
-        where account_id = :account_id and mailbox_id = :parent_id""",
+        where account_id = :account_id and mailbox_id = :parent_id returning grantee_id""",
         account_id=account_id,
         mailbox_id=mailbox_id,
         parent_id=parent_id,
     )
+    for (grantee_id,) in rows:
+        tx.wake(mailboxes_topic(grantee_id))
 
 
 def forget_mailbox(tx: Tx, account_id: int, mailbox_id: int) -> None:
     """The mailbox is deleted: it is shared with nobody, and what was noted beside it goes with it."""
+    for grant in list_grants(tx, account_id, mailbox_id):
+        tx.wake(mailboxes_topic(grant.grantee_id))
     for table in ("mailbox_right", "annotation"):
         tx.execute(
             f"delete from {table} where account_id = :account_id and mailbox_id = :mailbox_id",  # noqa: S608

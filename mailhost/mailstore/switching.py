@@ -8,12 +8,12 @@ the way back. What no folder would show is in Archive there.
 from collections.abc import Iterable
 from typing import Final
 
-from mailhost.mailstore.account import Turn, take_turn
+from mailhost.mailstore.account import Turn, mailboxes_topic, take_turn
 from mailhost.mailstore.emptying import empty_more
 from mailhost.mailstore.labelnames import ALL_MAIL, ELSEWHERE, ROOT, SYSTEM_BOXES, SystemBox, is_system
 from mailhost.mailstore.labels import Labels, find_boxes
 from mailhost.mailstore.layout import Layout
-from mailhost.mailstore.mailboxes import insert_mailbox, mailbox_topic, mailboxes_topic
+from mailhost.mailstore.mailboxes import insert_mailbox, mailbox_topic
 from mailhost.mailstore.model import DELIMITER, Flag
 from mailhost.mailstore.placing import COPIED, enter, leave
 from mailhost.storage.database import Tx

@@ -6,9 +6,9 @@ import pytest
 
 from mailhost import mailstore
 from mailhost.mailstore import Flag, FlagChange, OverQuota
+from mailhost.mailstore.account import EVERYBODY
 from mailhost.mailstore.across import Target, copy_across, move_across
 from mailhost.mailstore.sharing import (
-    EVERYBODY,
     MAX_GRANTS,
     WHOLE_ACCOUNT,
     TooManyGrants,

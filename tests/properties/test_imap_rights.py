@@ -13,8 +13,9 @@ from contextlib import suppress
 import pytest
 
 from mailhost import mailstore
+from mailhost.mailstore.account import EVERYBODY
 from mailhost.mailstore.annotations import annotate_mailbox
-from mailhost.mailstore.sharing import EVERYBODY, change_rights
+from mailhost.mailstore.sharing import change_rights
 from mailhost.network.listener import Listener
 from mailhost.protocols.imap.rights import LETTERS, Right, parse_rights
 from mailhost.storage.blobs import Blobs

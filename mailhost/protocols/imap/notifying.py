@@ -8,13 +8,15 @@ from mailhost.protocols.imap.fetch import FetchItem
 
 
 class EventKind(Enum):
-    """Something that happens to messages, mailboxes or subscriptions."""
+    """Something that happens to messages, mailboxes, subscriptions or annotations of mailboxes and the server."""
 
     MESSAGE_NEW = "MessageNew"
     MESSAGE_EXPUNGE = "MessageExpunge"
     FLAG_CHANGE = "FlagChange"
     MAILBOX_NAME = "MailboxName"
     SUBSCRIPTION_CHANGE = "SubscriptionChange"
+    MAILBOX_METADATA_CHANGE = "MailboxMetadataChange"
+    SERVER_METADATA_CHANGE = "ServerMetadataChange"
 
 
 MESSAGE_EVENTS: Final = frozenset({EventKind.MESSAGE_NEW, EventKind.MESSAGE_EXPUNGE, EventKind.FLAG_CHANGE})

@@ -4,8 +4,9 @@ from typing import Final, assert_never
 
 from mailhost import accounts
 from mailhost.login.enrol import account_at
+from mailhost.mailstore.account import EVERYBODY
 from mailhost.mailstore.model import NoSuchMailbox
-from mailhost.mailstore.sharing import EVERYBODY, change_rights, list_grants
+from mailhost.mailstore.sharing import change_rights, list_grants
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import (
     AccessCommand,

@@ -20,6 +20,7 @@ from mailhost.servers.imap.answers import Answer, NoPermission, completed
 from mailhost.servers.imap.reach import Reached, reach
 from mailhost.servers.imap.rights import right_for
 from mailhost.servers.imap.session import Session
+from mailhost.servers.imap.watching import SERVER_KEY
 from mailhost.storage.database import Tx
 
 SPECIAL_USE: Final = "/private/specialuse"
@@ -97,8 +98,12 @@ async def _set(session: Session, command: SetMetadata) -> Answer:
     database, view = session.services.database, session.view
     if not command.mailbox:
         await database.write(_set_of_server, session.account_id, command)
+        if session.watching is not None:
+            session.watching.note_own_entries(SERVER_KEY, command.values)
         return completed("SETMETADATA")
     place, before, after = await database.write(_set_of_mailbox, session.account_id, command)
+    if session.watching is not None:
+        session.watching.note_own_entries(place, command.values)
     if view is not None and (view.account_id, view.mailbox_id) == place and before <= view.modseq:
         view.modseq = max(view.modseq, after)  # the client knows what it has set
     return completed("SETMETADATA")

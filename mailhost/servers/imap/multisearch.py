@@ -5,15 +5,15 @@ from typing import Final
 
 from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.layout import LabelSettings, clip, hidden_mailboxes
-from mailhost.mailstore.mailboxes import list_mailboxes, subscriptions
+from mailhost.mailstore.mailboxes import subscriptions
 from mailhost.mailstore.model import DELIMITER, INBOX, Mailbox
 from mailhost.protocols.imap.commands import MultiSearch, Source, SourceKind
 from mailhost.protocols.imap.responses import SearchedMailbox
-from mailhost.protocols.imap.rights import ALL_RIGHTS, Right
+from mailhost.protocols.imap.rights import Right
 from mailhost.protocols.imap.search import asks_modseq
 from mailhost.servers.imap.answers import Answer
 from mailhost.servers.imap.progress import Progress
-from mailhost.servers.imap.reach import Place, Reached, reach_shared
+from mailhost.servers.imap.reach import Reached, reach_all
 from mailhost.servers.imap.search import search
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import MailboxView
@@ -81,11 +81,8 @@ def _views(
 
 
 def _readable(tx: Tx, account_id: int, hidden: set[str]) -> Iterator[Reached]:
-    for mailbox in list_mailboxes(tx, account_id):
-        if mailbox.is_selectable and mailbox.name not in hidden:
-            yield Reached(Place(account_id, mailbox.name), mailbox, ALL_RIGHTS)
-    for reached in reach_shared(tx, account_id):
-        if reached.mailbox.is_selectable and reached.rights & Right.READ:
+    for reached in reach_all(tx, account_id):
+        if reached.rights & Right.READ and not (reached.place.is_own and reached.mailbox.name in hidden):
             yield reached
 
 

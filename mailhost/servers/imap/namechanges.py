@@ -1,29 +1,36 @@
 """MailboxName and SubscriptionChange: which mailboxes were made, deleted, renamed, subscribed (RFC 5465 §5.4, §5.5)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mailhost.mailstore.mailboxes import list_mailboxes, subscriptions
+from mailhost.mailstore.mailboxes import subscriptions
 from mailhost.mailstore.model import DELIMITER
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import List
+from mailhost.protocols.imap.names import OTHER_USERS
 from mailhost.protocols.imap.notifying import EventKind
 from mailhost.servers.imap.listing import Entry, find_entries
+from mailhost.servers.imap.reach import Reached, reach_all
 from mailhost.servers.imap.session import Session
-from mailhost.servers.imap.watching import Watching
+from mailhost.servers.imap.watching import Key, Watching
 from mailhost.storage.database import Tx
 
-Names = Mapping[int, str]
-"""Id → name of every mailbox."""
+Names = Mapping[Key, str]
+"""The name of every mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
     """How names stand now."""
 
-    names: Names
+    reached: Sequence[Reached]
     subscribed: frozenset[str]
     entries: Mapping[str, Entry]
+
+    @property
+    def names(self) -> Names:
+        """The name of each."""
+        return {each.key: each.mailbox.name for each in self.reached}
 
 
 async def tell_names(session: Session, watching: Watching) -> None:
@@ -33,8 +40,9 @@ async def tell_names(session: Session, watching: Watching) -> None:
     now: Present = await read(_look, session.account_id)
     watching.names, watching.subscribed = now.names, now.subscribed
     watching.forget_gone()
+    watching.follow(session.services.database, now.reached)
     told: dict[str, str | None] = {}
-    for name, old_name in changed_names(known, now.names).items():
+    for name, old_name in changed_names(known, watching.names).items():
         wanted = watching.events_of(name) | watching.events_of(old_name or name)
         if EventKind.MAILBOX_NAME in wanted:
             told[name] = old_name
@@ -61,9 +69,8 @@ def _events_before(watching: Watching, name: str, subscribed: frozenset[str]) ->
 
 def _look(tx: Tx, account_id: int) -> Present:
     every = List(b"", "", ("*",), extended=True, return_subscribed=True, return_children=True)
-    mailboxes = list_mailboxes(tx, account_id)
     return Present(
-        {mailbox.id: mailbox.name for mailbox in mailboxes if mailbox.is_selectable},
+        list(reach_all(tx, account_id)),
         frozenset(subscriptions(tx, account_id)),
         {entry.name: entry for entry in find_entries(tx, account_id, every)},
     )
@@ -84,7 +91,7 @@ def changed_names(before: Names, now: Names) -> dict[str, str | None]:
         name = now[key] if key in now else before[key]
         changed.setdefault(name, None)
         above, slash, _ = name.rpartition(DELIMITER)
-        if slash:
+        if slash and name.split(DELIMITER)[0] != OTHER_USERS:  # what stands above those of others is no mailbox
             changed.setdefault(above, None)
     return changed
 

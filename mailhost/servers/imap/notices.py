@@ -6,6 +6,7 @@ from mailhost.mailstore.annotations import changed_entries
 from mailhost.mailstore.ranges import as_ranges
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.flags import SYSTEM_FLAGS
+from mailhost.protocols.imap.notifying import EventKind
 from mailhost.servers.imap.label_texts import read_labels
 from mailhost.servers.imap.plan import KnownFlags
 from mailhost.servers.imap.session import Session
@@ -25,7 +26,7 @@ async def tell_news(session: Session, *, with_flags: bool = True) -> list[int]:
         return []
     since = view.modseq
     expunged, news = await view.take_news(database)
-    if session.knows_metadata:
+    if session.knows_metadata and not _is_told_by_notify(session, view):
         reader = session.account_id
         entries = await database.read(changed_entries, view.account_id, view.mailbox_id, reader, since)
         await session.say(responses.metadata_changed(view.name, entries, utf8=session.connection.utf8))
@@ -42,6 +43,11 @@ async def tell_news(session: Session, *, with_flags: bool = True) -> list[int]:
     if with_flags:
         await tell_flags(session, view, news.flags)
     return news.arrived
+
+
+def _is_told_by_notify(session: Session, view: MailboxView) -> bool:
+    watching = session.watching
+    return watching is not None and EventKind.MAILBOX_METADATA_CHANGE in watching.events_of(view.name)
 
 
 async def tell_flags(session: Session, view: MailboxView, changed: Sequence[tuple[int, int, int]]) -> None:

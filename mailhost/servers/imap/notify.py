@@ -3,20 +3,25 @@
 import asyncio
 from collections.abc import Sequence
 
-from mailhost.mailstore.mailboxes import changed_mailboxes, list_mailboxes, mailbox_topic, subscriptions
+from mailhost import accounts
+from mailhost.mailstore.annotations import changed_entries, server_entries
+from mailhost.mailstore.mailboxes import changed_mailboxes, mailbox_topic, subscriptions
 from mailhost.mailstore.model import Mailbox
 from mailhost.mailstore.ranges import holds
+from mailhost.mailstore.sharing import rights_of
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Notify, StatusItem
 from mailhost.protocols.imap.events import Event
 from mailhost.protocols.imap.notifying import MESSAGE_EVENTS, EventKind
+from mailhost.protocols.imap.rights import ALL_RIGHTS, Right
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.fetched import fetch_new
 from mailhost.servers.imap.namechanges import tell_names
 from mailhost.servers.imap.notices import tell_news
+from mailhost.servers.imap.reach import Place, Reached, reach_all
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.updates import tell_updates
-from mailhost.servers.imap.watching import MAX_WATCHED, Known, Watching
+from mailhost.servers.imap.watching import MAX_WATCHED, OF_MAILBOX, SERVER_KEY, Known, Watching
 from mailhost.storage.database import Tx
 
 _OVERFLOW = Answer("NO", "NOTIFICATIONOVERFLOW", f"Messages of at most {MAX_WATCHED} mailboxes can be watched.")
@@ -26,28 +31,51 @@ async def notify(session: Session, command: Notify) -> Answer:
     """NOTIFY SET and NONE. What happened before is told first: what is told from now on follows the new wishes."""
     await tell_news(session)
     watching = Watching(command.groups or ())
+    database = session.services.database
+    domain_id = await database.read(_domain_of, session.account_id)
     # The watch is there before the look, so that nothing falls between them.
-    watching.open(session.services.database, session.account_id, session.stream.interrupt)
-    mailboxes, subscribed = await session.services.database.read(_look, session.account_id)
-    watching.subscribed = subscribed
-    mailboxes = [mailbox for mailbox in mailboxes if mailbox.is_selectable]
-    watching.names = {mailbox.id: mailbox.name for mailbox in mailboxes}
-    watching.learn(mailboxes)
-    if len(watching.known) > MAX_WATCHED:
+    watching.open(database, session.account_id, domain_id, session.stream.interrupt)
+    reached, watching.subscribed = await database.read(_look, session.account_id)
+    watching.names = {each.key: each.mailbox.name for each in reached}
+    watching.learn(reached)
+    watching.follow(database, reached)
+    if watching.hears_server:
+        watching.entries = await database.read(_server_entries, session.account_id)
+    if max(len(watching.known), len(watching.prefixes)) > MAX_WATCHED:
         watching.close()
         return _OVERFLOW
     if session.watching is not None:
         session.watching.close()
     session.watching = watching
     if command.tells_status:
-        for mailbox in mailboxes:
-            if mailbox.id in watching.known and not _is_selected(session, mailbox):
-                await session.say(_status(session, mailbox, _asked_items(watching, mailbox)))
+        for each in reached:
+            events = watching.events_of(each.mailbox.name, each.mailbox.special_use)
+            if each.key in watching.known and events & MESSAGE_EVENTS and not _is_selected(session, each):
+                await session.say(_status(session, each.mailbox, _asked_items(events)))
     return completed("NOTIFY")
 
 
-def _look(tx: Tx, account_id: int) -> tuple[list[Mailbox], frozenset[str]]:
-    return list_mailboxes(tx, account_id), frozenset(subscriptions(tx, account_id))
+def _domain_of(tx: Tx, account_id: int) -> int:
+    return accounts.get_account(tx, account_id).domain_id
+
+
+def _look(tx: Tx, account_id: int) -> tuple[list[Reached], frozenset[str]]:
+    return list(reach_all(tx, account_id)), frozenset(subscriptions(tx, account_id))
+
+
+def _server_entries(tx: Tx, account_id: int) -> dict[str, int]:
+    return server_entries(tx, account_id, _domain_of(tx, account_id))
+
+
+def _changed(tx: Tx, account_id: int, owner_id: int, prefix: str, since: int) -> list[Reached]:
+    """The mailboxes of an account in which something happened, as far as another, or itself, may look them up."""
+    reached = []
+    for mailbox in changed_mailboxes(tx, owner_id, since):
+        place = Place(owner_id, mailbox.name, prefix)
+        rights = ALL_RIGHTS if place.is_own else rights_of(tx, owner_id, mailbox.id, account_id)
+        if rights & Right.LOOKUP:
+            reached.append(Reached(place, place.shown(mailbox), rights))
+    return reached
 
 
 async def next_event(session: Session) -> Event:
@@ -116,32 +144,52 @@ async def _tell_others(session: Session, watching: Watching) -> None:
         watching.are_names_due = False
         await tell_names(session, watching)
     database = session.services.database
-    for mailbox in await database.read(changed_mailboxes, session.account_id, watching.since):
-        watching.since = max(watching.since, mailbox.highest_modseq)
-        events = watching.events_of(mailbox.name, mailbox.special_use)
-        if not events & MESSAGE_EVENTS:
-            continue
-        before = watching.known.get(mailbox.id, Known())
-        watching.learn([mailbox])
-        if mailbox.highest_modseq > before.modseq and not _is_selected(session, mailbox):
-            items = _changed_items(session, watching, mailbox, before, events)
-            if items:
-                await session.say(_status(session, mailbox, items))
-    if len(watching.known) > MAX_WATCHED:
+    for owner_id, prefix in list(watching.prefixes.items()):
+        since = watching.since.get(owner_id, 0)
+        for reached in await database.read(_changed, session.account_id, owner_id, prefix, since):
+            await _tell_change(session, watching, reached)
+    if watching.hears_server:
+        before, watching.entries = watching.entries, await database.read(_server_entries, session.account_id)
+        changed = (entry for entry, times in watching.entries.items() if before.get(entry) != times)
+        await _tell_entries(session, "", watching.of_others(SERVER_KEY, changed))
+    if max(len(watching.known), len(watching.prefixes)) > MAX_WATCHED:
         watching.close()
         await session.say(responses.untagged("OK", _OVERFLOW.text, _OVERFLOW.code))
 
 
-def _is_selected(session: Session, mailbox: Mailbox) -> bool:
+async def _tell_change(session: Session, watching: Watching, reached: Reached) -> None:
+    """STATUS or METADATA of a mailbox in which something happened."""
+    mailbox = reached.mailbox
+    before = watching.known.get(reached.key, Known())
+    watching.learn([reached])
+    events = watching.events_of(mailbox.name, mailbox.special_use)
+    if not (reached.rights & Right.READ and events & OF_MAILBOX and mailbox.highest_modseq > before.modseq):
+        return
+    if events & MESSAGE_EVENTS and not _is_selected(session, reached):
+        items = _changed_items(session, watching, reached, before, events)
+        if items:
+            await session.say(_status(session, mailbox, items))
+    if EventKind.MAILBOX_METADATA_CHANGE in events:
+        read = session.services.database.read
+        entries = await read(changed_entries, *reached.key, session.account_id, before.modseq)
+        await _tell_entries(session, mailbox.name, watching.of_others(reached.key, entries))
+
+
+async def _tell_entries(session: Session, name: str, entries: Sequence[str]) -> None:
+    await session.say(responses.metadata_changed(name, entries, utf8=session.connection.utf8))
+
+
+def _is_selected(session: Session, reached: Reached) -> bool:
     view = session.view
-    return view is not None and (view.account_id, view.mailbox_id) == (session.account_id, mailbox.id)
+    return view is not None and (view.account_id, view.mailbox_id) == reached.key
 
 
 def _changed_items(
-    session: Session, watching: Watching, mailbox: Mailbox, before: Known, events: frozenset[EventKind]
+    session: Session, watching: Watching, reached: Reached, before: Known, events: frozenset[EventKind]
 ) -> list[StatusItem]:
     """What STATUS has to say of a change; nothing where the client does not want to hear of it, or made it itself."""
-    own = sum(last - first + 1 for first, last in watching.own_arrivals(session.account_id, mailbox.id))
+    mailbox = reached.mailbox
+    own = sum(last - first + 1 for first, last in watching.own_arrivals(*reached.key))
     items = [StatusItem.UIDVALIDITY]
     if (mailbox.uid_next - own, mailbox.messages - own) != (before.uid_next, before.messages):
         items += [StatusItem.UIDNEXT, StatusItem.MESSAGES]
@@ -154,10 +202,10 @@ def _changed_items(
     return items if len(items) > 1 else []
 
 
-def _asked_items(watching: Watching, mailbox: Mailbox) -> list[StatusItem]:
+def _asked_items(events: frozenset[EventKind]) -> list[StatusItem]:
     """What NOTIFY SET STATUS has to say (RFC 5465 §3.1)."""
     items = [StatusItem.MESSAGES, StatusItem.UIDNEXT, StatusItem.UIDVALIDITY]
-    if EventKind.FLAG_CHANGE in watching.events_of(mailbox.name, mailbox.special_use):
+    if EventKind.FLAG_CHANGE in events:
         items.append(StatusItem.HIGHESTMODSEQ)
     return items
 

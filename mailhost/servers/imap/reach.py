@@ -56,6 +56,11 @@ class Reached:
         """Whose mailbox it is."""
         return self.place.account_id
 
+    @property
+    def key(self) -> tuple[int, int]:
+        """The account and the id there: what stays when a mailbox is renamed."""
+        return self.place.account_id, self.mailbox.id
+
 
 def reach(tx: Tx, account_id: int, name: str, needed: Right) -> Reached:
     """The mailbox that the account calls `name`. Raises NoSuchMailbox, NoPermission.
@@ -92,6 +97,16 @@ def reach_new(tx: Tx, account_id: int, name: str) -> Place:
     except NoSuchMailbox:
         raise NoPermission("You cannot make mailboxes here.") from None
     return place
+
+
+def reach_all(tx: Tx, account_id: int) -> Iterator[Reached]:
+    """Every mailbox that can be selected: one's own, and those of others that the account may look up."""
+    for mailbox in list_mailboxes(tx, account_id):
+        if mailbox.is_selectable:
+            yield Reached(Place(account_id, mailbox.name), mailbox, ALL_RIGHTS)
+    for reached in reach_shared(tx, account_id):
+        if reached.mailbox.is_selectable:
+            yield reached
 
 
 def reach_shared(tx: Tx, account_id: int) -> Iterator[Reached]:

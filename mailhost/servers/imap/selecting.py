@@ -132,7 +132,7 @@ def _open_again(tx: Tx, account_id: int, command: Select, limit: int, known: Res
 
 def leave(session: Session) -> None:
     """No mailbox is selected any more."""
-    if session.watching is not None and session.view is not None and session.view.account_id == session.account_id:
+    if session.watching is not None and session.view is not None:
         session.watching.resume(session.view)
     session.close_view()
     session.connection.mailbox_closed()

@@ -96,4 +96,5 @@ async def test_a_mailbox_that_goes_makes_room(
     ],
 )
 def test_changed_names(before: dict[int, str], now: dict[int, str], changed: dict[str, str | None]) -> None:
-    assert changed_names(before, now) == changed
+    then, later = ({(1, key): name for key, name in names.items()} for names in (before, now))
+    assert changed_names(then, later) == changed
