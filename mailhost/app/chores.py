@@ -33,7 +33,18 @@ async def do_chores(services: Services, index: TextIndex, facts: Facts, ready: C
     os.nice(_NICE)
     renew = partial(certificates.ensure, services)
     maintenance = Maintenance(services.database, services.blobs, services.files, index, renew)
-    stopping = stop_signal(maintenance.hurry)
+    orders = None
+    if services.config.tls.acme:
+        from mailhost.app.acme import CertificateOrders  # loads what nobody else needs
+
+        orders = CertificateOrders(services, host_name(services.config, facts), facts.ports)
+
+    def hurry() -> None:
+        maintenance.hurry()
+        if orders is not None:
+            orders.hurry()
+
+    stopping = stop_signal(hurry)
     worker = Worker(office_of(services, host_name(services.config, facts)), client_context())
     settle_memory()
     ready()
@@ -41,11 +52,14 @@ async def do_chores(services: Services, index: TextIndex, facts: Facts, ready: C
         tidying = tasks.create_task(maintenance.run())
         indexing = tasks.create_task(_follow(index))
         working = tasks.create_task(worker.run())
+        idle = [tidying, indexing]
+        if orders is not None:
+            idle.append(tasks.create_task(orders.run()))
         await stopping.wait()
         worker.close()
         # What it leaves undone it leased for a while only.
         await asyncio.wait({working}, timeout=services.config.limits.drain_seconds)
-        for task in (tidying, indexing, working):
+        for task in (*idle, working):
             task.cancel()
 
 

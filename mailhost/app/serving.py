@@ -15,7 +15,7 @@ from mailhost.app import certificates
 from mailhost.app.certificates import ServedCertificate
 from mailhost.app.chores import do_chores
 from mailhost.app.ports import LOOPBACK, ClaimedPorts
-from mailhost.app.server import Server, settle_memory
+from mailhost.app.server import Server, host_name, settle_memory
 from mailhost.app.services import Services, open_services
 from mailhost.app.supervisor import Supervisor
 from mailhost.config import Config
@@ -70,13 +70,13 @@ async def _begin(
     """What is done once, before there are processes."""
     files = certificates.own_files(config, data)
     if config.tls.certificate:
-        ServedCertificate(files)  # refused before anything is told that is told only once
+        ServedCertificate(config, data)  # refused before anything is told that is told only once
     async with open_services(config, data, serving=True) as services:
         await prepare(services)
         await certificates.ensure(services)
         first = await services.database.read(domains.list_domains, 1)
     is_local = all(ipaddress.ip_address(host).is_loopback for host in config.listen)
-    authority = None if config.tls.certificate else files.authority
+    authority = None if config.tls.certificate or config.tls.acme else files.authority
     domain = first[0].name if first else "localhost"
     return Facts(_reachable_at(config), domain, ports.numbers, authority, is_local, config.host_name)
 
@@ -120,7 +120,7 @@ class _Processes:
             self._crowd.bury(process)
 
     async def _serve(self, process: int, ready: Callable[[], None]) -> None:
-        certificate = ServedCertificate(certificates.own_files(self._config, self._data))
+        certificate = ServedCertificate(self._config, self._data, host_name(self._config, self._facts))
         async with (
             open_services(self._config, self._data, neighbours=self._neighbours[process]) as services,
             open_index(services.database, services.blobs, self._data) as index,

@@ -1,5 +1,6 @@
 """The web door: every area of pages, as one application."""
 
+from mailhost.app.certificates import challenges
 from mailhost.app.services import Services
 from mailhost.domains import list_domains
 from mailhost.login import Clock, DoorKeeper
@@ -11,6 +12,7 @@ from mailhost.web.bridge import HttpServer
 from mailhost.web.consent import ConsentPages
 from mailhost.web.oauth import OAuthRoutes
 from mailhost.web.pages import Pages
+from mailhost.web.proof import ProofRoutes
 from mailhost.web.security import SecurityPages
 from mailhost.web.setup import Facts
 from mailhost.web.sign_in import SignInPages
@@ -39,6 +41,7 @@ def web_server(services: Services, keeper: DoorKeeper, facts: Facts, clock: Cloc
         SignInPages(visits, pages, database, keeper, clock),
         SecurityPages(visits, pages),
         ConsentPages(visits, pages, database, oauth, services.atlas, clock),
+        ProofRoutes(challenges(services.data)),
     )
     return HttpServer(Site(pages, is_well).application([route for area in areas for route in area.routes()]))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import ipaddress
 import json
 import os
 import sys
@@ -18,6 +17,7 @@ from rich.markup import escape
 
 from mailhost.cli.diagnosis import EXIT_CODES, Sheet
 from mailhost.cli.store import data_option, plainly
+from mailhost.config.model import name_server
 from mailhost.doctor.catalogue import Language
 from mailhost.doctor.client import Question, diagnose
 from mailhost.doctor.domain import diagnose_domain
@@ -182,11 +182,10 @@ def open_world(resolver: str | None, ca: Path | None) -> World:
     """The world as the options want it seen. Raises click.BadParameter."""
     servers = None
     if resolver is not None:
-        host, port = (resolver, 53) if resolver.count(":") != 1 else (resolver.split(":")[0], resolver.split(":")[1])
         try:
-            servers = ((str(ipaddress.ip_address(host.strip("[]"))), int(port)),)
+            servers = (name_server(resolver),)
         except ValueError as error:
-            raise click.BadParameter(f"{resolver!r} is no address of a name server.") from error
+            raise click.BadParameter(f"{error}.") from error
     return World(Resolver(servers), authorities=ca)
 
 

@@ -15,6 +15,8 @@ from typing import Final
 import click
 
 from mailhost import domains
+from mailhost.app.certificates import issued_folder
+from mailhost.app.orderbook import findings, read_book
 from mailhost.cli.diagnosis import Sheet
 from mailhost.cli.doctor import common, finish
 from mailhost.cli.store import data_option, opened, plainly
@@ -58,7 +60,8 @@ async def _facts(data: Path) -> OwnServer:
         ports={service: getattr(config.ports, service) for service in SERVICES},
         domains=names,
         is_public=not all(ipaddress.ip_address(each).is_loopback for each in config.listen),
-        has_own_authority=not config.tls.certificate,
+        has_own_authority=not (config.tls.certificate or config.tls.acme),
+        known=tuple(findings(read_book(issued_folder(data)), int(time.time()))) if config.tls.acme else (),
     )
 
 

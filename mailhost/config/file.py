@@ -14,7 +14,7 @@ from typing import Final, TypeVar, get_type_hints
 
 import msgspec
 
-from mailhost.config.model import RELAXED, Config
+from mailhost.config.model import ACME_DIRECTORIES, RELAXED, Config, Tls
 from mailhost.errors import MailhostError
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -47,13 +47,28 @@ def load(data: Path) -> Config:
             ipaddress.ip_network(network)
         for host in config.listen:
             ipaddress.ip_address(host)
+        config.name_servers()
     except msgspec.ValidationError as error:
         raise BadConfig(f"{path}: {_in_words(str(error))}") from error
     except ValueError as error:
         raise BadConfig(f"{path}: {error}.") from error
     if not config.listen:
         raise BadConfig(f"{path}: listen names no address.")
+    if config.tls.acme:
+        _check_acme(path, config.tls)
     return config
+
+
+def _check_acme(path: Path, tls: Tls) -> None:
+    if tls.certificate:
+        raise BadConfig(f"{path}: tls.certificate and tls.acme exclude each other; remove one of them.")
+    if tls.acme not in ACME_DIRECTORIES and not tls.acme.startswith("https://"):
+        known = ", ".join(ACME_DIRECTORIES)
+        raise BadConfig(f"{path}: tls.acme is neither an address that begins with https:// nor one of {known}.")
+    if not tls.acme_terms_agreed:
+        raise BadConfig(f"{path}: tls.acme_terms_agreed: read the authority's terms and, if you agree, set it to true.")
+    if tls.acme_contact and "@" not in tls.acme_contact:
+        raise BadConfig(f"{path}: tls.acme_contact is no mail address.")
 
 
 def _in_words(complaint: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Final
@@ -56,13 +57,20 @@ class Ports(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Tls(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The certificate. Without one of your own, Mailhost makes an authority and a certificate in the data folder.
-
-    A file that was replaced is served within a quarter of an hour, or at once after SIGHUP; so are new names.
-    """
+    """The certificate. Without one of your own and without `acme`, Mailhost makes an authority and a certificate in the
+    data folder. What is new is served within seconds, without a restart."""
 
     certificate: Annotated[str, Meta(description="your own certificate chain, a PEM file")] = ""
     key: Annotated[str, Meta(description="its key, a PEM file")] = ""
+    acme: Annotated[
+        str,
+        Meta(
+            description="the authority that gives certificates by itself (ACME): "
+            '"letsencrypt", "letsencrypt-staging", or the https address of its directory'
+        ),
+    ] = ""
+    acme_contact: Annotated[str, Meta(description="the mail address at which it reaches you")] = ""
+    acme_terms_agreed: Annotated[bool, Meta(description="you have read its terms, and agree to them")] = False
 
 
 class Smarthost(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -119,6 +127,22 @@ RELAXED: Final[dict[str, int]] = {
 """The limits of a demonstration, where a whole test rig comes from one address. A limit in the file goes first."""
 
 
+ACME_DIRECTORIES: Final[dict[str, str]] = {
+    "letsencrypt": "https://acme-v02.api.letsencrypt.org/directory",
+    "letsencrypt-staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
+}
+"""Short names of authorities."""
+
+
+def name_server(text: str) -> tuple[str, int]:
+    """Address and port of `ADDRESS`, `ADDRESS:PORT` or `[ADDRESS]:PORT`. Raises ValueError."""
+    host, port = (text, "53") if text.count(":") != 1 and "]:" not in text else text.rsplit(":", 1)
+    try:
+        return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address of a name server") from None
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Mailhost's settings."""
 
@@ -134,6 +158,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = ()
     database: Annotated[
         str, Meta(description="postgresql://user@host/name; a SQLite file in the data folder if empty")
+    ] = ""
+    resolver: Annotated[
+        str, Meta(description="the name server to ask, ADDRESS or ADDRESS:PORT; those of the system if empty")
     ] = ""
     plaintext_sign_in: Annotated[
         bool, Meta(description="let people sign in without TLS: only where nobody listens in")
@@ -164,6 +191,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     tls: Tls = field(default_factory=Tls)
     smarthost: Smarthost = field(default_factory=Smarthost)
     limits: Limits = field(default_factory=Limits)
+
+    def name_servers(self) -> tuple[tuple[str, int], ...] | None:
+        """Whom to ask about names; None for those of the system. Raises ValueError."""
+        return (name_server(self.resolver),) if self.resolver else None
 
     def database_url(self, data: Path) -> str:
         """Where the rows are, for a data folder."""

@@ -33,7 +33,8 @@ SERVICES: Final = {
 class OwnServer:
     """What our settings say. `addresses` are where to knock, `ports` service → port, the domains those we serve.
 
-    Without `is_public` the server listens on this machine alone, and nothing is asked of DNS.
+    Without `is_public` the server listens on this machine alone, and nothing is asked of DNS. `known` is what the
+    server itself found out about its certificates.
     """
 
     host: str
@@ -42,6 +43,7 @@ class OwnServer:
     domains: tuple[str, ...]
     is_public: bool
     has_own_authority: bool
+    known: tuple[Finding, ...] = ()
 
 
 async def actual_ports(world: World, address: str, ports: dict[str, int]) -> dict[str, int]:
@@ -67,7 +69,7 @@ async def diagnose_server(own: OwnServer, world: World, progress: Progress = lam
         *(Probe(world, path, expects_sign_in=path.target.port != own.ports.get("smtp")).run() for path in paths + named)
     )
     causes: list[tuple[Protocol | None, Finding]] = []
-    notes: list[Finding] = []
+    notes: list[Finding] = list(own.known)
     for target in dict.fromkeys(path.target for path in paths + named):
         verdict = of_target([path for path in paths + named if path.target == target])
         notes += verdict.notes

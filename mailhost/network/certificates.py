@@ -76,7 +76,7 @@ def ensure_certificates(folder: Path, names: Sequence[str], now: datetime) -> tu
     assert isinstance(authority_key, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())
     leaf = _sign_leaf(names, key.public_key(), authority, authority_key, now)
-    _write_private(files.key, _key_text(key))
+    write_private(files.key, key_text(key))
     _write(files.certificate, leaf.public_bytes(serialization.Encoding.PEM))
     return files, True
 
@@ -114,7 +114,7 @@ def _make_authority(certificate_file: Path, key_file: Path, now: datetime) -> No
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    _write_private(key_file, _key_text(key))
+    write_private(key_file, key_text(key))
     _write(certificate_file, certificate.public_bytes(serialization.Encoding.PEM))
 
 
@@ -165,7 +165,8 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _key_text(key: ec.EllipticCurvePrivateKey) -> bytes:
+def key_text(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The key as PEM, not encrypted: the file's mode protects it."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -175,7 +176,8 @@ def _write(path: Path, data: bytes) -> None:
     _write_with_mode(path, data, 0o644)
 
 
-def _write_private(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes) -> None:
+    """Replace the file whole and durably; nobody but our user can ever read it."""
     _write_with_mode(path, data, 0o600)
 
 

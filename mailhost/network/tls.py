@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -37,10 +38,19 @@ class TlsInfo:
     server_name: str | None
 
 
+Choose = Callable[[str, bool], ssl.SSLContext | None]
+"""Given the name that a client asks for ("" for none) and whether it offers `acme-tls/1`: whose certificate it is
+shown; None leaves it to the context that the handshake began with."""
+
+_MAX_HELLO: Final = 16384
+_PROOF: Final = b"\x0aacme-tls/1"  # as it stands in a ClientHello (RFC 7301 §3.1, RFC 8737 §4)
+
+
 class _NamedObject(ssl.SSLObject):
-    """An SSLObject that remembers the name its client asked for."""
+    """An SSLObject that remembers the name its client asked for, and the hello in which it did."""
 
     asked_name: str | None = None
+    hello: bytes = b""
 
 
 class TlsLayer:
@@ -63,6 +73,8 @@ class TlsLayer:
         """
         if data:
             self._hello = self._hello or bytes(data[:11])
+            if isinstance(self._object, _NamedObject) and len(self._object.hello) < _MAX_HELLO:
+                self._object.hello += data
             self._incoming.write(data)
         try:
             self._object.do_handshake()
@@ -74,7 +86,9 @@ class TlsLayer:
             raise TlsFailed(error.reason or type(error).__name__) from error
         self._hello = b""
         cipher = self._object.cipher()
-        name = self._object.asked_name if isinstance(self._object, _NamedObject) else self._object.server_hostname
+        name = self._object.server_hostname
+        if isinstance(self._object, _NamedObject):
+            name, self._object.hello = self._object.asked_name, b""
         return TlsInfo(sys.intern(self._object.version() or ""), sys.intern(cipher[0] if cipher else ""), name)
 
     @property
@@ -119,20 +133,27 @@ class TlsLayer:
         return self._outgoing.read()
 
 
-def _note_server_name(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _context: ssl.SSLContext) -> None:
-    """Every name is welcome, and remembered."""
-    if isinstance(tls, _NamedObject):
-        tls.asked_name = name
+def server_context(certificate: Path, key: Path, choose: Choose | None = None) -> ssl.SSLContext:
+    """The context of our listeners: TLS 1.2 or newer, no renegotiation, no tickets. Raises CannotUseCertificate.
 
-
-def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """The context of our listeners: TLS 1.2 or newer, no renegotiation, no tickets. Raises CannotUseCertificate."""
+    `choose` is asked once for each handshake which certificate to show.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.num_tickets = 0  # mail clients hold their connections; two tickets make each handshake a seventh dearer
     context.sslobject_class = _NamedObject
-    context.sni_callback = _note_server_name
+
+    def note_server_name(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _context: ssl.SSLContext) -> None:
+        """Every name is welcome, and remembered."""
+        if not isinstance(tls, _NamedObject):
+            return
+        tls.asked_name = name
+        chosen = choose((name or "").lower(), _PROOF in tls.hello) if choose is not None else None
+        if chosen is not None:
+            tls.context = chosen
+
+    context.sni_callback = note_server_name
     load_certificate(context, certificate, key)
     return context
 
