@@ -63,9 +63,10 @@ def judge(service: Service, first: bytes, *, expects_tls: bool) -> tuple[str, by
             "This port expects TLS from the first byte. In your mail client choose SSL/TLS for it, or another port."
         )
     if is_tls:
-        return "TLS", service.farewell(
-            "This port begins without TLS. In your mail client choose STARTTLS for it, or another port."
-        )
+        words = "In your mail client choose STARTTLS for it, or another port."
+        if service is Service.HTTP:
+            words = "Open it with http:// in place of https://."
+        return "TLS", service.farewell(f"This port begins without TLS. {words}")
     for pattern, name in _STARTS[service]:
         if pattern.match(first):
             return name, service.farewell(

@@ -48,6 +48,11 @@ async def test_plain_text_on_a_tls_port_is_answered_in_words(
         (Service.IMAP, b"* BYE This port begins without TLS"),
         (Service.POP3, b"-ERR This port begins without TLS"),
         (Service.SMTP, b"421 4.3.2 This port begins without TLS"),
+        (
+            Service.HTTP,
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
+            b"This port begins without TLS. Open it with http://",
+        ),
     ],
 )
 async def test_tls_on_a_plain_port_is_answered_in_words(listen: Open, service: Service, words: bytes) -> None:

@@ -230,7 +230,8 @@ class ImapConnection:
 
     def _check_state(self, name: bytes, states: frozenset[State]) -> None:
         if self.state not in states:
-            raise Refusal(f"{name.decode()} is not possible {self.state.value}.")
+            now = "after signing in" if states == {State.NOT_AUTHENTICATED} else self.state.value
+            raise Refusal(f"{name.decode()} is not possible {now}.")
 
     def _begin(self, command: Command) -> Command:
         """What a command means for the octets behind it."""
