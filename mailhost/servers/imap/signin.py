@@ -10,7 +10,15 @@ from mailhost.network.tls import TlsFailed
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Authenticate, Login, StartTls
 from mailhost.protocols.imap.events import Hangup, SaslResponse
-from mailhost.protocols.sasl import Cancelled, Challenge, Credentials, Exchange, Malformed, refused_token
+from mailhost.protocols.sasl import (
+    TOKEN_MECHANISMS,
+    Cancelled,
+    Challenge,
+    Credentials,
+    Exchange,
+    Malformed,
+    refused_token,
+)
 from mailhost.servers.imap.answers import Answer
 from mailhost.servers.imap.capability import capabilities, may_sign_in, mechanisms
 from mailhost.servers.imap.session import Session
@@ -48,7 +56,7 @@ async def log_in(session: Session, command: Login) -> Answer:
 async def authenticate(session: Session, command: Authenticate) -> Answer:
     """AUTHENTICATE, with or without an initial response."""
     known = mechanisms(session)
-    if command.mechanism not in known:
+    if command.mechanism not in (*known, *TOKEN_MECHANISMS):  # those are announced a little after the first token
         tell(session, Cause.MECHANISM_UNKNOWN, command.mechanism)
         return Answer("NO", "CANNOT", f"AUTHENTICATE knows {' '.join(known)} here.")
     if not may_sign_in(session):

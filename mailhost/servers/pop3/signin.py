@@ -77,7 +77,7 @@ async def authenticate(session: Session, event: Auth) -> bytes:
         return listing("Mechanisms follow", announced(session) if session.is_private else ())
     if not session.is_private:
         return not_private(session, event.mechanism)
-    if event.mechanism not in (*announced(session), "LOGIN"):
+    if event.mechanism not in ("PLAIN", "LOGIN", *TOKEN_MECHANISMS):  # tokens are announced a little after the first
         tell(session, Cause.MECHANISM_UNKNOWN, event.mechanism)
         return err(f"AUTH knows {' '.join(announced(session))} here.")
     exchange = Exchange(event.mechanism)

@@ -64,7 +64,7 @@ class SubmissionSession(Session):
             return reply(530, "Must issue a STARTTLS command first.", "5.7.0")
         if self._live is not None:
             return reply(503, "No identity changes permitted", "5.7.0")
-        if event.mechanism not in self._mechanisms:
+        if event.mechanism not in ("PLAIN", "LOGIN", *TOKEN_MECHANISMS):  # announced a little after the first token
             self.tell(Cause.MECHANISM_UNKNOWN, event.mechanism)
             return reply(504, f"Unrecognized Authentication Type; known are {' '.join(self._mechanisms)}", "5.7.4")
         exchange = Exchange(event.mechanism)
