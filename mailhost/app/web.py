@@ -2,18 +2,21 @@
 
 from mailhost.app.certificates import challenges
 from mailhost.app.services import Services
+from mailhost.app.settings import desk_of
 from mailhost.domains import list_domains
 from mailhost.login import Clock, DoorKeeper
 from mailhost.login.tokens import PEOPLE
 from mailhost.oauth import House as OAuthHouse
 from mailhost.storage.database import Tx
 from mailhost.storage.errors import StorageError
+from mailhost.web.autoconfig import AutoconfigRoutes
 from mailhost.web.bridge import HttpServer
 from mailhost.web.consent import ConsentPages
 from mailhost.web.oauth import OAuthRoutes
 from mailhost.web.pages import Pages
 from mailhost.web.proof import ProofRoutes
 from mailhost.web.security import SecurityPages
+from mailhost.web.set_up import SetUpPage
 from mailhost.web.setup import Facts
 from mailhost.web.sign_in import SignInPages
 from mailhost.web.site import Site
@@ -36,7 +39,10 @@ def web_server(services: Services, keeper: DoorKeeper, facts: Facts, clock: Cloc
     def oauth() -> OAuthHouse:  # when it is asked: ports are known once they are open
         return OAuthHouse(key, PEOPLE, facts.base_url)
 
+    desk = desk_of(services, facts)
     areas = (
+        AutoconfigRoutes(desk, clock),
+        SetUpPage(desk, pages),
         OAuthRoutes(database, oauth, key, clock, registration=services.config.oauth_registration),
         SignInPages(visits, pages, database, keeper, clock),
         SecurityPages(visits, pages),

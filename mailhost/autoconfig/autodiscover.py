@@ -38,7 +38,9 @@ class Asked:
 
 
 def read_request(body: bytes) -> Asked | None:
-    """What a posted document asks for; None when it is no request."""
+    """What a posted document asks for; None when it is no request, or one of more than 16 KiB."""
+    if len(body) > MAX_REQUEST:
+        return None
     try:
         root = markup.parse(body)
     except markup.BadMarkup:
@@ -111,7 +113,9 @@ def answer_json(protocol: str, host: str) -> dict[str, str] | None:
 
 
 def refusal_json(protocol: str) -> dict[str, str]:
-    """The error of version 2."""
+    """The error of version 2: no protocol was named, or not ours, or the domain is not."""
     if not protocol:
         return {"ErrorCode": "MandatoryParameterMissing", "ErrorMessage": "A valid value must be given for 'Protocol'."}
+    if _VERSION_1.fullmatch(protocol):
+        return {"ErrorCode": "UserNotFound", "ErrorMessage": "The domain's mail is not here."}
     return {"ErrorCode": "ProtocolNotSupported", "ErrorMessage": "This server offers AutodiscoverV1 and no other."}

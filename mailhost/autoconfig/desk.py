@@ -3,41 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Protocol
 
-from mailhost import domains
-from mailhost.autoconfig import apple
+from mailhost import domains, oauth
+from mailhost.autoconfig import addon, apple
 from mailhost.autoconfig.settings import LOCAL, ClientSettings, client_settings, hosts_of
 from mailhost.domains import BadDomainName, normalise_domain
 from mailhost.limits import NO_RULES, Rules
 from mailhost.network.certificates import is_named_in
 from mailhost.storage.database import Database, Tx
 
+_MOST_DOMAINS: Final = 1_000  # in an add-on
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """How programs reach the server: our first domain, ports by door, and where https is served ("" without).
 
-    `is_local` servers listen on this machine alone, where a domain's names need not lead to them. `authority` is the
-    file of our own certificate authority, None where certificates are public.
-    """
+class Reach(Protocol):
+    """How programs reach the server; values may still grow while it starts."""
 
-    domain: str
-    ports: Mapping[str, int]
-    is_local: bool
-    site: str = ""
-    authority: Path | None = None
+    @property
+    def domain(self) -> str:
+        """Our first domain."""
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """By door."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it listens on this machine alone, where a domain's names need not lead to it."""
+
+    @property
+    def base_url(self) -> str:
+        """The https address of our pages, without a slash at its end."""
+
+    @property
+    def authority(self) -> Path | None:
+        """The file of our own certificate authority, None where certificates are public."""
 
 
 class Desk:
-    """Answers about the domains of a store. `certificate` gives what our doors show for a host name: the chain, and its
-    key, in PEM."""
+    """Answers about the domains of a store.
 
-    def __init__(self, database: Database, reach: Reach, certificate: Callable[[str], tuple[bytes, bytes]]) -> None:
-        self._database = database
+    `certificate` gives what our doors show for a host name: the chain and its key, in PEM. `has_registration`: programs
+    may make themselves known for OAuth.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        reach: Reach,
+        certificate: Callable[[str], tuple[bytes, bytes]],
+        *,
+        has_registration: bool = False,
+    ) -> None:
         self.reach = reach
+        self._database = database
         self._certificate = certificate
+        self._has_registration = has_registration
+
+    @property
+    def site(self) -> str:
+        """Where our pages are over https, "" where there are none."""
+        return self.reach.base_url if "https" in self.reach.ports else ""
 
     async def settings(self, asked: str) -> ClientSettings | None:
         """The settings of a domain, or of the domain of an address; None when it is not ours.
@@ -48,13 +75,16 @@ class Desk:
             domain = normalise_domain(asked.strip().rpartition("@")[2])
         except BadDomainName:
             return None
-        rules = await self._database.read(_rules, domain)
-        return None if rules is None else self._settings(domain, rules)
+        found = await self._database.read(_look_up, domain)
+        return None if found is None else self._settings(domain, *found)
 
-    async def every(self) -> list[ClientSettings]:
-        """The settings of all our domains."""
-        found = await self._database.read(domains.list_domains)
-        return [self._settings(domain.name, NO_RULES) for domain in found]
+    async def thunderbird(self) -> dict[str, object] | None:
+        """The manifest of Thunderbird's add-on for all our domains; None where Thunderbird is no program we know."""
+        names, client = await self._database.read(_thunderbird)
+        if client is None or not self.site:
+            return None
+        settings = [self._settings(name, NO_RULES, True) for name in names]
+        return addon.manifest(settings, self.site, client.id, f"1.{client.created_at}")
 
     def profile(self, settings: ClientSettings, address: str, *, name: str = "", password: str = "") -> bytes:
         """The signed profile of an address, with an app password in it or without one. Raises CannotMakeProfile."""
@@ -62,9 +92,17 @@ class Desk:
         unsigned = apple.profile(settings, address, name=name, password=password, authority=authority)
         return apple.sign(unsigned, *self._certificate(f"mail.{self.reach.domain}"))
 
-    def _settings(self, domain: str, rules: Rules) -> ClientSettings:
+    def _settings(self, domain: str, rules: Rules, has_oauth: bool) -> ClientSettings:
         host = self._local if self.reach.is_local else hosts_of(domain, self.reach.domain, self._is_certified)
-        return client_settings(domain, self.reach.ports, host, site=self.reach.site, rules=rules)
+        return client_settings(
+            domain,
+            self.reach.ports,
+            host,
+            site=self.site,
+            has_oauth=has_oauth,
+            has_registration=self._has_registration,
+            rules=rules,
+        )
 
     def _local(self, _prefix: str) -> str:
         return LOCAL
@@ -73,6 +111,18 @@ class Desk:
         return is_named_in(self._certificate(host)[0], host)
 
 
-def _rules(tx: Tx, name: str) -> Rules | None:
+def _look_up(tx: Tx, name: str) -> tuple[Rules, bool] | None:
+    """The rules of a domain of ours, and whether programs may come with tokens."""
     found = domains.find_domain(tx, name)
-    return None if found is None else domains.rules_of_domain(tx, found.id)
+    return None if found is None else (domains.rules_of_domain(tx, found.id), oauth.has_clients(tx))
+
+
+def _thunderbird(tx: Tx) -> tuple[list[str], oauth.Client | None]:
+    names = [domain.name for domain in domains.list_domains(tx, _MOST_DOMAINS)]
+    return names, next(filter(_is_thunderbird, oauth.list_clients(tx)), None)
+
+
+def _is_thunderbird(client: oauth.Client) -> bool:
+    """The operator made it known by this name; it ends where every native program of ours may."""
+    is_own = client.kind is oauth.Kind.NATIVE and not client.is_registered
+    return is_own and client.name.lower() == "thunderbird" and addon.REDIRECT.rstrip("/") in client.redirect_uris

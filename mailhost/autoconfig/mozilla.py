@@ -40,6 +40,7 @@ def autoconfig(settings: ClientSettings) -> bytes:
         for language, tag in (("en", "en"), ("zh-CN", "zh")):
             words = translations(language).gettext(N_("How to set up a mail program"))
             SubElement(page, "descr", lang=tag).text = words
+    if settings.has_oauth:
         _add_oauth(root, settings.site)
     return markup.write(root)
 

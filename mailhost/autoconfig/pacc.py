@@ -7,7 +7,7 @@ import hashlib
 import json
 from typing import Final
 
-from mailhost.autoconfig.settings import ClientSettings, Encryption, Protocol, SignIn
+from mailhost.autoconfig.settings import ClientSettings, Encryption, Protocol
 
 PATH: Final = "/.well-known/user-agent-configuration.json"
 _USUAL: Final = {Protocol.IMAP: ("imap", 993), Protocol.POP: ("pop3", 995), Protocol.SMTP: ("smtp", 465)}
@@ -24,7 +24,7 @@ def document(settings: ClientSettings) -> bytes:
         if (server := settings.best(protocol)) and (server.port, server.encryption) == (port, Encryption.TLS)
     }
     authentication: dict[str, object] = {"password": True}
-    if SignIn.OAUTH in settings.sign_ins:
+    if settings.has_registration:  # what it means by "public" OAuth
         authentication["oauth-public"] = {"issuer": settings.site}
     info: dict[str, object] = {"provider": {"name": settings.name, "shortName": settings.name[:20]}}
     if settings.site:

@@ -8,7 +8,7 @@ from typing import Final
 from mailhost.autoconfig import pacc
 from mailhost.autoconfig.settings import PREFIXES, ClientSettings, Encryption, Protocol
 
-ALIASES: Final = ("mail", "autoconfig", "autodiscover", "ua-auto-config")
+ALIASES: Final = ("mail", "autoconfig", "autodiscover")
 """Names before a domain that may be aliases of the mail host."""
 SERVICES: Final = {
     (Protocol.IMAP, Encryption.TLS): ("_imaps", 0),
@@ -47,6 +47,10 @@ def services(settings: ClientSettings, web: tuple[str, int] | None = None) -> li
     return lines
 
 
-def pacc_record(settings: ClientSettings) -> str:
-    """The line that vouches for the PACC document."""
-    return f'_ua-auto-config.{settings.domain}. IN TXT "{pacc.record(settings)}"'
+def pacc_lines(settings: ClientSettings, host: str) -> list[str]:
+    """Lines of a zone file for PACC: where its document is, and the digest that vouches for it."""
+    domain = settings.domain
+    return [
+        f"ua-auto-config.{domain}. IN CNAME {host}.",
+        f'_ua-auto-config.{domain}. IN TXT "{pacc.record(settings)}"',
+    ]

@@ -82,12 +82,16 @@ class Server:
 class ClientSettings:
     """What holds for every address of a domain; the user name is always the whole address.
 
-    `servers` stand as in DOORS. `site` is the https address of our pages, without a slash at its end; "" without one.
+    `servers` stand as in DOORS. `site` is the https address of our pages and the OAuth issuer, without a slash at its
+    end; "" without one. `has_oauth`: programs that we know may sign in with tokens; `has_registration`: programs may
+    make themselves known (RFC 7591).
     """
 
     domain: str
     servers: tuple[Server, ...]
     site: str = ""
+    has_oauth: bool = False
+    has_registration: bool = False
 
     @property
     def name(self) -> str:
@@ -97,7 +101,7 @@ class ClientSettings:
     @property
     def sign_ins(self) -> tuple[SignIn, ...]:
         """Passwords first: a program that has never heard of us can use one, but no token."""
-        return (SignIn.PASSWORD, SignIn.OAUTH) if self.site else (SignIn.PASSWORD,)
+        return (SignIn.PASSWORD, SignIn.OAUTH) if self.has_oauth else (SignIn.PASSWORD,)
 
     def best(self, protocol: Protocol) -> Server | None:
         """The server to give to a program that takes one."""
@@ -110,7 +114,14 @@ class ClientSettings:
 
 
 def client_settings(
-    domain: str, ports: Mapping[str, int], host: Callable[[str], str], *, site: str = "", rules: Rules = NO_RULES
+    domain: str,
+    ports: Mapping[str, int],
+    host: Callable[[str], str],
+    *,
+    site: str = "",
+    has_oauth: bool = False,
+    has_registration: bool = False,
+    rules: Rules = NO_RULES,
 ) -> ClientSettings:
     """The settings of a domain: `ports` by door, `host` by prefix; protocols that its rules switch off are left out."""
     allowed = {Protocol.IMAP: rules.imap, Protocol.POP: rules.pop3, Protocol.SMTP: rules.smtp}
@@ -119,7 +130,7 @@ def client_settings(
         for door in DOORS
         if door.name in ports and allowed[door.protocol] is not False
     )
-    return ClientSettings(domain, servers, site)
+    return ClientSettings(domain, servers, site, has_oauth and bool(site), has_registration and bool(site))
 
 
 def hosts_of(domain: str, first: str, is_certified: Callable[[str], bool]) -> Callable[[str], str]:

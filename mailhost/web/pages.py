@@ -60,6 +60,7 @@ class Pages:
             visit=visit,
             csrf=getattr(request.state, "csrf", ""),
             path=request.url.path,
+            here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             navigation={path: name for path, name in NAVIGATION.items() if path in self.served},
             **values,
         )
@@ -130,7 +131,7 @@ def shown_moment(moment: int | None) -> str:
     return Markup('<time datetime="{}">{}</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", f"{at:%Y-%m-%d %H:%M} UTC")
 
 
-ASSETS: Final = {"site.css": "text/css", "passkey.js": "text/javascript"}
+ASSETS: Final = {"site.css": "text/css", "passkey.js": "text/javascript", "copy.js": "text/javascript"}
 
 
 @cache

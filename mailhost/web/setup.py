@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from mailhost.autoconfig.settings import LOCAL, Protocol, client_settings
+from mailhost.language import N_
 
-_NAMES: Final = {Protocol.IMAP: "IMAP", Protocol.POP: "POP3", Protocol.SMTP: "SMTP (sending)"}
+NAMES: Final = {Protocol.IMAP: "IMAP", Protocol.POP: "POP3", Protocol.SMTP: N_("SMTP (sending)")}
+"""What people call the protocols."""
 _ROWS_OF_SERVERS: Final = (  # name in the settings, what people call it, host name before the domain, …
     ("smtp", "SMTP (from other servers)", "mail", "STARTTLS", "none"),
     ("lmtp", "LMTP (this machine only)", "", "none", "none"),
@@ -66,7 +68,7 @@ class Facts:
         """Those for mail programs, best first; `for_servers` adds the others."""
         settings = client_settings(self.domain, self.ports, self._name)
         rows = [
-            Row(_NAMES[each.protocol], each.host, each.port, each.encryption.label, "app password")
+            Row(NAMES[each.protocol], each.host, each.port, each.encryption.label, "app password")
             for each in settings.servers
         ]
         return rows + [

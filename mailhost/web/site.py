@@ -1,4 +1,4 @@
-"""The pages that need no account: how to set up a mail program, what an error means, the authority's certificate."""
+"""The pages that need neither an account nor a store: what an error means, the authority's certificate."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ class Site:
         return Starlette(
             routes=[
                 *further,
-                Route("/", self._set_up),
                 Route("/help", self._help),
                 Route("/help/{topic}", self._help_topic),
                 Route("/ca.pem", self._authority),
@@ -41,9 +40,6 @@ class Site:
             ],
             exception_handlers={HTTPException: self._trouble, StorageError: self._store_away},
         )
-
-    async def _set_up(self, request: Request) -> Response:
-        return self._pages.show(request, "setup.html", rows=self._pages.facts.rows())
 
     async def _help(self, request: Request) -> Response:
         return self._pages.show(request, "help.html", topics=TOPICS)

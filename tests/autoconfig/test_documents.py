@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -27,7 +28,9 @@ EXPECTED = [
 
 
 def settings_of(domain: str = "example.com", *, site: str = SITE, rules: Rules | None = None) -> ClientSettings:
-    return client_settings(domain, PORTS, lambda prefix: f"{prefix}.{domain}", site=site, rules=rules or Rules())
+    return client_settings(
+        domain, PORTS, lambda prefix: f"{prefix}.{domain}", site=site, has_oauth=True, rules=rules or Rules()
+    )
 
 
 def validate(document: bytes, schema: str, *, is_valid: bool = True) -> None:
@@ -138,6 +141,8 @@ def test_pacc_names_hosts_and_its_record_their_digest() -> None:
     assert read_pacc(pacc.document(settings)).targets == EXPECTED
     assert pacc.document(settings) == pacc.document(settings_of())
     assert pacc.record(settings) != pacc.record(settings_of(site=""))
+    assert "oauth" not in pacc.document(settings).decode()
+    assert '"oauth-public": {' in pacc.document(replace(settings, has_registration=True)).decode()
     moved = client_settings("example.com", PORTS | {"imaps": 1993}, lambda prefix: f"{prefix}.example.com")
     assert [each.protocol for each in read_pacc(pacc.document(moved)).targets] == [Protocol.POP, Protocol.SMTP]
 
