@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mailhost import accounts, domains
+from mailhost.cli.domain_records import records
 from mailhost.cli.labels import LAYOUTS
 from mailhost.cli.rules import domain_rules
 from mailhost.cli.store import data_option, opened, plainly, show_table
@@ -21,6 +22,7 @@ def domain() -> None:
 
 
 domain.add_command(domain_rules)
+domain.add_command(records)
 
 
 @domain.command()
@@ -45,6 +47,7 @@ def add(name: str, shown: str | None, data: Path) -> None:
     made = asyncio.run(work())
     click.echo(f"Mail for {displayed_domain(made.name)} is received here.")
     click.echo(f"Its first account gets the mail to postmaster and abuse: mailhost account add NAME@{made.name}")
+    click.echo(f"What DNS must say about it: mailhost domain records {made.name}")
 
 
 @domain.command()

@@ -6,18 +6,16 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
+from mailhost.autoconfig import records
+from mailhost.autoconfig.records import ALIASES
+from mailhost.autoconfig.settings import PREFIXES, client_settings
 from mailhost.doctor.catalogue import found
 from mailhost.doctor.names import Answer, Resolver, Status
 from mailhost.findings import Finding, Severity
 
-GUESSED_NAMES: Final = ("imap", "pop", "smtp", "mail", "autoconfig", "autodiscover")
+_PORTS: Final = {"imaps": 993, "pop3s": 995, "submissions": 465, "submission": 587}
+GUESSED_NAMES: Final = (*PREFIXES, *ALIASES)
 """Names in front of a domain that programs try or ask."""
-_SERVICES: Final = (
-    ("_imaps", 0, 993, "imap"),
-    ("_submissions", 0, 465, "smtp"),
-    ("_pop3s", 10, 995, "pop"),
-    ("_submission", 10, 587, "smtp"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +112,21 @@ async def _transport_policy(resolver: Resolver, domain: str) -> Check:
 async def _names(resolver: Resolver, domain: str, host: str) -> Check:
     names = [f"{prefix}.{domain}" for prefix in GUESSED_NAMES]
     known = await asyncio.gather(*map(resolver.addresses, names))
-    missing = [name for name, addresses in zip(names, known, strict=True) if not addresses.all]
+    missing = {name for name, addresses in zip(names, known, strict=True) if not addresses.all}
     if not missing:
         return Check()
-    records = [f"{name}. IN CNAME {host or 'mail.' + domain}." for name in missing if name != host]
-    return _check("H5", domain, [f"no address: {', '.join(missing)}"], *records)
+    exchanger = host or f"mail.{domain}"
+    addresses = await resolver.addresses(exchanger)
+    lines = records.names(domain, exchanger, addresses.all)
+    wanted = [line for line in lines if line.removeprefix("; ").split()[0].rstrip(".") in missing]
+    return _check("H5", domain, [f"no address: {', '.join(sorted(missing, key=names.index))}"], *wanted)
 
 
 async def _services(resolver: Resolver, domain: str) -> Check:
-    names = [f"{service}._tcp.{domain}" for service, *_ in _SERVICES]
-    answers: list[Answer] = await asyncio.gather(*(resolver.query(name, "SRV") for name in names))
-    missing = [place for place, answer in enumerate(answers) if answer.status is not Status.FOUND]
+    wanted = records.services(client_settings(domain, _PORTS, lambda prefix: f"{prefix}.{domain}"))
+    lines = {line.split()[0].rstrip("."): line for line in wanted}
+    answers: list[Answer] = await asyncio.gather(*(resolver.query(name, "SRV") for name in lines))
+    missing = [name for name, answer in zip(lines, answers, strict=True) if answer.status is not Status.FOUND]
     if not missing:
         return Check()
-    records = [
-        f"{names[place]}. IN SRV {_SERVICES[place][1]} 1 {_SERVICES[place][2]} {_SERVICES[place][3]}.{domain}."
-        for place in missing
-    ]
-    return _check("H6", domain, [f"missing: {', '.join(names[place] for place in missing)}"], *records)
+    return _check("H6", domain, [f"missing: {', '.join(missing)}"], *(lines[name] for name in missing))
