@@ -10,13 +10,17 @@ from mailhost.web.setup import Facts
 
 def desk_of(services: Services, facts: Facts) -> Desk:
     """Where the settings of our domains are asked for."""
-    config = services.config
-    files = certificates.own_files(config, services.data)
+    config, data = services.config, services.data
 
-    def certificate(_host: str) -> tuple[bytes, bytes]:
+    def certificate(host: str) -> tuple[bytes, bytes]:
+        """What the doors show for a host name before a domain of ours; nothing where there is nothing to trust yet."""
         try:
+            if config.tls.acme:
+                issued = (certificates.issued_folder(data) / f"{host.partition('.')[2]}.pem").read_bytes()
+                return issued, issued
+            files = certificates.own_files(config, data)
             return files.certificate.read_bytes(), files.key.read_bytes()
-        except OSError:  # not made yet: no name is certified, and nothing is signed
+        except OSError:
             return b"", b""
 
     return Desk(services.database, facts, certificate, has_registration=config.oauth_registration)

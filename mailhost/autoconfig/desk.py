@@ -44,8 +44,8 @@ class Reach(Protocol):
 class Desk:
     """Answers about the domains of a store.
 
-    `certificate` gives what our doors show for a host name: the chain and its key, in PEM. `has_registration`: programs
-    may make themselves known for OAuth.
+    `certificate` gives what our doors show for a host name: the chain and its key, in PEM; empty where there is none
+    yet. `has_registration`: programs may make themselves known for OAuth.
     """
 
     def __init__(
@@ -87,10 +87,14 @@ class Desk:
         return addon.manifest(settings, self.site, client.id, f"1.{client.created_at}")
 
     def profile(self, settings: ClientSettings, address: str, *, name: str = "", password: str = "") -> bytes:
-        """The signed profile of an address, with an app password in it or without one. Raises CannotMakeProfile."""
+        """The profile of an address, with an app password in it or without one, signed unless there is no certificate.
+
+        Raises CannotMakeProfile.
+        """
         authority = self.reach.authority.read_bytes() if self.reach.authority is not None else b""
         unsigned = apple.profile(settings, address, name=name, password=password, authority=authority)
-        return apple.sign(unsigned, *self._certificate(f"mail.{self.reach.domain}"))
+        chain, key = self._certificate(f"mail.{self.reach.domain}")
+        return apple.sign(unsigned, chain, key) if chain else unsigned
 
     def _settings(self, domain: str, rules: Rules, has_oauth: bool) -> ClientSettings:
         host = self._local if self.reach.is_local else hosts_of(domain, self.reach.domain, self._is_certified)

@@ -24,7 +24,7 @@ _LEAF_DAYS: Final = 397  # what clients of Apple and others accept at most
 _RENEWAL_DAYS: Final = 30  # a leaf with less left is renewed at the start
 _CLOCK_SKEW: Final = timedelta(days=1)  # a client whose clock is late shall not see a certificate of the future
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
-_SERVICE_NAMES: Final = ("imap", "pop", "smtp", "mail")
+_SERVICE_NAMES: Final = ("imap", "pop", "smtp", "mail", "autoconfig", "autodiscover", "ua-auto-config")
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,8 @@ await message.sendMsg(Ci.nsIMsgCompDeliverMode.Now, account.defaultIdentity, acc
 
 
 def internet_of(server: Server) -> Internet:
-    """The domain's names lead to our server; so do the usual ports, and "localhost" with the ports that are open."""
-    ports = {443: server.ports["https"], 80: server.ports["http"]}
-    zone = {(host, usual): port for host in WEB for usual, port in ports.items()}
+    """The domain's names lead to our server, over https alone, and "localhost" with the ports that are open does."""
+    zone = {(host, 443): server.ports["https"] for host in WEB}
     return Internet(zone | {("localhost", port): port for port in server.ports.values()})
 
 

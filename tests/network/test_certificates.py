@@ -18,6 +18,7 @@ def test_a_first_start_names_the_services_and_this_machine(tmp_path: Path) -> No
     assert new
     assert names.get_values_for_type(x509.DNSName) == [
         *("example.test", "imap.example.test", "pop.example.test", "smtp.example.test", "mail.example.test"),
+        *("autoconfig.example.test", "autodiscover.example.test", "ua-auto-config.example.test"),
         "localhost",
     ]
     assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
