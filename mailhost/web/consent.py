@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,7 +26,7 @@ from mailhost.web.oauth import HouseOf
 from mailhost.web.pages import Pages
 from mailhost.web.visits import Form, Visit, Visits
 
-_ALL: Final = N_("Read, change, delete and send your mail, in every mail program")
+_ALL: Final = N_("Read, change, delete and send your mail")
 SCOPES: Final = {
     FULL_SCOPE: _ALL,
     "mail": _ALL,
@@ -40,9 +40,10 @@ SCOPES: Final = {
 
 _ORDERS: Final = {
     "invalid_client": N_("The program is not known here. Perhaps the administrator removed it."),
+    "invalid_request": N_("The program wants the answer to go to an address that was not made known for it."),
     "twice": N_("The program's request names a field twice."),
 }
-_OUT_OF_ORDER: Final = N_("The program's request is not in order: {description}")
+_OUT_OF_ORDER: Final = N_("The program's request is not in order ({error}).")
 _PLAIN_HOST: Final = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 
 
@@ -92,13 +93,12 @@ class ConsentPages:
             asked=asked,
             scopes=_in_words(asked.scopes),
             host=_shown_host(asked.redirect_uri),
-            here=f"{request.url.path}?{request.url.query}",
         )
 
     async def _decide(self, request: Request, visit: Visit, form: Form) -> Response:
         fields = _fields(request)
         if fields is None:
-            return self._out_of_order(request, "twice", "")
+            return self._out_of_order(request, "twice")
         answered = await self._database.write(
             endpoints.decide,
             self._house(),
@@ -119,16 +119,15 @@ class ConsentPages:
     def _answered(self, request: Request, answered: oauth.Response | None) -> Response:
         """On to the program, where it is clear who it is; else the person reads what is wrong."""
         if answered is None:
-            return self._out_of_order(request, "twice", "")
+            return self._out_of_order(request, "twice")
         if not answered.location:
-            told = answered.json()
-            return self._out_of_order(request, str(told.get("error")), str(told.get("error_description", "")))
+            return self._out_of_order(request, str(answered.json().get("error")))
         headers = self._pages.headers(request) | {"location": answered.location}
         return Response(status_code=303, headers=headers)
 
-    def _out_of_order(self, request: Request, error: str, description: str) -> Response:
-        words = self._pages.words_of(request)
-        sentence = words.gettext(_ORDERS.get(error, _OUT_OF_ORDER)).format(description=description or error)
+    def _out_of_order(self, request: Request, error: str) -> Response:
+        """In our words alone: a page of ours is no place for those of whoever made the request."""
+        sentence = self._pages.words_of(request).gettext(_ORDERS.get(error, _OUT_OF_ORDER)).format(error=error)
         return self._pages.show(request, "oauth/out_of_order.html", 400, sentence=sentence)
 
     # A device without a browser
@@ -158,9 +157,8 @@ class ConsentPages:
         self, request: Request, code: str, asked: Asked | CodesUsedUp | None = None, *, is_looked_for: bool = False
     ) -> Response:
         if isinstance(asked, Asked):
-            here = f"/device?user_code={quote(code)}"
             scopes = _in_words(asked.scopes)
-            return self._pages.show(request, "oauth/device.html", asked=asked, scopes=scopes, code=code, here=here)
+            return self._pages.show(request, "oauth/device.html", asked=asked, scopes=scopes, code=code)
         words, error, status = self._pages.words_of(request), "", 200
         if isinstance(asked, CodesUsedUp):
             sentence = words.gettext(N_("Too many codes were wrong. The next one is looked at from {until} on."))

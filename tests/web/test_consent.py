@@ -7,7 +7,7 @@ import re
 import secrets
 from base64 import urlsafe_b64encode
 from hashlib import sha256
-from html import escape
+from html import escape, unescape
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -119,12 +119,24 @@ async def test_nobody_is_led_to_where_the_program_is_not_known_to_be(town: Town,
         page = await browser.open(request_of(client, **changes), follow=False)
         assert (page.status, page.headers["location"]) == (400, None)
         assert "This program cannot be let in" in page.text
-        assert EVIL not in page.text
+        main = page.text.partition("<main")[2].partition("</main>")[0]
+        assert "evil.example" not in main, "what others wrote stands on no page of ours"
+        assert "onerror" not in main
     page = await consenting(town, client, anna)
     csrf = page.form(page.path).fields["csrf"]
     page = await anna.post(request_of(client, **changes), {"csrf": csrf, "answer": "allow"}, follow=False)
     assert (page.status, page.headers["location"]) == (400, None)
     assert await grants(town) == []
+
+
+async def test_another_language_is_chosen_without_losing_the_request(town: Town) -> None:
+    client, browser = await program(town), await town.signed_in()
+    page = await consenting(town, client, browser)
+    to = re.search(r'href="(/language/zh-CN[^"]+)"', page.text)
+    assert to is not None
+    page = await browser.open(unescape(to[1]))
+    assert page.path == request_of(client)
+    assert "请求以下权限" in page.text
 
 
 async def test_a_field_twice_is_no_request(town: Town) -> None:
