@@ -13,7 +13,7 @@ from mailhost.accounts import Account, AccountState, NoSuchAccount
 from mailhost.cli.labels import LAYOUTS, label, labels, layout
 from mailhost.cli.rules import account_rules
 from mailhost.cli.sign_ins import sign_ins
-from mailhost.cli.store import data_option, opened, plainly, show_table
+from mailhost.cli.store import Group, data_option, opened, plainly, show_table
 from mailhost.crypto import hash_password, new_password
 from mailhost.delivery.forget import forget_account
 from mailhost.login.enrol import UnfitPassword, account_at, change_password, check_new_password, enrol, leave
@@ -40,7 +40,7 @@ class OctetsType(click.ParamType[int]):
         return int(number) * _UNITS[unit]
 
 
-@click.group()
+@click.group(cls=Group)
 def account() -> None:
     """Accounts: the people who have mail here."""
 
@@ -126,6 +126,7 @@ def list_(as_json: bool, data: Path) -> None:
             )
             for one, usage in found
         ],
+        "There is no account yet: mailhost account add ADDRESS makes one.",
     )
 
 

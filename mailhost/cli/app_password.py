@@ -10,7 +10,7 @@ import click
 
 from mailhost import accounts
 from mailhost.accounts import ALL_PROTOCOLS, AppPassword, NoSuchAppPassword, Protocols, Scope
-from mailhost.cli.store import data_option, opened, plainly, show_table
+from mailhost.cli.store import Group, data_option, opened, plainly, show_table
 from mailhost.login.enrol import account_at, issue_app_password, replace_app_password
 from mailhost.storage.database import Tx
 
@@ -35,7 +35,7 @@ class ProtocolsType(click.ParamType[Protocols]):
         return chosen
 
 
-@click.group(name="app-password")
+@click.group(name="app-password", cls=Group)
 def app_password() -> None:
     """App passwords: what mail clients sign in with."""
 
@@ -150,6 +150,7 @@ def list_(address: str, as_json: bool, data: Path) -> None:
             )
             for one in found
         ],
+        f"{address} has no app password: mailhost app-password add {address} --name phone makes one.",
     )
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mailhost.cli.diagnosis import EXIT_CODES, Sheet
-from mailhost.cli.store import data_option, plainly
+from mailhost.cli.store import Group, data_option, plainly
 from mailhost.config.model import name_server
 from mailhost.doctor.catalogue import Language
 from mailhost.doctor.client import Question, diagnose
@@ -35,7 +35,7 @@ _MAX_SECRET: Final = 8192
 _OWN: Final = ("server", "watch")
 
 
-class _Group(click.Group):
+class _Group(Group):
     """The commands of this file, and those about our own server, which are imported only when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -11,12 +11,12 @@ from mailhost import accounts, domains
 from mailhost.cli.domain_records import records
 from mailhost.cli.labels import LAYOUTS
 from mailhost.cli.rules import domain_rules
-from mailhost.cli.store import data_option, opened, plainly, show_table
+from mailhost.cli.store import Group, data_option, opened, plainly, show_table
 from mailhost.domains import Domain, NoSuchDomain, displayed_domain, normalise_domain
 from mailhost.storage.database import Tx
 
 
-@click.group()
+@click.group(cls=Group)
 def domain() -> None:
     """Domains: the names whose mail is received here."""
 
@@ -46,7 +46,7 @@ def add(name: str, shown: str | None, data: Path) -> None:
 
     made = asyncio.run(work())
     click.echo(f"Mail for {displayed_domain(made.name)} is received here.")
-    click.echo(f"Its first account gets the mail to postmaster and abuse: mailhost account add NAME@{made.name}")
+    click.echo(f"Its first account will get the mail to postmaster and abuse: mailhost account add NAME@{made.name}")
     click.echo(f"What DNS must say about it: mailhost domain records {made.name}")
 
 
@@ -97,4 +97,6 @@ def list_(as_json: bool, data: Path) -> None:
             click.echo(json.dumps({"domain": one.name, "administrator": administrator or None}))
         return
     rows = [(displayed_domain(one.name), one.name, administrator) for one, administrator in found]
-    show_table(("domain", "in ASCII", "postmaster"), rows)
+    show_table(
+        ("domain", "in ASCII", "postmaster"), rows, "There is no domain yet: mailhost domain add NAME makes one."
+    )

@@ -8,19 +8,19 @@ from pathlib import Path
 import click
 
 from mailhost import oauth
-from mailhost.cli.store import data_option, opened, plainly, show_table
+from mailhost.cli.store import Group, data_option, opened, plainly, show_table
 from mailhost.login.enrol import domain_at
 from mailhost.login.tokens import remove_client
 from mailhost.oauth import SCOPES, Client, Kind, NewClient
 from mailhost.storage.database import Tx
 
 
-@click.group(name="oauth")
+@click.group(name="oauth", cls=Group)
 def oauth_client() -> None:
     """OAuth 2.0: sign-in by token instead of an app password."""
 
 
-@oauth_client.group()
+@oauth_client.group(cls=Group)
 def client() -> None:
     """Programs that may ask for tokens."""
 
@@ -97,6 +97,7 @@ def list_(data: Path) -> None:
             (one.id, one.name, one.kind.value, " ".join(one.redirect_uris), " ".join(one.delegated_domains))
             for one in asyncio.run(work())
         ],
+        "There is no program yet: mailhost oauth client add makes one known.",
     )
 
 

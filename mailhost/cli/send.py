@@ -13,7 +13,7 @@ import click
 from mailhost import domains
 from mailhost.app.doors import office_of
 from mailhost.cli.store import data_option, opened, plainly
-from mailhost.delivery.model import Office, Origin, Recipient
+from mailhost.delivery.model import NoSuchUser, Office, Origin, Recipient, RecipientFull, RecipientSuspended
 from mailhost.delivery.route import is_ours, route
 from mailhost.delivery.submit import Submission
 from mailhost.errors import MailhostError
@@ -99,8 +99,12 @@ def _routed(tx: Tx, office: Office, addresses: Sequence[Address]) -> tuple[list[
         if is_ours(tx, address):
             try:
                 local.append(route(tx, address))
-            except MailhostError as error:
-                raise CannotSend(f"{address} cannot be reached: {type(error).__name__}.") from error
+            except NoSuchUser:
+                raise CannotSend(f"There is no account {address}.") from None
+            except RecipientSuspended:
+                raise CannotSend(f"{address} is suspended.") from None
+            except RecipientFull:
+                raise CannotSend(f"{address} is full: its owner has to delete mail, or gets more room.") from None
         elif office.smarthost is not None:
             remote.append(address)
         else:

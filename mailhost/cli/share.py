@@ -11,7 +11,7 @@ import click
 
 from mailhost import accounts, mailstore
 from mailhost.accounts import Account
-from mailhost.cli.store import data_option, opened, plainly, show_table
+from mailhost.cli.store import Group, data_option, opened, plainly, show_table
 from mailhost.errors import MailhostError
 from mailhost.login.enrol import account_at
 from mailhost.mailstore.account import EVERYBODY
@@ -44,7 +44,7 @@ class RightsType(click.ParamType[Right]):
             self.fail(f"there is no right {error}; say {', '.join(_ROLES)} or letters of {LETTERS}.", param, ctx)
 
 
-@click.group()
+@click.group(cls=Group)
 def share() -> None:
     """Mailboxes that others may use, in their mail programs below "Other Users"."""
 
@@ -99,7 +99,9 @@ def list_(owner: str, as_json: bool, data: Path) -> None:
             click.echo(json.dumps({"mailbox": mailbox or None, "grantee": grantee, "rights": rights}))
         return
     show_table(
-        ("mailbox", "who", "rights"), [(mailbox or "(to come)", grantee, rights) for mailbox, grantee, rights in rows]
+        ("mailbox", "who", "rights"),
+        [(mailbox or "(to come)", grantee, rights) for mailbox, grantee, rights in rows],
+        f"{owner} shares no mailbox.",
     )
 
 

@@ -69,6 +69,7 @@ def sign_ins(address: str | None, doorstep: bool, most: int, language: str, as_j
             )
             for sign_in, occurrence, told in found
         ],
+        "Nobody has tried.",
     )
 
 

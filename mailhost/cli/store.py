@@ -35,6 +35,16 @@ data_option = click.option(
 account_option = click.option("--account", help="The account's address; not needed where there is only one.")
 
 
+class Group(click.Group):
+    """Commands, each listed with the whole first sentence about it, where click would cut it off."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Two columns."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(1_000)) for name, one in found if one is not None])
+
+
 class WhichAccount(MailhostError):
     """A command needs one account, and none was named."""
 
@@ -71,8 +81,14 @@ def plainly(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table for eyes; for programs one line a row, its fields divided by tabs, without a heading."""
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) -> None:
+    """A table for eyes; for programs one line a row, its fields divided by tabs, without a heading.
+
+    `nothing` is what people are told when there is no row.
+    """
+    if not rows:
+        click.echo(nothing, err=True)
+        return
     if not sys.stdout.isatty():
         for row in rows:
             click.echo("\t".join(row))

@@ -48,9 +48,8 @@ async def _undelete(
         account = await services.database.read(chosen_account, address)
         if not everything and not numbers:
             rows = await services.database.read(mailstore.removed_messages, account.id, since, _AT_MOST)
-            if not rows:
-                click.echo("Nothing was deleted in that time; --hours looks further back.", err=True)
-            show_table(("number", "deleted", "from", "subject"), [_line(row) for row in rows])
+            nothing = "Nothing was deleted in that time; --hours looks further back."
+            show_table(("number", "deleted", "from", "subject"), [_line(row) for row in rows], nothing)
             return None
         return await services.database.write(_put_back, account.id, None if everything else numbers, since, now)
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from mailhost.accounts.model import Account, AccountState, BadLocalPart
 from mailhost.accounts.names import normalise_local_part
-from mailhost.accounts.sql import find_account, get_account, list_accounts
+from mailhost.accounts.sql import find_account, first_account_of, get_account
 from mailhost.delivery.model import NoSuchUser, NotOurs, Recipient, RecipientFull, RecipientSuspended
 from mailhost.delivery.sql import account_with_room
 from mailhost.domains.model import BadDomainName, Domain
@@ -44,9 +44,10 @@ def _reason_to_take(tx: Tx, address: Address) -> Recipient:
     except BadLocalPart:
         raise NoSuchUser(str(address)) from None
     account = find_account(tx, f"{name}@{domain.name}")
-    if account is None and name in ROLES:
+    is_suspended = account is not None and account.state is AccountState.SUSPENDED
+    if name in ROLES and (account is None or is_suspended):
         account = _administrator(tx, domain)
-    elif account is not None and account.state is AccountState.SUSPENDED:
+    elif is_suspended:
         raise RecipientSuspended(str(address))
     if account is None:
         raise NoSuchUser(str(address))
@@ -83,6 +84,10 @@ def _our_domain(tx: Tx, address: Address) -> Domain | None:
 
 
 def _administrator(tx: Tx, domain: Domain) -> Account | None:
-    if domain.administrator_id is not None:
-        return get_account(tx, domain.administrator_id)
-    return next(iter(list_accounts(tx, domain_id=domain.id, at_most=1)), None)
+    """Who answers for a domain; for one without accounts, who answers for the first that has some."""
+    if domain.administrator_id is None and (oldest := first_account_of(tx, domain.id)) is not None:
+        return oldest
+    for one in (domain, *list_domains(tx)):
+        if one.administrator_id is not None:
+            return get_account(tx, one.administrator_id)
+    return None

@@ -42,8 +42,9 @@ def explain(sign_in: SignIn, occurrence: Occurrence, language: Translations, atl
         attempts=str(occurrence.attempts),
     )
     values.update(_shown(occurrence.facts, language))
+    sentence = language.gettext(entry.sentence).format_map(values)
     return Entry(
-        language.gettext(entry.sentence).format_map(values),
+        sentence if sign_in.client_id else sentence[:1].upper() + sentence[1:],
         language.gettext(entry.remedy).format_map(values),
         entry.topic,
     )

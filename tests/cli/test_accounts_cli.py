@@ -41,7 +41,7 @@ class Shell:
     def output(self, line: str, *arguments: str, stdin: bytes | str = "") -> str:
         result = self.run(line, *arguments, stdin=stdin)
         assert result.exit_code == 0, result.output
-        return result.output
+        return result.stdout
 
     def sentence(self, line: str, *arguments: str, stdin: bytes | str = "") -> str:
         """What a refused command says: one sentence, no traceback, exit code 1 or 2."""
@@ -195,6 +195,7 @@ def test_removal_asks_first(with_anna: Shell) -> None:
     assert "--yes" in with_anna.sentence("account remove anna@example.test")
     assert "gone" in with_anna.output("account remove anna@example.test --yes")
     assert with_anna.output("account list") == ""
+    assert with_anna.run("account list").stderr == "There is no account yet: mailhost account add ADDRESS makes one.\n"
     assert with_anna.output("domain list") == "example.test\texample.test\t\n"
 
 
@@ -293,3 +294,24 @@ def test_share(with_anna: Shell) -> None:
         ("otto@example.test --rights lz", "Invalid value for '--rights': there is no right z"),
     ):
         assert said in shell.sentence(f"share add anna@example.test {line}")
+
+
+def test_rules_are_shown_as_they_are_typed(with_anna: Shell) -> None:
+    assert with_anna.run("account rules anna@example.test").stderr.startswith("No rules of its own: ")
+    changed = "imap=off\nimap_connections=5\nunusual=hold\n"
+    assert with_anna.output("account rules anna@example.test imap=off imap-connections=5 unusual=hold") == changed
+    assert with_anna.output("account rules anna@example.test unusual=default") == "imap=off\nimap_connections=5\n"
+    assert with_anna.output("domain rules example.test pop3=on") == "pop3=on\n"
+    for change, possible in {
+        "imap=maybe": "imap is on or off, or default",
+        "unusual=x": "unusual is allow or alert or hold, or default",
+        "imap_connections=0": "imap_connections is a whole number from 1 on, or default",
+        "colour=red": "write name=value with one of: ",
+    }.items():
+        assert possible in with_anna.sentence(f"account rules anna@example.test {change}")
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_help_lists_commands_with_whole_sentences(shell: Shell, group: str) -> None:
+    said = CliRunner().invoke(GROUPS[group], ["--help"]).output
+    assert said.count("...") == 1  # of the line that says how commands are typed

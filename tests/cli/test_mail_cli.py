@@ -95,7 +95,7 @@ def test_a_message_is_sent_and_filed(data: Path) -> None:
     [
         (b"To: you@example.test\n\nx\n", "no From field"),
         (b"From: me@example.test\n\nx\n", "names no recipient"),
-        (b"From: me@example.test\nTo: nobody@example.test\n\nx\n", "nobody@example.test cannot be reached"),
+        (b"From: me@example.test\nTo: nobody@example.test\n\nx\n", "There is no account nobody@example.test"),
         (
             b"From: me@example.test\nTo: a@elsewhere.test\n\nx\n",
             "a@elsewhere.test is elsewhere, and there is no smarthost",

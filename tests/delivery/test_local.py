@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailhost import domains, mailstore
+from mailhost import accounts, domains, mailstore
 from mailhost.delivery import sql
 from mailhost.delivery.forget import forget_account
 from mailhost.delivery.local import deliver, expect_to_come_again
@@ -20,6 +20,7 @@ from mailhost.delivery.receive import Reception
 from mailhost.delivery.route import belongs_to, route
 from mailhost.mailstore import Incoming
 from mailhost.protocols.smtp.addresses import Address, parse_address
+from mailhost.storage.database import Tx
 from tests.servers.conftest import START, House
 
 CONTENT = b"From: eve@elsewhere.test\r\nMessage-ID: <1@elsewhere.test>\r\n\r\nHi\r\n"
@@ -97,6 +98,23 @@ async def test_the_administrator_gets_postmasters_mail(house: House) -> None:
     await house.database.write(appoint)
     recipient = await house.database.point(route, address("Postmaster@example.test"))
     assert recipient.account_id == house.accounts["bob"]
+
+
+async def test_postmaster_of_each_domain_is_somebody(house: House) -> None:
+    def appoint(tx: Tx) -> None:
+        ours = domains.find_domain(tx, "example.test")
+        assert ours is not None
+        domains.set_administrator(tx, ours.id, house.accounts["bob"])
+        domains.add_domain(tx, "empty.test", 0)
+        made = accounts.create_account(tx, domain_id=ours.id, address="abuse@example.test", password_hash="", now=0)
+        tx.execute("update account set state = 'suspended' where id = :id", id=made.id)
+
+    await house.database.write(appoint)
+    for text in ("postmaster@empty.test", "abuse@empty.test", "abuse@example.test"):
+        recipient = await house.database.point(route, address(text))
+        assert recipient.account_id == house.accounts["bob"]
+    with pytest.raises(NoSuchUser):
+        await house.database.point(route, address("bob@empty.test"))
 
 
 @pytest.mark.parametrize(

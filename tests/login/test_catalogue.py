@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from importlib.resources import as_file
 from importlib.resources.abc import Traversable
 
@@ -58,3 +59,12 @@ def test_a_fact_that_is_missing_leaves_a_sentence_all_the_same() -> None:
 def test_gettext_s_own_tools_accept_the_file(file: Traversable) -> None:
     with as_file(file) as path:
         subprocess.run(["msgfmt", "--check-format", "-o", "/dev/null", str(path)], check=True, capture_output=True)
+
+
+def test_a_sentence_about_a_program_without_a_name_begins_as_sentences_do() -> None:
+    occurrence = Occurrence(1_800_000_000, "c1", 1)
+    seen = SignIn(1, Cause.SIGNED_IN, "", "imap", 993, "192.0.2.7", "", None, "PLAIN", "", 1)
+    told = explain(seen, occurrence, translations("en")).sentence
+    assert told == "A program that does not tell its name signed in over IMAP from 192.0.2.7."
+    named = explain(replace(seen, client_id="mutt"), occurrence, translations("en")).sentence
+    assert named.startswith("mutt signed in")
