@@ -6,11 +6,17 @@ does: that is exact, and no threshold of milliseconds is needed. So few or so ma
 a million runs are no chance.
 """
 
+import http.client
 import imaplib
 import math
 import random
+import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
 
 from mailhost.crypto import new_app_password
 from tests.running import Server, running
@@ -19,8 +25,11 @@ TRIALS = 100
 ONCE_IN = 1_000_000
 
 
-def seconds_to_refuse(server: Server, user: str) -> float:
-    """From LOGIN with a wrong app password to its answer."""
+Ask = Callable[[Server, str], float]
+
+
+def over_imap(server: Server, user: str) -> float:
+    """Seconds from LOGIN with a wrong app password to its answer."""
     with imaplib.IMAP4_SSL("localhost", server.ports["imaps"], ssl_context=server.tls(), timeout=60) as client:
         line = f'a LOGIN "{user}" "{new_app_password()}"\r\n'.encode()
         started = time.perf_counter()
@@ -28,6 +37,24 @@ def seconds_to_refuse(server: Server, user: str) -> float:
         said = client.readline()
         taken = time.perf_counter() - started
     assert said.startswith(b"a NO [AUTHENTICATIONFAILED]"), said
+    return taken
+
+
+def on_the_page(server: Server, user: str) -> float:
+    """Seconds from a form with a wrong account password to its answer."""
+    client = http.client.HTTPSConnection("localhost", server.ports["https"], timeout=60, context=server.tls())
+    client.request("GET", "/sign-in")
+    form = client.getresponse()
+    cookie = form.headers["set-cookie"].partition(";")[0]
+    csrf = form.read().decode().partition('name="csrf" value="')[2].partition('"')[0]
+    headers = {"Cookie": cookie, "Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"}
+    body = urlencode({"csrf": csrf, "address": user, "password": secrets.token_hex()})
+    started = time.perf_counter()
+    client.request("POST", "/sign-in", body, headers)
+    answer = client.getresponse()
+    taken = time.perf_counter() - started
+    assert (answer.status, b"is not right" in answer.read()) == (403, True)
+    client.close()
     return taken
 
 
@@ -43,7 +70,8 @@ def test_the_statistic() -> None:
     assert chance_of(75, 100) < 1 / ONCE_IN
 
 
-def test_an_unknown_name_takes_as_long_as_a_wrong_password(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds_to_refuse", [over_imap, on_the_page])
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(tmp_path: Path, seconds_to_refuse: Ask) -> None:
     coin = random.Random()
     slower = 0
     with running(tmp_path / "data", "--demo") as server:
