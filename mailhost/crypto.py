@@ -14,12 +14,17 @@ from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mailhost.errors import MailhostError
 
 KEY_OCTETS: Final = 32
 APP_PASSWORD_LETTERS: Final = 16
 """75 bits from 26 letters: beyond guessing, so that a fast keyed digest is a safe way to store it."""
+_SEALING: Final = "sealing"
+_NONCE_OCTETS: Final = 12
+_TAG_OCTETS: Final = 16
 
 # Blanks of every kind, and the invisible marks that come along when text is copied from a web page.
 _IGNORED: Final = re.compile(r"[\s\u200b\u200c\u200d\u2060\ufeff]+")
@@ -37,7 +42,7 @@ class TooBusy(MailhostError):
 
 
 class SecretKey:
-    """The store's secret; gives keyed digests (HMAC-SHA256) under a key of its own for each purpose."""
+    """The store's secret; gives keyed digests (HMAC-SHA256) and seals, under a key of its own for each purpose."""
 
     __slots__ = ("_purposes", "_secret")
 
@@ -53,6 +58,21 @@ class SecretKey:
         if key is None:
             key = self._purposes[purpose] = hmac.digest(self._secret, purpose.encode(), "sha256")
         return hmac.digest(key, message, "sha256")
+
+    def seal(self, purpose: str, message: bytes) -> bytes:
+        """A message that only the holder of this key can read again (AES-256-GCM), under a key for its purpose."""
+        nonce = os.urandom(_NONCE_OCTETS)
+        return nonce + AESGCM(self.digest(_SEALING, purpose.encode())).encrypt(nonce, message, None)
+
+    def unseal(self, purpose: str, sealed: bytes) -> bytes | None:
+        """What was sealed for this purpose; None for anything else."""
+        nonce, body = sealed[:_NONCE_OCTETS], sealed[_NONCE_OCTETS:]
+        if len(body) < _TAG_OCTETS:
+            return None
+        try:
+            return AESGCM(self.digest(_SEALING, purpose.encode())).decrypt(nonce, body, None)
+        except InvalidTag:
+            return None
 
 
 def load_key(path: Path) -> SecretKey:

@@ -156,3 +156,15 @@ async def test_a_check_given_up_leaves_its_place() -> None:
         assert not await checks.verify(None, "y")
     finally:
         checks.close()
+
+
+@given(st.binary(max_size=100))
+def test_what_is_sealed_opens_for_its_key_and_purpose_alone(message: bytes) -> None:
+    key = SecretKey(b"k" * 32)
+    sealed = key.seal("a", message)
+    assert key.unseal("a", sealed) == message
+    assert key.seal("a", message) != sealed
+    assert key.unseal("b", sealed) is None
+    assert SecretKey(b"o" * 32).unseal("a", sealed) is None
+    for changed in (sealed[:-1], sealed + b"x", bytes((sealed[0] ^ 1,)) + sealed[1:], sealed[:20], b""):
+        assert key.unseal("a", changed) is None
