@@ -117,3 +117,13 @@ def rules_of(account: str, domain: str, settings: Rules) -> Rules:
 @lru_cache(maxsize=4_096)
 def _merged(account: str, domain: str, settings: Rules) -> Rules:
     return read_rules(account).over(read_rules(domain)).over(settings)
+
+
+def shown_size(octets: int) -> str:
+    """How much is stored, or may be, for people: `1.5 GiB`."""
+    size, unit = float(octets), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if abs(size) < 1024:
+            break
+        size, unit = size / 1024, larger
+    return f"{size:.0f} {unit}" if abs(size) >= 10 or size.is_integer() else f"{size:.1f} {unit}"

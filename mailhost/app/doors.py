@@ -74,7 +74,9 @@ def office_of(services: Services, host: str) -> Office:
 def all_doors(house: House) -> Sequence[Door]:
     """Every door, in the order in which people read them."""
     imap, pop3 = _imap(house).serve, _pop3(house).serve
-    settings = SmtpSettings(house.facts.help_url, plaintext_sign_in=house.services.config.plaintext_sign_in)
+    settings = SmtpSettings(
+        house.facts.help_url, house.facts.unusual_url, plaintext_sign_in=house.services.config.plaintext_sign_in
+    )
     smtp = SmtpServices(house.office, house.keeper, lambda: house.context, settings)
     lmtp = SmtpServices(house.office, house.keeper, None, settings)
     submission = SmtpServer(SubmissionSession, smtp).serve
@@ -106,6 +108,7 @@ def _imap(house: House) -> ImapServer:
             lambda: house.context,
             ImapSettings(
                 house.facts.help_url,
+                house.facts.unusual_url,
                 append_limit=limits.message_octets,
                 plaintext_sign_in=services.config.plaintext_sign_in,
             ),
@@ -123,7 +126,9 @@ def _pop3(house: House) -> Pop3Server:
             time.time,
             house.office.host,
             lambda: house.context,
-            Pop3Settings(house.facts.help_url, plaintext_sign_in=services.config.plaintext_sign_in),
+            Pop3Settings(
+                house.facts.help_url, house.facts.unusual_url, plaintext_sign_in=services.config.plaintext_sign_in
+            ),
         )
     )
 

@@ -17,7 +17,7 @@ from mailhost.app.doors import Door, House, all_doors, office_of
 from mailhost.app.ports import ClaimedPorts
 from mailhost.app.services import Services, bury_process
 from mailhost.config import Config
-from mailhost.limits import Rules, Unusual
+from mailhost.limits import Rules
 from mailhost.login import DoorKeeper
 from mailhost.login import Limits as SignInLimits
 from mailhost.login.doorstep import Doorstep
@@ -74,10 +74,10 @@ class Server:
                 imap_upload=limits.imap_upload_a_day,
                 pop3_download=limits.pop3_download_a_day,
                 commands_a_minute=limits.commands_a_minute,
-                unusual=Unusual.ALERT,  # held ones wait for an answer that owners can give on a page only
             ).over(SETTINGS),
         )
-        messenger = Messenger(services.database, services.blobs, services.config.host_name or "localhost", time.time)
+        host = services.config.host_name or "localhost"
+        messenger = Messenger(services.database, services.blobs, host, facts.unusual_url, time.time)
         self._keeper = DoorKeeper(
             services.database,
             services.key,

@@ -9,17 +9,23 @@ from mailhost.login.tokens import PEOPLE
 from mailhost.oauth import House as OAuthHouse
 from mailhost.storage.database import Tx
 from mailhost.storage.errors import StorageError
+from mailhost.web.app_passwords import AppPasswordPages
 from mailhost.web.autoconfig import AutoconfigRoutes
 from mailhost.web.bridge import HttpServer
 from mailhost.web.consent import ConsentPages
+from mailhost.web.diary import DiaryPages
+from mailhost.web.handover import Handover
 from mailhost.web.oauth import OAuthRoutes
 from mailhost.web.pages import Pages
 from mailhost.web.proof import ProofRoutes
 from mailhost.web.security import SecurityPages
+from mailhost.web.sessions import SessionPages
 from mailhost.web.set_up import SetUpPage
 from mailhost.web.setup import Facts
 from mailhost.web.sign_in import SignInPages
 from mailhost.web.site import Site
+from mailhost.web.storage import StoragePages
+from mailhost.web.unusual import UnusualPages
 from mailhost.web.visits import Visits
 
 
@@ -40,6 +46,7 @@ def web_server(services: Services, keeper: DoorKeeper, facts: Facts, clock: Cloc
         return OAuthHouse(key, PEOPLE, facts.base_url)
 
     desk = desk_of(services, facts)
+    handover = Handover(pages, database, key, desk, clock)
     areas = (
         AutoconfigRoutes(desk, clock),
         SetUpPage(desk, pages),
@@ -48,6 +55,12 @@ def web_server(services: Services, keeper: DoorKeeper, facts: Facts, clock: Cloc
         SecurityPages(visits, pages),
         ConsentPages(visits, pages, database, oauth, services.atlas, clock),
         ProofRoutes(challenges(services.data)),
+        handover,
+        AppPasswordPages(visits, pages, database, key, clock, handover),
+        SessionPages(visits, pages, database, clock, keeper.rules, services.config.limits.messages_a_day),
+        DiaryPages(visits, pages, database, clock, services.atlas),
+        UnusualPages(visits, pages, database, clock, services.atlas),
+        StoragePages(visits, pages, database, services.blobs, clock),
     )
     return HttpServer(Site(pages, is_well).application([route for area in areas for route in area.routes()]))
 

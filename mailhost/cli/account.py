@@ -16,6 +16,7 @@ from mailhost.cli.sign_ins import sign_ins
 from mailhost.cli.store import Group, data_option, opened, plainly, show_table
 from mailhost.crypto import hash_password, new_password
 from mailhost.delivery.forget import forget_account
+from mailhost.limits import shown_size
 from mailhost.login.enrol import UnfitPassword, account_at, change_password, check_new_password, enrol, leave
 from mailhost.mailstore import Layout
 from mailhost.storage.blobs import Blobs
@@ -121,8 +122,8 @@ def list_(as_json: bool, data: Path) -> None:
                 one.display_name,
                 one.state.value,
                 str(usage.used_messages),
-                shown_octets(usage.used_octets),
-                shown_octets(usage.quota_octets),
+                shown_size(usage.used_octets),
+                shown_size(usage.quota_octets),
             )
             for one, usage in found
         ],
@@ -213,7 +214,7 @@ def resume(address: str, data: Path) -> None:
 def quota(address: str, size: int, messages: int | None, data: Path) -> None:
     """Set how much room an account has for mail, such as 500M or 15G."""
     limit = "" if messages is None else f" and at most {messages:,} messages"
-    click.echo(f"{asyncio.run(_set_quota(data, address, size, messages))} has room for {shown_octets(size)}{limit}.")
+    click.echo(f"{asyncio.run(_set_quota(data, address, size, messages))} has room for {shown_size(size)}{limit}.")
 
 
 async def _set_quota(data: Path, address: str, octets: int, messages: int | None) -> str:
@@ -256,13 +257,3 @@ def _with_usage(tx: Tx, address: str) -> tuple[Account, mailstore.Usage]:
         return found, mailstore.usage(tx, found.id)
     except mailstore.NoSuchAccount as error:
         raise NoSuchAccount(f"{found.address} is being removed already.") from error
-
-
-def shown_octets(octets: int) -> str:
-    """A size for people's eyes."""
-    size, unit = float(octets), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if size < 1024:
-            break
-        size, unit = size / 1024, larger
-    return f"{size:.0f} {unit}" if size >= 10 or size.is_integer() else f"{size:.1f} {unit}"

@@ -64,6 +64,8 @@ class DoorKeeper:
         self._telling: set[asyncio.Task[None]] = set()
         self.live = LiveSessions(database, self._diary, clock, process or secrets.token_hex(8))
         self.web = WebSignIn(database, key, limits, clock, self._checks, self._diary)
+        self.rules = limits.rules
+        """What holds for accounts whose own and whose domain's rules say nothing."""
         self.offers_tokens = False
         """Whether sign-in by token is announced: only where a program could get one, as some try nothing else then."""
 

@@ -13,7 +13,7 @@ from mailhost.accounts.audit.model import Cause, Facts, Occurrence, SignIn
 from mailhost.language import N_, Translations
 from mailhost.network.atlas import NOWHERE, Atlas
 
-_PROTOCOLS: Final = {"imap": "IMAP", "pop3": "POP3", "smtp": "SMTP", "http": "HTTP", "lmtp": "LMTP", "web": "HTTPS"}
+PROTOCOLS: Final = {"imap": "IMAP", "pop3": "POP3", "smtp": "SMTP", "http": "HTTP", "lmtp": "LMTP", "web": "HTTPS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def explain(sign_in: SignIn, occurrence: Occurrence, language: Translations, atl
         client=sign_in.client_id or language.gettext(N_("a program that does not tell its name")),
         peer=shown_place(sign_in.peer, language, atlas),
         network=shown_place(sign_in.network, language, atlas),
-        protocol=_PROTOCOLS.get(sign_in.protocol, sign_in.protocol),
+        protocol=PROTOCOLS.get(sign_in.protocol, sign_in.protocol),
         port=str(sign_in.port),
         tls=sign_in.tls_version or language.gettext(N_("no encryption")),
         mechanism=sign_in.mechanism,
@@ -62,9 +62,13 @@ def shown_place(address: str, language: Translations, atlas: Atlas) -> str:
 def _shown(facts: Facts, language: Translations) -> dict[str, str]:
     shown = {name: shown_time(int(fact)) if name.endswith("_at") else str(fact) for name, fact in facts.items()}
     if "why" in shown:
-        signs = [language.gettext(SIGNS.get(sign, sign)) for sign in shown["why"].split(",")]
-        shown["why"] = language.gettext(N_(", ")).join(signs)
+        shown["why"] = explain_signs(shown["why"], language)
     return shown
+
+
+def explain_signs(why: str, language: Translations) -> str:
+    """Keys of SIGNS with commas between, in words."""
+    return language.gettext(N_(", ")).join(language.gettext(SIGNS.get(sign, sign)) for sign in why.split(","))
 
 
 def shown_time(moment: int) -> str:

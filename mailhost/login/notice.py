@@ -19,18 +19,22 @@ _MAX_OCTETS = 20_000
 
 
 class Messenger:
-    """Puts messages into INBOXes. What cannot be put there is told to the operator; the sign-in page has it anyway."""
+    """Puts messages into INBOXes, with the address `page` on which their owners answer.
 
-    def __init__(self, database: Database, blobs: Blobs, host: str, clock: Clock) -> None:
+    What cannot be put there is told to the operator; the page has it anyway.
+    """
+
+    def __init__(self, database: Database, blobs: Blobs, host: str, page: str, clock: Clock) -> None:
         self._database = database
         self._blobs = blobs
         self._host = host
+        self._page = page
         self._clock = clock
 
     async def tell(self, account_id: int, address: str, paragraphs: list[list[str]]) -> None:
         """Tell an owner; `paragraphs` are one list for each of LANGUAGES."""
         now = int(self._clock())
-        text = "\r\n\r\n-- \r\n\r\n".join("\r\n\r\n".join(part) for part in paragraphs)
+        text = "\r\n\r\n-- \r\n\r\n".join("\r\n\r\n".join((*part, self._page)) for part in paragraphs)
         subject = " / ".join(translations(language).gettext(_SUBJECT) for language in LANGUAGES)
         lines = [
             f"From: Mailhost <postmaster@{address.rpartition('@')[2]}>",

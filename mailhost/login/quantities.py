@@ -69,7 +69,12 @@ def cause_of_reached(reached: Reached) -> Cause:
 
 def shown_octets(octets: int) -> str:
     """A daily amount for people: `2.5 GB a day`."""
+    return f"{shown_amount(octets)} a day"
+
+
+def shown_amount(octets: int) -> str:
+    """An amount for people: `2.5 GB`."""
     for unit, name in _UNITS:
         if octets >= unit:
-            return f"{octets / unit:g} {name} a day"
-    return f"{octets} octets a day"
+            return f"{octets / unit:.4g} {name}"
+    return f"{octets} octets"

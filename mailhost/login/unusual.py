@@ -5,6 +5,7 @@ what they come to is let in, let in with word to the owner, or held until the ow
 """
 
 import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -122,11 +123,17 @@ def deny(tx: Tx, account_id: int, held_id: int, now: int) -> Held:
     """It was not me: the credential ends, and its sessions. The owner should choose a new account password as well.
     Raises NoSuchHeld."""
     held = settle(tx, account_id, held_id, State.REFUSED)
-    try:
-        revoke_app_password(tx, account_id, held.credential_id, now, Ended.NOT_ME)
-    except NoSuchAppPassword:  # then it is what a program was allowed, or revoked already
-        try:
-            revoke_program(tx, account_id, held.credential_id, now)
-        except oauth.NoSuchGrant:
-            return held
+    with suppress(NoSuchAppPassword):  # then it was revoked already
+        disown(tx, account_id, held.credential_id, now)
     return held
+
+
+def disown(tx: Tx, account_id: int, credential_id: int, now: int) -> None:
+    """End an app password, or what a program was allowed, as somebody else uses it. Raises NoSuchAppPassword."""
+    try:
+        revoke_app_password(tx, account_id, credential_id, now, Ended.NOT_ME)
+    except NoSuchAppPassword as error:
+        try:
+            revoke_program(tx, account_id, credential_id, now)
+        except oauth.NoSuchGrant:
+            raise error from None

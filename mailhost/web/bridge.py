@@ -39,7 +39,7 @@ class HttpServer:
             while (request := await reader.next_request()) is not None:
                 exchange = _Exchange(stream, connection, reader, request)
                 await exchange.run(self._application)
-                if connection.our_state is h11.MUST_CLOSE or stream.draining:
+                if connection.our_state in (h11.MUST_CLOSE, h11.ERROR) or stream.draining:
                     return
                 await reader.skip_body()
                 connection.start_next_cycle()

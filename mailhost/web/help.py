@@ -157,7 +157,7 @@ TOPICS: Final[dict[str, Topic]] = {
             N_("If it was held, its owner is asked; known devices go on working. Say yes, and the program gets in."),
             N_("If it was not you, revoke the app password and choose a new account password."),
         ),
-        "/account/sign-ins",
+        "/account/unusual",
     ),
     "connections": Topic(
         N_("Too many connections"),

@@ -12,6 +12,8 @@ from mailhost.language import N_
 
 NAMES: Final = {Protocol.IMAP: "IMAP", Protocol.POP: "POP3", Protocol.SMTP: N_("SMTP (sending)")}
 """What people call the protocols."""
+UNUSUAL: Final = "/account/unusual"
+"""Where owners say of a sign-in that was held whether it was theirs."""
 _ROWS_OF_SERVERS: Final = (  # name in the settings, what people call it, host name before the domain, …
     ("smtp", "SMTP (from other servers)", "mail", "STARTTLS", "none"),
     ("lmtp", "LMTP (this machine only)", "", "none", "none"),
@@ -54,6 +56,11 @@ class Facts:
     def base_url(self) -> str:
         """Where people look after their accounts: `https://mail.example.org`, with the port where it is not 443."""
         return self._url("https", 443)
+
+    @property
+    def unusual_url(self) -> str:
+        """Where those are sent whose sign-in is held."""
+        return self.base_url + UNUSUAL
 
     @property
     def help_url(self) -> str:

@@ -128,7 +128,8 @@ async def test_where_the_rules_do_not_hold(house: House, rule: Unusual) -> None:
 
 async def test_the_owner_gets_a_message(house: House, blobs: Blobs) -> None:
     await house.database.write(mailstore.open_store, house.anna, NOW, 10**9)
-    messenger = Messenger(house.database, blobs, "mail.example.test", lambda: house.now)
+    page = "https://mail.example.test/account/unusual"
+    messenger = Messenger(house.database, blobs, "mail.example.test", page, lambda: house.now)
     limits = replace(house.limits, wrong_per_account=100)
     keeper = DoorKeeper(house.database, house.key, limits, lambda: house.now, messenger)
     house.keepers.append(keeper)
@@ -148,6 +149,7 @@ async def test_the_owner_gets_a_message(house: House, blobs: Blobs) -> None:
     assert "<b>evil</b>??Bcc: x signed in over IMAP from 203.0.113.9" in text
     assert "新的网络、与以往不同的网络区域" in text
     assert message["Bcc"] is None
+    assert text.count(f"\r\n\r\n{page}\r\n") == 2, "once in each language"
 
 
 async def test_others_do_not_notice(house: House) -> None:

@@ -45,10 +45,11 @@ APP_PASSWORD = {
     SMTP: r"534-5\.7\.9 Application-specific password required\. .*\n534 5\.7\.9 \S+/app-passwords",
 }
 WEB = {
-    IMAP: r"\* NO \[WEBALERT \S+\] Web login required\.\n"
-    r"a NO \[ALERT\] Please log in via your web browser: \S+ \(Failure\)",
-    POP3: r"-ERR \[AUTH\] Web login required: \S+",
-    SMTP: r"534-5\.7\.14 <\S+>\n534-5\.7\.14 Please log in via your web browser and then try again\.\n"
+    IMAP: r"\* NO \[WEBALERT https://\S+/account/unusual\] Web login required\.\n"
+    r"a NO \[ALERT\] Please log in via your web browser: https://\S+/account/unusual \(Failure\)",
+    POP3: r"-ERR \[AUTH\] Web login required: https://\S+/account/unusual",
+    SMTP: r"534-5\.7\.14 <https://\S+/account/unusual>\n"
+    r"534-5\.7\.14 Please log in via your web browser and then try again\.\n"
     r"534-5\.7\.14 Learn more at\n534 5\.7\.14 \S+",
 }
 NOT_ENABLED = {

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
@@ -86,6 +87,11 @@ class Browser:
         told = ours | {name.replace("_", "-"): value for name, value in headers.items()}
         body = urlencode(fields).encode()
         return await self._ask("POST", path, body, follow, {name: value for name, value in told.items() if value})
+
+    async def post_many(self, path: str, fields: Sequence[tuple[str, str]]) -> Page:
+        """POST a form in which a name may stand several times."""
+        headers = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin"}
+        return await self._ask("POST", path, urlencode(fields).encode(), True, headers)
 
     @property
     def origin(self) -> str:

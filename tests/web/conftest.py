@@ -1,7 +1,8 @@
 """The pages behind a real HTTPS door on the loopback, over a real store, with a clock that the test sets."""
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,16 +18,23 @@ from mailhost.config import Config
 from mailhost.crypto import SecretKey
 from mailhost.login import DoorKeeper, Limits
 from mailhost.login.enrol import enrol
+from mailhost.mailstore.indexer import TextIndex
+from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.network.atlas import NOWHERE
 from mailhost.network.certificates import CertificateFiles, ensure_certificates, names_of
 from mailhost.network.listener import Admission, Listener
 from mailhost.network.misdirected import Service
 from mailhost.network.tls import server_context
+from mailhost.servers.imap.server import ImapServer
+from mailhost.servers.imap.session import ImapServices, ImapSettings
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
 from mailhost.storage.files import DiskFiles
 from mailhost.web.setup import Facts
 from tests.web.browsing import Browser, Page
+from tests.web.mailing import Phone
+
+MakePhone = Callable[[str, str], Phone]
 
 START = 1_800_000_000.0
 ANNA, OTTO = "anna@example.test", "otto@example.test"
@@ -44,6 +52,7 @@ class Town:
     keeper: DoorKeeper
     tls: ssl.SSLContext
     ids: dict[str, int]
+    blobs: Blobs
     ports: dict[str, int] = field(default_factory=dict)
     now: float = START
 
@@ -88,9 +97,11 @@ async def town(database: Database, tmp_path: Path, certificates: CertificateFile
         return made.now
 
     keeper = DoorKeeper(database, key, LIMITS, clock)
-    made = Town(database, key, keeper, ssl.create_default_context(cafile=certificates.authority), ids)
     files = DiskFiles(tmp_path / "blobs")
-    services = Services(Config(), tmp_path, database, files, Blobs(database, files), key, NOWHERE)
+    blobs = Blobs(database, files)
+    made = Town(database, key, keeper, ssl.create_default_context(cafile=certificates.authority), ids, blobs)
+    (tmp_path / "tls").symlink_to(certificates.authority.parent)  # for the signature of profiles
+    services = Services(Config(), tmp_path, database, files, blobs, key, NOWHERE)
     server = web_server(services, keeper, Facts("localhost", "example.test", made.ports, certificates.authority), clock)
     admission = Admission(per_address=200, in_all=200)
     listeners = {"http": Listener(Service.HTTP, server.serve, admission)}
@@ -104,3 +115,39 @@ async def town(database: Database, tmp_path: Path, certificates: CertificateFile
         listener.stop()
         await listener.drain(0)
     await keeper.close()
+
+
+@pytest.fixture
+async def phone(town: Town, tmp_path: Path, certificates: CertificateFiles) -> AsyncIterator[MakePhone]:
+    """An IMAP door for the town's people, and mail programs by address and secret; the diary is written meanwhile."""
+    phones: list[Phone] = []
+
+    def make(address: str, secret: str) -> Phone:
+        phones.append(Phone(listener.port, town.tls, address, secret))
+        return phones[-1]
+
+    context = server_context(certificates.certificate, certificates.key)
+    index = TextIndex(town.database, town.blobs, tmp_path / "search.db")
+    await index.open()
+    services = ImapServices(
+        town.database,
+        town.blobs,
+        index,
+        KnownMailboxes(town.database),
+        town.keeper,
+        lambda: town.now,
+        lambda: context,
+        ImapSettings(unusual_url=f"https://localhost:{town.ports['https']}/account/unusual"),
+    )
+    admission = Admission(per_address=50, in_all=50)
+    listener = Listener(Service.IMAP, ImapServer(services).serve, admission, context=context)
+    await listener.open(["127.0.0.1"], 0)
+    town.ports["imaps"] = listener.port
+    running = asyncio.create_task(town.keeper.run())
+    yield make
+    for each in phones:
+        each.close()
+    listener.stop()
+    await listener.drain(1)
+    running.cancel()
+    await index.close()

@@ -63,6 +63,18 @@ def list_sign_ins(
     return [_entry(row) for row in rows]
 
 
+def list_unusual(tx: Tx, account_id: int, *, at_most: int = 20) -> list[tuple[SignIn, Occurrence]]:
+    """The sign-ins that were let in although they were unusual, the newest first."""
+    rows = tx.execute(
+        f"""select {_COLUMNS} from sign_in where account_id = :account_id and cause = :cause
+        order by id desc limit :at_most""",  # noqa: S608
+        account_id=account_id,
+        cause=Cause.SIGNED_IN_UNUSUALLY.value,
+        at_most=at_most,
+    )
+    return [_entry(row) for row in rows]
+
+
 def list_doorstep_of(
     tx: Tx, account_id: int, *, now: int, at_most: int = 100, before: int = NEWEST
 ) -> list[tuple[SignIn, Occurrence]]:

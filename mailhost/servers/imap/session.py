@@ -45,6 +45,7 @@ class ImapSettings:
     """What an operator decides about the IMAP door; seconds and octets."""
 
     help_url: str = "https://localhost/help"
+    unusual_url: str = "https://localhost/account/unusual"  # where owners say whether a held sign-in was theirs
     append_limit: int = 35_651_584
     plaintext_sign_in: bool = False
     sign_in_seconds: float = 180.0

@@ -116,7 +116,7 @@ async def _sign_in(session: Session, credentials: Credentials) -> Answer:
         if refused.reason is Reason.BAD_TOKEN:
             await _ask(session, refused_token(credentials.mechanism))
         if refused.reason is Reason.WEB_SIGN_IN_REQUIRED:
-            where = f"WEBALERT {session.services.settings.help_url}/unusual"
+            where = f"WEBALERT {session.services.settings.unusual_url}"
             await session.say(responses.untagged("NO", "Web login required.", where))
         return _refusal(session, refused)
     session.live = live
@@ -143,7 +143,7 @@ def _refusal(session: Session, refused: Refused) -> Answer:
             text = "Please contact your domain administrator for questions about this feature. (Failure)"
             return Answer("NO", "ALERT", f"IMAP access is disabled for your domain. {text}")
         case Reason.WEB_SIGN_IN_REQUIRED:
-            text = f"Please log in via your web browser: {help_url}/unusual (Failure)"
+            text = f"Please log in via your web browser: {session.services.settings.unusual_url} (Failure)"
             return Answer("NO", "ALERT", text)
         case Reason.ACCOUNT_SUSPENDED:
             return Answer("NO", "ALERT", f"The account is suspended: {help_url}/suspended (Failure)")

@@ -30,6 +30,7 @@ class Pop3Settings:
     """What an operator decides about the POP3 door; seconds."""
 
     help_url: str = "https://localhost/help"
+    unusual_url: str = "https://localhost/account/unusual"  # where owners say whether a held sign-in was theirs
     plaintext_sign_in: bool = False
     max_mistakes: int = 20
     sign_in_seconds: float = 180.0

@@ -157,7 +157,7 @@ def refusal(session: Session, refused: Refused) -> bytes:
             text = "Please contact your domain administrator for questions about this feature."
             return err(f"POP access is disabled for your domain. {text}", "SYS/PERM")
         case Reason.WEB_SIGN_IN_REQUIRED:
-            return err(f"Web login required: {help_url}/unusual", "AUTH")
+            return err(f"Web login required: {session.settings.unusual_url}", "AUTH")
         case Reason.ACCOUNT_SUSPENDED:
             return err(f"The account is suspended: {help_url}/suspended", "SYS/PERM")
         case Reason.THROTTLED:

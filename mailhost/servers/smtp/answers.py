@@ -118,7 +118,7 @@ def is_permanent(error: MailhostError) -> bool:
     return ANSWERS.get(type(error), TEMPORARY)[0] >= 500
 
 
-def sign_in_refusal(refused: Refused, help_url: str, now: float) -> bytes:
+def sign_in_refusal(refused: Refused, help_url: str, unusual_url: str, now: float) -> bytes:
     """The reply to a sign-in that was not accepted."""
     match refused.reason:
         case Reason.WRONG_CREDENTIALS | Reason.BAD_TOKEN:
@@ -134,7 +134,7 @@ def sign_in_refusal(refused: Refused, help_url: str, now: float) -> bytes:
             text = "Sending is disabled for your domain. Please contact your domain administrator."
             return reply(535, text, "5.7.8")
         case Reason.WEB_SIGN_IN_REQUIRED:
-            text = f"<{help_url}/unusual>\nPlease log in via your web browser and then try again.\nLearn more at"
+            text = f"<{unusual_url}>\nPlease log in via your web browser and then try again.\nLearn more at"
             return reply(534, f"{text}\n{help_url}/unusual", "5.7.14")
         case Reason.ACCOUNT_SUSPENDED:
             return reply(535, f"The account is suspended. For more information, go to\n{help_url}/suspended", "5.7.8")

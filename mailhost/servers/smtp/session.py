@@ -37,6 +37,7 @@ class SmtpSettings:
     """What an operator decides about the SMTP doors; octets and seconds."""
 
     help_url: str = "https://localhost/help"
+    unusual_url: str = "https://localhost/account/unusual"  # where owners say whether a held sign-in was theirs
     max_recipients: int = 100
     max_mistakes: int = 20
     plaintext_sign_in: bool = False

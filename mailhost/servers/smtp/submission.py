@@ -106,7 +106,8 @@ class SubmissionSession(Session):
             if refused.reason is Reason.BAD_TOKEN:
                 await self._ask(refused_token(credentials.mechanism))
                 self.connection.auth_ended()
-            await self.say(sign_in_refusal(refused, self.settings.help_url, self.office.clock()))
+            settings = self.settings
+            await self.say(sign_in_refusal(refused, settings.help_url, settings.unusual_url, self.office.clock()))
             await self.count_mistake()
             return b""
         return reply(235, "Accepted", "2.7.0")
