@@ -60,7 +60,7 @@ class Pages:
             visit=visit,
             csrf=getattr(request.state, "csrf", ""),
             path=request.url.path,
-            this_page=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             navigation={path: name for path, name in NAVIGATION.items() if path in self.served},
             **values,
         )
