@@ -32,6 +32,10 @@ class CannotWrite(MailhostError):
     """The settings cannot be written; the message says why."""
 
 
+class NotTheFirstStart(MailhostError):
+    """The first domain was made before, and is another one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Welcome:
     """An account, and the passwords it got at this start: None for an account of an earlier one."""
@@ -57,20 +61,21 @@ def settings(data: Path, domain: str, *, demo: bool) -> Config:
 
 
 async def people(services: Services, domain: str, *, demo: bool) -> list[Welcome]:
-    """The accounts of the store, made now where there is no domain yet. Raises BadDomainName."""
+    """The accounts of the store, made now where there is no domain yet. Raises NotTheFirstStart."""
     database = services.database
     if not await database.read(domains.list_domains, 1):
-        name = domains.normalise_domain(domain)
         wanted = [_FIRST_ACCOUNT, _SECOND_ACCOUNT] if demo else [_FIRST_ACCOUNT]
         passwords = [new_password() for _ in wanted]
         hashes = [await asyncio.to_thread(hash_password, password) for password in passwords]
-        made = await database.write(_make, services, name, dict(zip(wanted, hashes, strict=True)))
+        made = await database.write(_make, services, domain, dict(zip(wanted, hashes, strict=True)))
         if demo:
-            await _fill(services, made[0][0], f"{_FIRST_ACCOUNT}@{name}")
+            await _fill(services, made[0][0], f"{_FIRST_ACCOUNT}@{domain}")
         return [
             Welcome(address, app_password, password)
             for (_, address, app_password), password in zip(made, passwords, strict=True)
         ]
+    if domain != DEFAULT_DOMAIN and await database.read(domains.find_domain, domain) is None:
+        raise NotTheFirstStart(f"--domain is for the first start; now it is: mailhost domain add {domain}")
     return [Welcome(account.address, None, None) for account in await database.read(accounts.list_accounts)]
 
 

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from mailhost import observe
+from mailhost import domains, observe
 from mailhost.app.services import Services, data_folder
 from mailhost.app.serving import serve
 from mailhost.cli.first_start import DEFAULT_DOMAIN, Welcome, people, settings
@@ -34,6 +34,7 @@ def up(data: Path, domain: str, demo: bool, ports: str | None, as_json: bool) ->
     The first start makes the data folder with mailhost.toml, an authority and a certificate, the first domain and the
     first account, whose app password is shown once. Later starts ask nothing.
     """
+    domain = domains.normalise_domain(domain)
     with data_folder(data):
         config = settings(data, domain, demo=demo)
         observe.configure(config.log_level.value)

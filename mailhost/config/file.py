@@ -21,6 +21,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 FILE_NAME: Final = "mailhost.toml"
 _UNKNOWN: Final = re.compile(r"unknown field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
+_HOST_NAME: Final = re.compile(r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*)?")
 _AT: Final = re.compile(r"(?P<what>.*?) - at `\$\.?(?P<path>[^`]*)`")
 
 
@@ -43,20 +44,30 @@ def load(data: Path) -> Config:
         read["limits"] = RELAXED | read.get("limits", {})
     try:
         config = msgspec.convert(read, Config)
-        for network in config.proxies:
-            ipaddress.ip_network(network)
-        for host in config.listen:
-            ipaddress.ip_address(host)
-        config.name_servers()
     except msgspec.ValidationError as error:
         raise BadConfig(f"{path}: {_in_words(str(error))}") from error
-    except ValueError as error:
-        raise BadConfig(f"{path}: {error}.") from error
-    if not config.listen:
-        raise BadConfig(f"{path}: listen names no address.")
+    _check_addresses(path, config)
+    if not _HOST_NAME.fullmatch(config.host_name):
+        raise BadConfig(f"{path}: host_name is no name such as mail.example.org.")
     if config.tls.acme:
         _check_acme(path, config.tls)
     return config
+
+
+def _check_addresses(path: Path, config: Config) -> None:
+    if not config.listen:
+        raise BadConfig(f"{path}: listen names no address.")
+    key = "listen"
+    try:
+        for host in config.listen:
+            ipaddress.ip_address(host)
+        key = "proxies"
+        for network in config.proxies:
+            ipaddress.ip_network(network)
+        key = "resolver"
+        config.name_servers()
+    except ValueError as error:
+        raise BadConfig(f"{path}: {key}: {error}.") from error
 
 
 def _check_acme(path: Path, tls: Tls) -> None:
@@ -76,7 +87,10 @@ def _in_words(complaint: str) -> str:
     unknown = _UNKNOWN.search(complaint)
     if unknown is None:
         at = _AT.fullmatch(complaint)
-        return f"{at['path']}: {at['what']}." if at else f"{complaint}."
+        if at is None:
+            return f"{complaint}."
+        section, _, name = at["path"].partition("[")[0].rpartition(".")
+        return f"{at['path']}: {at['what']} ({_descriptions(_section(section))[name]})."
     section, key = unknown["path"] or "", unknown["key"]
     path = f"{section}.{key}" if section else key
     known = {f"{section}.{name}" if section else name: None for name in _names(section)}
@@ -85,9 +99,24 @@ def _in_words(complaint: str) -> str:
     return f"{path} is not a setting; {advice}"
 
 
+def _section(name: str) -> msgspec.Struct:
+    """The one of this name, or the settings that belong to none."""
+    found = getattr(Config(), name) if name else Config()
+    assert isinstance(found, msgspec.Struct)
+    return found
+
+
 def _names(section: str) -> list[str]:
-    owner = getattr(Config(), section) if section else Config()
-    return [field.name for field in msgspec.structs.fields(owner)]
+    return [field.name for field in msgspec.structs.fields(_section(section))]
+
+
+def _descriptions(owner: msgspec.Struct) -> dict[str, str]:
+    """What the file says about each key of a section."""
+    return {
+        name: " ".join(meta.description for meta in getattr(hint, "__metadata__", ()) if meta.description)
+        or "a section, [" + name + "]"
+        for name, hint in get_type_hints(type(owner), include_extras=True).items()
+    }
 
 
 def _all_paths() -> list[str]:
@@ -121,7 +150,7 @@ def turn_demo_on(data: Path) -> None:
 
 def _keys(owner: msgspec.Struct) -> list[str]:
     """One line for each key that is no section: its value, and its description as a comment."""
-    hints = get_type_hints(type(owner), include_extras=True)
+    words = _descriptions(owner)
     lines = []
     for each in msgspec.structs.fields(owner):
         value = getattr(owner, each.name)
@@ -129,8 +158,7 @@ def _keys(owner: msgspec.Struct) -> list[str]:
             continue
         text = f"{each.name} = {_toml(value)}"
         shown = text if value != each.default else f"# {text}"
-        words = " ".join(meta.description for meta in hints[each.name].__metadata__ if meta.description)
-        lines.append(f"{shown.ljust(40)}  # {words}")
+        lines.append(f"{shown.ljust(40)}  # {words[each.name]}")
     return lines
 
 

@@ -165,10 +165,12 @@ def load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> N
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
         context.load_cert_chain(certificate, key)
     except ssl.SSLError as error:
-        words = f"{certificate} and {key} are no certificate with its key: {error.reason or error}."
+        files = " and ".join(dict.fromkeys((str(certificate), str(key))))
+        words = f"There is no certificate with its key in {files}: {error.reason or error}."
         raise CannotUseCertificate(words) from error
     except OSError as error:
-        raise CannotUseCertificate(f"{certificate} or {key} cannot be read: {error.strerror}.") from error
+        files = " or ".join(dict.fromkeys((str(certificate), str(key))))
+        raise CannotUseCertificate(f"{files} cannot be read: {error.strerror}.") from error
 
 
 def client_context(extra_authorities: Path | None = None) -> ssl.SSLContext:

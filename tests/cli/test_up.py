@@ -166,6 +166,20 @@ def test_a_misspelt_key_is_one_sentence_with_its_path(tmp_path: Path) -> None:
     assert "limits.conections is not a setting; did you mean limits.connections?" in refusal(tmp_path)
 
 
+def test_a_domain_that_is_none_leaves_nothing_behind(tmp_path: Path) -> None:
+    assert "A domain is made of letters" in refusal(tmp_path / "data", "--domain", "x y")
+    assert not (tmp_path / "data").exists()
+
+
+def test_another_domain_at_a_later_start_is_not_passed_over(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    stop(start(folder, "--domain", "Firma.test"))
+    said = refusal(folder, "--ports", "auto", "--domain", "other.test")
+    assert "--domain is for the first start; now it is: mailhost domain add other.test" in said
+    stop(start(folder, "--domain", "firma.test"))
+    stop(start(folder))
+
+
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "data"
     file.write_text("in the way")
@@ -184,7 +198,7 @@ def test_two_servers_never_share_a_folder(tmp_path: Path) -> None:
 
 def test_a_certificate_that_is_none_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "mailhost.toml").write_text(f'[tls]\ncertificate = "{tmp_path}/mailhost.toml"\n')
-    assert "are no certificate with its key" in refusal(tmp_path)
+    assert "There is no certificate with its key in" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"]])

@@ -23,7 +23,9 @@ def refused(data: Path, text: str) -> str:
     [
         Config(),
         Config(listen=("0.0.0.0", "::"), demo=False, ports=Ports(imap=1143), limits=Limits(write_seconds=5.5)),
-        Config(host_name='a "quoted" name', proxies=("10.0.0.0/8",), database="postgresql://x@y/z"),
+        Config(
+            host_name="mx.example.org", proxies=("10.0.0.0/8",), geoip='a "quoted" name', database="postgresql://x@y/z"
+        ),
     ],
 )
 def test_what_is_written_is_what_is_read(tmp_path: Path, config: Config) -> None:
@@ -67,15 +69,17 @@ def test_a_demonstration_is_relaxed_but_for_what_the_operator_set(tmp_path: Path
         ("lisen = []\n", "lisen is not a setting; did you mean listen?"),
         ("[prots]\nimap = 1\n", "prots is not a setting; did you mean ports?"),
         ("[zzz]\n", "zzz is not a setting; there are host_name,"),
-        ('[ports]\nimap = "x"\n', "ports.imap: Expected `int`, got `str`."),
-        ("[ports]\nimap = 70000\n", "ports.imap: Expected `int` <= 65535."),
-        ("[limits]\nconnections = 0\n", "limits.connections: Expected `int` >= 1."),
-        ('log_level = "loud"\n', "log_level: Invalid enum value 'loud'."),
-        ('proxies = ["somewhere"]\n', "'somewhere' does not appear to be an IPv4 or IPv6 network."),
-        ('listen = ["localhost"]\n', "'localhost' does not appear to be an IPv4 or IPv6 address."),
+        ('[ports]\nimap = "x"\n', "ports.imap: Expected `int`, got `str` (IMAP, with STARTTLS)."),
+        ("[ports]\nimap = 70000\n", "ports.imap: Expected `int` <= 65535 (IMAP, with STARTTLS)."),
+        ("[limits]\nconnections = 0\n", "limits.connections: Expected `int` >= 1 (connections at a time, in all)."),
+        ('log_level = "loud"\n', 'log_level: Invalid enum value \'loud\' ("debug", "info", '),
+        ('proxies = ["somewhere"]\n', "proxies: 'somewhere' does not appear to be an IPv4 or IPv6 network."),
+        ("listen = [1]\n", "listen[0]: Expected `str`, got `int` (addresses to listen on; "),
+        ('host_name = "a b"\n', "host_name is no name such as mail.example.org."),
+        ('listen = ["localhost"]\n', "listen: 'localhost' does not appear to be an IPv4 or IPv6 address."),
         ("listen = []\n", "listen names no address."),
         ("listen\n", "is not TOML: "),
-        ("demo = true\nlimits = 3\n", "limits: Expected `object`, got `int`."),
+        ("demo = true\nlimits = 3\n", "limits: Expected `object`, got `int` (a section, [limits])."),
     ],
 )
 def test_what_is_wrong_is_one_sentence_that_names_the_key(tmp_path: Path, text: str, words: str) -> None:
