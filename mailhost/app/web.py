@@ -21,10 +21,12 @@ from mailhost.web.proof import ProofRoutes
 from mailhost.web.security import SecurityPages
 from mailhost.web.sessions import SessionPages
 from mailhost.web.set_up import SetUpPage
+from mailhost.web.settings import SettingsPages
 from mailhost.web.setup import Facts
 from mailhost.web.sign_in import SignInPages
 from mailhost.web.site import Site
 from mailhost.web.storage import StoragePages
+from mailhost.web.two_step import TwoStepPages
 from mailhost.web.unusual import UnusualPages
 from mailhost.web.visits import Visits
 
@@ -52,7 +54,9 @@ def web_server(services: Services, keeper: DoorKeeper, facts: Facts, clock: Cloc
         SetUpPage(desk, pages),
         OAuthRoutes(database, oauth, key, clock, registration=services.config.oauth_registration),
         SignInPages(visits, pages, database, keeper, clock),
-        SecurityPages(visits, pages),
+        SecurityPages(visits, pages, database, clock),
+        TwoStepPages(visits, pages, database, key, clock),
+        SettingsPages(visits, pages, database, keeper, clock),
         ConsentPages(visits, pages, database, oauth, services.atlas, clock),
         ProofRoutes(challenges(services.data)),
         handover,

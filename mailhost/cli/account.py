@@ -14,6 +14,7 @@ from mailhost.cli.labels import LAYOUTS, label, labels, layout
 from mailhost.cli.rules import account_rules
 from mailhost.cli.sign_ins import sign_ins
 from mailhost.cli.store import Group, data_option, opened, plainly, show_table
+from mailhost.cli.two_step import reset_two_step
 from mailhost.crypto import hash_password, new_password
 from mailhost.delivery.forget import forget_account
 from mailhost.limits import shown_size
@@ -51,6 +52,7 @@ account.add_command(account_rules)
 account.add_command(layout)
 account.add_command(labels)
 account.add_command(label)
+account.add_command(reset_two_step)
 
 
 @account.command()

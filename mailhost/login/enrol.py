@@ -138,10 +138,10 @@ def _issue(tx: Tx, key: SecretKey, account_id: int, name: str, scope: Scope, now
     return made, grouped(secret)
 
 
-def change_password(tx: Tx, account_id: int, password_hash: str, now: int) -> int:
-    """Give an account another password: every app password ends, and what was allowed to programs. Returns how many
-    app passwords did. Raises NoSuchAccount."""
-    ended = accounts.set_password(tx, account_id, password_hash, now)
+def change_password(tx: Tx, account_id: int, password_hash: str, now: int, *, but_session: int = 0) -> int:
+    """Give an account another password: every app password ends, what was allowed to programs, and every browser's
+    session but for one. Returns how many app passwords did. Raises NoSuchAccount."""
+    ended = accounts.set_password(tx, account_id, password_hash, now, but_session=but_session)
     oauth.revoke_all_grants(tx, account_id, now)
     return ended
 

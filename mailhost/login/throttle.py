@@ -54,7 +54,8 @@ def must_wait(tx: Tx, limits: Limits, attempt: Attempt) -> Waiting | None:
 
 def count(tx: Tx, limits: Limits, attempt: Attempt) -> int:
     """Count what was not right; how many times this same secret has come by now. The same one counts only once."""
-    times, *_ = [_count(tx, limits, source, free, attempt) for _, source, free in _counters(tx, limits, attempt)]
+    counters = _counters(tx, limits, attempt)
+    times, *_ = [count_at(tx, limits, source, free, attempt.mark, attempt.now) for _, source, free in counters]
     return times
 
 
@@ -75,12 +76,18 @@ def _counters(tx: Tx, limits: Limits, attempt: Attempt) -> list[tuple[Cause, str
     return counters
 
 
-def _count(tx: Tx, limits: Limits, source: str, free: int, attempt: Attempt) -> int:
-    now = attempt.now
+def waits_until(tx: Tx, source: str, now: float) -> float | None:
+    """When a source is looked at again; None when it need not wait."""
+    [wait] = find_waits(tx, [source])
+    return wait.until_at if wait is not None and wait.until_at > now else None
+
+
+def count_at(tx: Tx, limits: Limits, source: str, free: int, mark: bytes, now: float) -> int:
+    """Count a wrong secret of a source; after `free` different ones it has to wait. Returns as `count` does."""
     [wait] = find_waits(tx, [source])
     if wait is not None and _is_over(wait, limits, now):
         forget_source(tx, source)
-    times = count_secret(tx, source, attempt.mark, now)
+    times = count_secret(tx, source, mark, now)
     if times > 1:
         return times
     excess = count_wrong(tx, source, now) - free

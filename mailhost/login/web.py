@@ -3,7 +3,7 @@
 An account password can be guessed, other than an app password: so not even the right one is looked at during a wait.
 """
 
-from typing import Final
+from typing import Final, NoReturn
 
 from mailhost.accounts.audit.model import NOBODY, Cause, Facts
 from mailhost.accounts.model import Candidate, LastUse
@@ -14,11 +14,14 @@ from mailhost.login.judge import Verdict, Wrong, asked_for, cause_of_wrong
 from mailhost.login.lookup import APP_PASSWORD, MARK_OCTETS, WRONG_SECRET, look_up
 from mailhost.login.model import Clock, Limits, Reason, Refused, Visit
 from mailhost.login.names import network_of, printable, read_user_name
+from mailhost.login.passkeys import Site, take_passkey
+from mailhost.login.second_step import judge_code
 from mailhost.storage.database import Database
 from mailhost.storage.errors import StorageError
 
 WEB_CREDENTIAL: Final = 0
 """The account password among an account's credentials, where the diary and the known places number them."""
+_MAX_CODE: Final = 100
 
 
 class WebSignIn:
@@ -56,7 +59,10 @@ class WebSignIn:
                 self.tell(waiting.cause, visit, account_id or NOBODY, {"until_at": int(waiting.until)})
                 raise Refused(Reason.THROTTLED, waiting.until)
             if await self._checks.verify(candidate.password_hash if candidate else None, password) and candidate:
-                return self._let_on(candidate, visit)
+                if candidate.is_live:
+                    return candidate
+                self.tell(Cause.SUSPENDED, visit, candidate.account_id)
+                raise Refused(Reason.ACCOUNT_SUSPENDED)
             times = await self._database.write_relaxed(throttle.count, self._limits, attempt)
             has_domain = name is not None and name[1] is not None
             wrong = Wrong(address, has_domain, letters or password, digest, None)
@@ -69,16 +75,6 @@ class WebSignIn:
             raise Refused(Reason.TEMPORARY) from error
         raise Refused(Reason.WRONG_CREDENTIALS)
 
-    def _let_on(self, candidate: Candidate, visit: Visit) -> Candidate:
-        if not candidate.is_live:
-            self.tell(Cause.SUSPENDED, visit, candidate.account_id)
-            raise Refused(Reason.ACCOUNT_SUSPENDED)
-        if candidate.has_two_step:
-            self.tell(Cause.SECOND_STEP_AWAITED, visit, candidate.account_id)
-        else:
-            self.welcome(candidate.account_id, visit)
-        return candidate
-
     async def _note_wrong(self, wrong: Wrong, candidate: Candidate | None, times: int, visit: Visit) -> None:
         if candidate is None:
             verdict = await self._database.point(cause_of_wrong, wrong, None, False, times)
@@ -88,6 +84,36 @@ class WebSignIn:
             self.tell(Cause.APP_PASSWORD_IN_WEB, visit, candidate.account_id, {"password": candidate.found.name})
         else:
             self.tell(Cause.WRONG_PASSWORD_IN_WEB, visit, candidate.account_id, {"times": times})
+
+    async def check_code(self, account_id: int, typed: str, visit: Visit) -> None:
+        """The second step by a code of the app or a backup code. Raises Refused."""
+        try:
+            judged = await self._database.write(
+                judge_code, self._key, self._limits, account_id, typed[:_MAX_CODE], self._clock()
+            )
+        except StorageError as error:
+            raise Refused(Reason.TEMPORARY) from error
+        if judged.until is not None:
+            self.tell(Cause.THROTTLED, visit, account_id, {"until_at": int(judged.until)})
+            raise Refused(Reason.THROTTLED, judged.until)
+        if not judged.is_right:
+            self.refuse_step(account_id, visit)
+
+    async def check_passkey(self, account_id: int, session_id: int, site: Site, answer: str, visit: Visit) -> None:
+        """The second step by a passkey. Raises Refused."""
+        try:
+            is_right = await self._database.write(
+                take_passkey, site, account_id, session_id, answer, int(self._clock())
+            )
+        except StorageError as error:
+            raise Refused(Reason.TEMPORARY) from error
+        if not is_right:
+            self.refuse_step(account_id, visit)
+
+    def refuse_step(self, account_id: int, visit: Visit) -> NoReturn:
+        """A second step was wrong. Raises Refused."""
+        self.tell(Cause.SECOND_STEP_WRONG, visit, account_id)
+        raise Refused(Reason.WRONG_CREDENTIALS)
 
     def welcome(self, account_id: int, visit: Visit) -> None:
         """Somebody has signed in, with every step that it takes."""

@@ -53,11 +53,11 @@ class Page:
     def text(self) -> str:
         return self.body.decode()
 
-    def form(self, action: str) -> Form:
-        """The form that leads to a path."""
+    def form(self, action: str, *fields: str) -> Form:
+        """The form that leads to a path and has these fields."""
         reader = _Reader()
         reader.feed(self.text)
-        [found] = [form for form in reader.forms if form.action == action]
+        [found] = [form for form in reader.forms if form.action == action and form.fields.keys() >= {*fields}]
         return found
 
 
@@ -77,7 +77,7 @@ class Browser:
 
     async def submit(self, page: Page, action: str, *, follow: bool = True, **typed: str) -> Page:
         """Send a form of a page with what was typed."""
-        form = page.form(action)
+        form = page.form(action, *typed)
         self.at = page.path
         return await self.post(action, form.fields | typed, follow=follow)
 

@@ -127,6 +127,17 @@ def has_two_step(tx: Tx, account_id: int) -> bool:
     return rows[0][0] is not None
 
 
+def two_step_and_password_since(tx: Tx, account_id: int) -> tuple[int | None, int | None]:
+    """Since when two-step verification is on, None while it is off; and when the account password was last changed,
+    None while it is the first one. Raises NoSuchAccount."""
+    rows = tx.execute(
+        "select two_step_since, password_since from account where id = :account_id", account_id=account_id
+    )
+    if not rows:
+        raise NoSuchAccount
+    return rows[0][0], rows[0][1]
+
+
 def end_app_passwords(tx: Tx, account_id: int, ended: Ended, now: int) -> int:
     """End every app password of the account, and the sessions that use one. Returns how many did."""
     revoked = tx.execute(

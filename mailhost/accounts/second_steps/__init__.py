@@ -1,0 +1,1 @@
+"""What people sign in with besides their account password."""
