@@ -7,8 +7,8 @@
     S1: a OK ...
 
 The folder names the protocol. `C:` and `S:` are client 1. Sentences before the first line of a client say what is in
-place (`house.py` lists them). Between the lines `C1 starts TLS`, `C1 compresses`, `C1 goes away`,
-`S1 closes`, `S1 is silent`.
+place (`house.py` lists them). Between the lines `C1 starts TLS`, `C1 compresses`, `C1 compresses no more`,
+`C1 goes away`, `S1 closes`, `S1 is silent`.
 
 Each `C:` line is sent with CRLF. In it ␀ is a NUL, ␊ is LF alone and ends the line without CRLF, and `«x × 300»` is
 300 of x. In an `S:` line `...` is any text, also none, and ␀ a NUL too.
@@ -30,7 +30,7 @@ PATIENCE: Final = 10.0
 SILENCE: Final = 0.05
 
 _SPOKEN: Final = re.compile(r"([CS])(\d*): ?(.*)")
-_ACTION: Final = re.compile(r"([CS])(\d*) (starts TLS|compresses|goes away|closes|is silent)")
+_ACTION: Final = re.compile(r"([CS])(\d*) (starts TLS|compresses|compresses no more|goes away|closes|is silent)")
 _PREPARED: Final = re.compile(r"([\d, and]+) ha(?:s|ve) (.+)")
 _REPEATED: Final = re.compile(r"«(.+?) × (\d+)»")
 
@@ -169,6 +169,8 @@ class Transcript:
                 await client.writer.start_tls(context, server_hostname="imap.example.test")
             case "compresses":
                 client.compress()
+            case "compresses no more":
+                client.deflate = client.inflate = None
             case "goes away":
                 await client.close()
             case "closes":

@@ -403,6 +403,7 @@ class ImapConnection:
         """UNAUTHENTICATE: nobody is signed in and nothing is enabled any more (RFC 8437 §2)."""
         self.state = State.NOT_AUTHENTICATED
         self._lines.max_line = self._limits.line_before_sign_in
+        self._mistakes = 0
         self.utf8 = self.gmail = False
 
     def mailbox_selected(self) -> None:

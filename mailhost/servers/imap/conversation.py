@@ -270,7 +270,7 @@ async def _obey_about_session(session: Session, command: SessionCommand) -> Answ
         case Compress():
             return await enable.compress(session, command)
         case Unauthenticate():
-            return await signin.sign_out(session)
+            return await signin.sign_out(session, command)
         case Logout():
             raise AssertionError("LOGOUT ends the conversation")
         case _:

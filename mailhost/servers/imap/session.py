@@ -262,6 +262,10 @@ class Session:
         """From here on octets are compressed both ways (RFC 4978 §3); what was said before is sent already."""
         self._compression = Compression()
 
+    def stop_compression(self) -> None:
+        """Nothing is compressed any more, either way (RFC 8437 §4.1); what was said before is sent already."""
+        self._compression = None
+
     def rest(self) -> None:
         """The session is about to sleep: keep nothing that can be made again."""
         if self.view is not None:

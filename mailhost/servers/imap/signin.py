@@ -8,7 +8,7 @@ from mailhost.login.wire import OVER_LIMITS, over_limit, printable_mechanism, se
 from mailhost.mailstore.layout import settings_shown
 from mailhost.network.tls import TlsFailed
 from mailhost.protocols.imap import responses
-from mailhost.protocols.imap.commands import Authenticate, Login, StartTls
+from mailhost.protocols.imap.commands import Authenticate, Login, StartTls, Unauthenticate
 from mailhost.protocols.imap.events import Hangup, SaslResponse
 from mailhost.protocols.sasl import (
     TOKEN_MECHANISMS,
@@ -89,11 +89,20 @@ async def _ask(session: Session, step: Challenge) -> bytes:
     return event.line
 
 
-async def sign_out(session: Session) -> Answer:
-    """UNAUTHENTICATE: the connection is as it was before signing in; TLS and the client's ID stay."""
+async def sign_out(session: Session, command: Unauthenticate) -> Answer | None:
+    """UNAUTHENTICATE: the connection is as it was before signing in; TLS and the client's ID stay.
+
+    The client compresses nothing behind its command, and the OK is the last that is compressed for it.
+    """
     session.forget_identity()
     session.connection.signed_out()
-    return Answer("OK", f"CAPABILITY {capabilities(session)}", "Nobody is signed in now.")
+    answer = Answer("OK", f"CAPABILITY {capabilities(session)}", "Nobody is signed in now.")
+    if not session.compresses:
+        return answer
+    await session.say(responses.tagged(command.tag, answer.status, answer.text, answer.code))
+    await session.flush()
+    session.stop_compression()
+    return None
 
 
 def _not_private(session: Session, mechanism: str) -> Answer:
