@@ -35,15 +35,19 @@ async def create(session: Session, command: Create) -> Answer:
     if len(command.special_uses) > 1:
         raise SpecialUseRefused("A mailbox has one special use here.")
     account_id, created = await session.services.database.write(_create, session.account_id, command)
-    return Answer("OK", f"MAILBOXID ({mailbox_id(account_id, created)})", "CREATE completed.")
+    if session.speaks_rev2 and created.name != command.mailbox:
+        uses = filter(None, [created.special_use])
+        await session.say(responses.list_line(uses, created.name, utf8=True, old_name=command.mailbox))
+    return Answer("OK", f"MAILBOXID ({mailbox_id(account_id, created.id)})", "CREATE completed.")
 
 
-def _create(tx: Tx, account_id: int, command: Create) -> tuple[int, int]:
-    """The account and the id of the new mailbox."""
+def _create(tx: Tx, account_id: int, command: Create) -> tuple[int, Mailbox]:
+    """The account, and the new mailbox under its name, which the gmail layout may have changed."""
     place = reach_new(tx, account_id, command.mailbox)
     if command.special_uses and not place.is_own:
         raise SpecialUseRefused("Only the owner of a mailbox gives it a special use.")
-    return place.account_id, create_mailbox(tx, place.account_id, place.name, "".join(command.special_uses)).id
+    created = create_mailbox(tx, place.account_id, place.name, "".join(command.special_uses))
+    return place.account_id, place.shown(created)
 
 
 async def delete(session: Session, command: Delete) -> Answer:
