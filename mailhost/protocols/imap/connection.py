@@ -361,7 +361,7 @@ class ImapConnection:
         before = self.state is State.NOT_AUTHENTICATED
         if self._mistakes > (self._limits.mistakes_before_sign_in if before else self._limits.mistakes):
             return self._hang_up("Too many commands were malformed.")
-        return Mistake(tag, refusal.status, refusal.code, refusal.text)
+        return Mistake(tag, refusal.status, refusal.code, refusal.text, refusal.empties_saved)
 
     def _hang_up(self, text: str, spoken: Foreign | None = None) -> Hangup:
         self._mode = _Mode.OVER

@@ -96,6 +96,7 @@ class Mistake:
     status: Literal["NO", "BAD"]
     code: str | None
     text: str
+    empties_saved: bool = False  # `$` stands for nothing from now on (RFC 5182 §2.1)
 
 
 @dataclass(frozen=True, slots=True)

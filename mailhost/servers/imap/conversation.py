@@ -115,7 +115,9 @@ async def _heed(session: Session, event: Event) -> None:
             await session.say(responses.continuation(b"Go ahead"))
         case AppendMessage():
             await _carry_out(session, event)
-        case Mistake(tag, status, code, text):
+        case Mistake(tag, status, code, text, empties_saved):
+            if empties_saved and session.view is not None:
+                session.view.saved = ()
             await session.say(responses.tagged(tag, status, text, code))
         case Hangup(text, spoken):
             if spoken is not None:

@@ -22,7 +22,7 @@ from mailhost.storage.database import Tx
 MAX_SEARCHED: Final = 1_000
 """Mailboxes in one command."""
 
-_NOTHING_SELECTED: Final = Answer("BAD", None, "No mailbox is selected; say IN (…) where to search.")
+_NOTHING_SELECTED: Final = Answer("BAD", None, "No mailbox is selected; say behind IN where to search.")
 _TOO_MANY: Final = Answer("NO", "LIMIT", f"ESEARCH looks into at most {MAX_SEARCHED} mailboxes. Name fewer.")
 
 

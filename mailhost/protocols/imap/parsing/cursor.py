@@ -33,12 +33,15 @@ _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 class Refusal(Exception):
     """Why a command is not obeyed; becomes a Mistake."""
 
-    def __init__(self, text: str, *, status: Literal["NO", "BAD"] = "BAD", code: str | None = None) -> None:
-        """`text` is a sentence for the client, `code` a response code without brackets."""
+    def __init__(
+        self, text: str, *, status: Literal["NO", "BAD"] = "BAD", code: str | None = None, empties_saved: bool = False
+    ) -> None:
+        """`text` is a sentence for the client, `code` a response code without brackets; see Mistake for the last."""
         super().__init__(text)
         self.text = text
         self.status: Literal["NO", "BAD"] = status
         self.code = code
+        self.empties_saved = empties_saved
 
 
 class Cursor:

@@ -283,7 +283,7 @@ def _parse_search(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Search:
     if cursor.peek_word() == b"CHARSET":
         cursor.word()
         cursor.space()
-        codec = read_codec(cursor)
+        codec = read_codec(cursor, returns)
         cursor.space()
     return Search(tag, by_uid, read_keys(cursor, codec, returns), returns, window, update)
 
@@ -339,6 +339,8 @@ def read_returns(cursor: Cursor) -> Returns:
         options.add(option)
         if option is ReturnOption.PARTIAL:
             cursor.space()
+            if window is not None:
+                raise Refusal("PARTIAL is possible once.")
             window = cursor.window()
     if window is not None and ReturnOption.ALL in options:
         raise Refusal("ALL and PARTIAL exclude each other.")
@@ -357,10 +359,11 @@ def parse_cancel_update(cursor: Cursor, tag: bytes) -> CancelUpdate:
     return CancelUpdate(tag, tuple(tags))
 
 
-def read_codec(cursor: Cursor) -> str:
-    """The codec for the charset that is named here."""
+def read_codec(cursor: Cursor, returns: Collection[ReturnOption] | None = None) -> str:
+    """The codec for the charset that is named here. A search that should have been saved fails for good without one."""
     codec = CHARSETS.get(cursor.astring().decode("ascii", "replace").upper())
     if codec is None:
         code = f"BADCHARSET ({' '.join(CHARSETS)})"
-        raise Refusal("This charset is not known here.", status="NO", code=code)
+        saves = ReturnOption.SAVE in (returns or ())
+        raise Refusal("This charset is not known here.", status="NO", code=code, empties_saved=saves)
     return codec

@@ -26,7 +26,7 @@ def _parse_sort(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Sort:
     returns, window, update = read_returns(cursor)
     criteria = _criteria(cursor)
     cursor.space()
-    codec = read_codec(cursor)
+    codec = read_codec(cursor, returns)
     cursor.space()
     by_relevancy = any(criterion.key is SortKey.RELEVANCY for criterion in criteria)
     key = read_keys(cursor, codec, returns, needs_fuzzy=by_relevancy)
