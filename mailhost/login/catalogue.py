@@ -11,6 +11,7 @@ from typing import Final
 
 from mailhost.accounts.audit.model import Cause, Facts, Occurrence, SignIn
 from mailhost.language import N_, Translations
+from mailhost.login.names import browser_of
 from mailhost.network.atlas import NOWHERE, Atlas
 
 PROTOCOLS: Final = {"imap": "IMAP", "pop3": "POP3", "smtp": "SMTP", "http": "HTTP", "lmtp": "LMTP", "web": "HTTPS"}
@@ -31,7 +32,7 @@ def explain(sign_in: SignIn, occurrence: Occurrence, language: Translations, atl
     entry = CATALOGUE[sign_in.cause]
     values: defaultdict[str, str] = defaultdict(lambda: "?")
     values.update(
-        client=sign_in.client_id or language.gettext(N_("a program that does not tell its name")),
+        client=shown_client(sign_in) or language.gettext(N_("a program that does not tell its name")),
         peer=shown_place(sign_in.peer, language, atlas),
         network=shown_place(sign_in.network, language, atlas),
         protocol=PROTOCOLS.get(sign_in.protocol, sign_in.protocol),
@@ -48,6 +49,11 @@ def explain(sign_in: SignIn, occurrence: Occurrence, language: Translations, atl
         language.gettext(entry.remedy).format_map(values),
         entry.topic,
     )
+
+
+def shown_client(sign_in: SignIn) -> str:
+    """What a program calls itself, browsers in short; empty when it said nothing."""
+    return browser_of(sign_in.client_id) if sign_in.protocol == "web" else sign_in.client_id
 
 
 def shown_place(address: str, language: Translations, atlas: Atlas) -> str:

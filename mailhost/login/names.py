@@ -1,7 +1,9 @@
 """What people type as their user name, read generously; and the network that an address stands in."""
 
 import ipaddress
+import re
 from functools import lru_cache
+from typing import Final
 
 from mailhost.accounts.model import BadLocalPart
 from mailhost.accounts.names import normalise_local_part
@@ -11,6 +13,22 @@ from mailhost.storage.database import Tx
 _MAX_USER_NAME = 320
 _MAX_PROGRAM = 60
 _SHOWN_LENGTH = 200
+_BROWSERS: Final = (  # the first that is found: most pretend to be some of the later ones as well
+    (re.compile(r"Edg(?:e|A|iOS)?/(\d+)"), "Edge"),
+    (re.compile(r"OPR/(\d+)"), "Opera"),
+    (re.compile(r"(?:Firefox|FxiOS)/(\d+)"), "Firefox"),
+    (re.compile(r"(?:Chrome|CriOS)/(\d+)"), "Chrome"),
+    (re.compile(r"Version/(\d+)\S* (?:Mobile/\S+ )?Safari/"), "Safari"),
+)
+_SYSTEMS: Final = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
 
 
 def read_user_name(text: str) -> tuple[str, str | None] | None:
@@ -70,3 +88,13 @@ def network_of(peer: str) -> str:
 def printable(text: str) -> str:
     """What a client says of itself, safe to store and to show."""
     return "".join(character if character.isprintable() else "?" for character in text[:_SHOWN_LENGTH])
+
+
+@lru_cache(maxsize=1_024)
+def browser_of(user_agent: str) -> str:
+    """A browser as people call it, `Firefox 140 (Linux)`; what no rule knows stays as it is."""
+    for pattern, name in _BROWSERS:
+        if found := pattern.search(user_agent):
+            system = next((system for word, system in _SYSTEMS if word in user_agent), "")
+            return f"{name} {found[1]} ({system})" if system else f"{name} {found[1]}"
+    return user_agent

@@ -69,12 +69,10 @@ def cause_of_reached(reached: Reached) -> Cause:
 
 def shown_octets(octets: int) -> str:
     """A daily amount for people: `2.5 GB a day`."""
-    return f"{shown_amount(octets)} a day"
+    return f"{shown_amount(octets)} a day" if octets >= 1_000 else f"{octets} octets a day"
 
 
 def shown_amount(octets: int) -> str:
-    """An amount for people: `2.5 GB`."""
-    for unit, name in _UNITS:
-        if octets >= unit:
-            return f"{octets / unit:.4g} {name}"
-    return f"{octets} octets"
+    """An amount for people: `2.5 GB`, and at least in kB."""
+    unit, name = next((one for one in _UNITS if octets >= one[0]), _UNITS[-1])
+    return f"{octets / unit:.4g} {name}"

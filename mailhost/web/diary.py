@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mailhost.accounts.audit.model import LET_IN, Occurrence, SignIn
+from mailhost.accounts.audit.model import LET_IN, PASSING, Cause, Occurrence, SignIn
 from mailhost.accounts.audit.sql import NEWEST
 from mailhost.accounts.held.sql import State, list_held
 from mailhost.language import N_, Translations
@@ -34,13 +34,16 @@ _INSTEAD: Final = {"bad-credentials": "/account/app-passwords"}
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One row for the page. `remedy` is (path, name) of where it can be done, None where that is not here."""
+    """One row for the page. `remedy` is (path, name) of where it can be done, None where that is not here.
+
+    `mark` is (class, word): whether somebody was let in.
+    """
 
     sign_in: SignIn
     occurrence: Occurrence
     entry: Entry
     protocol: str
-    is_let_in: bool
+    mark: tuple[str, str]
     remedy: tuple[str, str] | None
 
 
@@ -90,9 +93,15 @@ class DiaryPages:
             occurrence,
             entry,
             PROTOCOLS.get(sign_in.protocol, sign_in.protocol),
-            sign_in.cause in LET_IN,
+            _mark(sign_in.cause),
             (page, _NAMES[page]) if page in self._pages.served and page in _NAMES else None,
         )
+
+
+def _mark(cause: Cause) -> tuple[str, str]:
+    if cause in LET_IN:
+        return "on", N_("Signed in")
+    return ("faint", N_("For your information")) if cause in PASSING else ("off", N_("Problem"))
 
 
 def _rows(tx: Tx, account_id: int, now: int, *, before: int, failures_only: bool) -> tuple[Diary, int]:

@@ -24,6 +24,7 @@ from mailhost.delivery.sql import count_submissions
 from mailhost.language import N_
 from mailhost.limits import Rules
 from mailhost.login.model import Clock
+from mailhost.login.names import browser_of
 from mailhost.login.quantities import IMAP_DOWN, IMAP_UP, POP3_DOWN, shown_amount
 from mailhost.login.standing import Standing, standing_of
 from mailhost.storage.database import Database, Tx
@@ -92,6 +93,7 @@ class SessionPages:
             shown=shown,
             kinds=_KINDS,
             amount=shown_amount,
+            browser=browser_of,
             daily_messages=self._daily_messages,
             said=_SAID.get(request.query_params.get("said", "")),
         )

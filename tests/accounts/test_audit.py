@@ -46,7 +46,7 @@ async def test_accounts_are_found_a_page_at_a_time(database: Database) -> None:
 
 
 async def test_read_page_by_page_and_failures_alone(database: Database) -> None:
-    causes = [Cause.SIGNED_IN, Cause.WRONG_PASSWORD, Cause.SIGNED_IN_UNUSUALLY, Cause.THROTTLED, Cause.SIGNED_IN]
+    causes = [Cause.SIGNED_IN, Cause.WRONG_PASSWORD, Cause.SECOND_STEP_AWAITED, Cause.THROTTLED, Cause.SIGNED_IN]
     await database.write(
         record_sign_ins, [(entry(5, cause), Occurrence(NOW + at, "c", 1)) for at, cause in enumerate(causes)]
     )

@@ -13,7 +13,7 @@ from mailhost.accounts.audit.model import NOBODY, Cause, Occurrence, SignIn
 from mailhost.accounts.audit.sql import record_sign_ins
 from mailhost.accounts.credentials.sql import record_uses
 from mailhost.accounts.model import LastUse
-from mailhost.cli.account import account, shown_octets
+from mailhost.cli.account import account
 from mailhost.cli.app_password import app_password
 from mailhost.cli.domain import domain
 from mailhost.cli.share import share
@@ -259,21 +259,6 @@ def test_an_app_password_needs_a_name_that_can_be_seen(with_anna: Shell) -> None
 
 def test_no_store_no_traceback(tmp_path: Path) -> None:
     assert "mailhost up" in Shell(tmp_path / "nowhere").sentence("account list")
-
-
-@pytest.mark.parametrize(
-    ("octets", "shown"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1 KiB"),
-        (1536, "1.5 KiB"),
-        (15 * 1024**3, "15 GiB"),
-        (2**60, "1048576 TiB"),
-    ],
-)
-def test_sizes_for_eyes(octets: int, shown: str) -> None:
-    assert shown_octets(octets) == shown
 
 
 def test_share(with_anna: Shell) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mailhost import domains
 from mailhost.accounts import BadLocalPart, new_local_part, normalise_local_part
-from mailhost.login.names import implied_domain, network_of, read_user_name
+from mailhost.login.names import browser_of, implied_domain, network_of, read_user_name
 from mailhost.storage.database import Database
 
 
@@ -90,3 +90,30 @@ async def test_domain_left_out(database: Database) -> None:
 )
 def test_networks(peer: str, network: str) -> None:
     assert network_of(peer) == network
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "name"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox 140 (Linux)"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 "
+            "Safari/537.36 Edg/143.0.0.0",
+            "Edge 143 (Windows)",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+            "Version/18.2 Mobile/15E148 Safari/604.1",
+            "Safari 18 (iPhone)",
+        ),
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 "
+            "Safari/537.36",
+            "Chrome 143 (macOS)",
+        ),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", ""),
+    ],
+)
+def test_browsers_as_people_call_them(user_agent: str, name: str) -> None:
+    assert browser_of(user_agent) == name

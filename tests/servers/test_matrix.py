@@ -433,6 +433,10 @@ CONNECTIONS = [
 ]
 ELSEWHERE = {
     Cause.SIGNED_IN_UNUSUALLY: "tests/login/test_unusual.py; the wire says welcome",
+    Cause.WRONG_PASSWORD_IN_WEB: "HTTPS alone: tests/web/test_sign_in.py",
+    Cause.APP_PASSWORD_IN_WEB: "likewise",
+    Cause.SECOND_STEP_AWAITED: "likewise",
+    Cause.SECOND_STEP_WRONG: "likewise",
     Cause.STORE_AWAY: "tests/login/test_authenticate.py; the diary waits for the store",
     Cause.TOO_MANY_CONNECTIONS: "IMAP alone: transcripts/imap/sessions-limited.txt, tests/login/test_live.py",
     Cause.CONNECTION_GAVE_WAY: "IMAP alone: transcripts/imap/sessions-give-way.txt, tests/login/test_live.py",

@@ -49,7 +49,7 @@ async def test_everything_is_signed_out_but_this_browser(town: Town, phone: Make
     devices = [await signed_in(town, phone) for _ in range(2)]
     browser, other, ottos = await town.signed_in(), await town.signed_in(), await town.signed_in(OTTO)
     page = await browser.open(HERE)
-    assert page.text.count("Firefox/140.0</strong>") == 2
+    assert page.text.count("Firefox 140 (Linux)</strong>") == 2
     assert page.text.count(">this one<") == 1
     page = await browser.submit(page, f"{HERE}/end")
     assert page.path == f"{HERE}?said=all"

@@ -94,6 +94,8 @@ class Cause(Enum):
 
 
 LET_IN: Final = frozenset({Cause.SIGNED_IN, Cause.SIGNED_IN_UNUSUALLY})
+PASSING: Final = frozenset({Cause.SECOND_STEP_AWAITED, Cause.CONNECTION_GAVE_WAY})
+"""What is no failure: nobody was refused."""
 
 
 @dataclass(frozen=True, slots=True)

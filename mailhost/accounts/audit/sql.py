@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mailhost.accounts.audit.model import DOORSTEP, LET_IN, NOBODY, Cause, Occurrence, SignIn
+from mailhost.accounts.audit.model import DOORSTEP, LET_IN, NOBODY, PASSING, Cause, Occurrence, SignIn
 from mailhost.storage.database import Row, Tx
 from mailhost.storage.sql import take_id
 
 _COLUMNS: Final = """account_id, cause, address, protocol, port, peer, network, tls_version, mechanism, client_id,
     credential_id, at, connection_id, attempts, facts, id"""
-_LET_IN: Final = ", ".join(f"'{cause.value}'" for cause in sorted(LET_IN, key=lambda cause: cause.value))
+_LET_IN: Final = ", ".join(sorted(f"'{cause.value}'" for cause in LET_IN))
+_NO_FAILURE: Final = ", ".join(sorted(f"'{cause.value}'" for cause in LET_IN | PASSING))
 NEWEST: Final = 1 << 62
 """An id before which every row stands."""
 KNOWN_SECONDS: Final = 86_400
@@ -52,7 +53,7 @@ def list_sign_ins(
     tx: Tx, account_id: int, *, at_most: int = 100, before: int = NEWEST, failures_only: bool = False
 ) -> list[tuple[SignIn, Occurrence]]:
     """What the diary says of an account, or of NOBODY or the DOORSTEP, the newest first, from before a row's id."""
-    wanted = f"and cause not in ({_LET_IN})" if failures_only else ""
+    wanted = f"and cause not in ({_NO_FAILURE})" if failures_only else ""
     rows = tx.execute(
         f"""select {_COLUMNS} from sign_in where account_id = :account_id and id < :before {wanted}
         order by id desc limit :at_most""",  # noqa: S608
@@ -111,7 +112,7 @@ def count_failures(tx: Tx, account_id: int, since: int) -> int:
     [(failures,)] = tx.execute(
         f"""select coalesce(sum(attempts), 0) from (
             select at, cause, attempts from sign_in where account_id = :account_id order by id desc limit 200
-        ) as newest where at > :since and cause not in ({_LET_IN})""",  # noqa: S608
+        ) as newest where at > :since and cause not in ({_NO_FAILURE})""",  # noqa: S608
         account_id=account_id,
         since=since,
     )
