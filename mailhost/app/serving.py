@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -75,10 +74,9 @@ async def _begin(
         await prepare(services)
         await certificates.ensure(services)
         first = await services.database.read(domains.list_domains, 1)
-    is_local = all(ipaddress.ip_address(host).is_loopback for host in config.listen)
     authority = None if config.tls.certificate or config.tls.acme else files.authority
     domain = first[0].name if first else "localhost"
-    return Facts(_reachable_at(config), domain, ports.numbers, authority, is_local, config.host_name)
+    return Facts(_reachable_at(config), domain, ports.numbers, authority, config.is_local, config.host_name)
 
 
 async def _end(config: Config, data: Path) -> None:

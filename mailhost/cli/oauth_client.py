@@ -9,10 +9,13 @@ import click
 
 from mailhost import oauth
 from mailhost.cli.store import Group, data_option, opened, plainly, show_table
+from mailhost.config import Config
+from mailhost.domains import Domain, list_domains
 from mailhost.login.enrol import domain_at
 from mailhost.login.tokens import remove_client
 from mailhost.oauth import SCOPES, Client, Kind, NewClient
 from mailhost.storage.database import Tx
+from mailhost.web.setup import Facts
 
 
 @click.group(name="oauth", cls=Group)
@@ -41,7 +44,7 @@ def client() -> None:
     "--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="What it may ask for; everything if left out."
 )
 @click.option("--domain", "domains", multiple=True, help="For a service: a domain whose accounts it may act for.")
-@click.option("--issuer", required=True, help="The https address of this service, such as https://mail.example.org")
+@click.option("--issuer", help="The https address of this service; that of the settings if left out.")
 @data_option
 @plainly
 def add(
@@ -50,7 +53,7 @@ def add(
     redirects: tuple[str, ...],
     scopes: tuple[str, ...],
     domains: tuple[str, ...],
-    issuer: str,
+    issuer: str | None,
     data: Path,
 ) -> None:
     """Make a program known, and print the file that Google's libraries read, with its secret, this once."""
@@ -60,12 +63,12 @@ def add(
     if chosen is Kind.NATIVE and not redirects:
         redirects = ("http://localhost", "http://127.0.0.1", "http://[::1]")
 
-    async def work() -> NewClient:
+    async def work() -> tuple[NewClient, str]:
         async with opened(data) as store:
             key = store.key
 
-            def make(tx: Tx) -> NewClient:
-                return oauth.make_client(
+            def make(tx: Tx) -> tuple[NewClient, str]:
+                made = oauth.make_client(
                     tx,
                     key,
                     name=name,
@@ -75,10 +78,18 @@ def add(
                     scopes=scopes or SCOPES,
                     domains=tuple(domain_at(tx, domain).name for domain in domains),
                 )
+                return made, issuer or _issuer(store.config, list_domains(tx, 1))
 
             return await store.database.write(make)
 
-    click.echo(json.dumps(oauth.client_file(asyncio.run(work()), issuer.rstrip("/")), indent=2))
+    made, address = asyncio.run(work())
+    click.echo(json.dumps(oauth.client_file(made, address.rstrip("/")), indent=2))
+
+
+def _issuer(config: Config, first: list[Domain]) -> str:
+    """Where programs reach us, by the settings."""
+    domain, ports = first[0].name if first else "localhost", {"https": config.ports.https}
+    return Facts("localhost", domain, ports, None, is_local=config.is_local, name=config.host_name).base_url
 
 
 @client.command(name="list")

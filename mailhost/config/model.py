@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from enum import Enum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -195,6 +196,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def name_servers(self) -> tuple[tuple[str, int], ...] | None:
         """Whom to ask about names; None for those of the system. Raises ValueError."""
         return (name_server(self.resolver),) if self.resolver else None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether we listen on this machine alone, where the domain's names need not lead to it."""
+        return all(ip_address(host).is_loopback for host in self.listen)
 
     def database_url(self, data: Path) -> str:
         """Where the rows are, for a data folder."""
