@@ -93,13 +93,14 @@ def _found(tx: Tx, account_id: int, mailbox_id: int, condition: str, parameters:
 def _masks(tx: Tx, account_id: int, target: Target, masks: list[int]) -> list[int]:
     """The flags in the target: those that may be set there, its keywords by its own bits. Raises TooManyKeywords."""
     bits: dict[int, int] = {}
-    used = 0
+    used = promised = 0
     for mask in masks:
         used |= mask & target.flags & ~_SYSTEM
     if used:
         for bit, name in load_keywords(tx, account_id):
             if used >> bit & 1:
-                bits[bit] = keyword_mask(tx, target.account_id, [name], create=True)
+                bits[bit] = keyword_mask(tx, target.account_id, [name], create=True, promised=promised)
+                promised |= bits[bit]
     moved = []
     for mask in masks:
         flags = mask & target.flags & _SYSTEM

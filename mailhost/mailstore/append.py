@@ -41,7 +41,7 @@ def append(
     """
     octets = sum(message.octets for message in messages)
     turn, first_id = admit(tx, account_id, octets, len(messages))
-    masks = [_mask(tx, account_id, message) for message in messages]
+    masks = _masks(tx, account_id, messages)
     tx.wake(ARRIVALS)
     if turn.is_gmail:
         arrivals = zip(range(first_id, first_id + len(messages)), masks, messages, strict=True)
@@ -211,10 +211,15 @@ def _withdraw_sent_copy(tx: Tx, account_id: int, mailbox_id: int, message: NewMe
         expunge(tx, account_id, mailbox_id, [(uid, uid)], now, only_deleted=False, everywhere=True)
 
 
-def _mask(tx: Tx, account_id: int, message: NewMessage) -> int:
-    if not message.keywords:
-        return message.flags
-    return message.flags | keyword_mask(tx, account_id, message.keywords, create=True)
+def _masks(tx: Tx, account_id: int, messages: Sequence[NewMessage]) -> list[int]:
+    masks, promised = [], 0
+    for message in messages:
+        if message.keywords:
+            masks.append(keyword_mask(tx, account_id, message.keywords, create=True, promised=promised) | message.flags)
+            promised |= masks[-1]
+        else:
+            masks.append(message.flags)
+    return masks
 
 
 def _insert_message(tx: Tx, account_id: int, message_id: int, message: NewMessage) -> None:

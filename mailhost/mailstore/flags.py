@@ -34,9 +34,10 @@ def system_mask(flags: Iterable[str]) -> int:
     return mask
 
 
-def keyword_mask(tx: Tx, account_id: int, names: Iterable[str], *, create: bool) -> int:
+def keyword_mask(tx: Tx, account_id: int, names: Iterable[str], *, create: bool, promised: int = 0) -> int:
     """The bits of keywords, compared without regard to case; unknown ones are made or left out.
 
+    `promised` are the bits of others that no message carries yet but will before the transaction ends.
     Raises TooManyKeywords. The account's modseq was raised before when `create` is set.
     """
     mask = 0
@@ -46,7 +47,8 @@ def keyword_mask(tx: Tx, account_id: int, names: Iterable[str], *, create: bool)
             known = {keyword.lower(): bit for bit, keyword in load_keywords(tx, account_id)}
         bit = known.get(name.lower())
         if bit is None and create:
-            bit = known[name.lower()] = _take_bit(tx, account_id, set(known.values()), name)
+            bit = _take_bit(tx, account_id, set(known.values()), name, mask | promised)
+            known = {keyword: one for keyword, one in known.items() if one != bit} | {name.lower(): bit}
         if bit is not None:
             mask |= 1 << bit
     return mask
@@ -65,10 +67,10 @@ def flag_text(mask: int, keywords: Keywords) -> bytes:
     return " ".join(names).encode("ascii")
 
 
-def _take_bit(tx: Tx, account_id: int, taken: set[int], name: str) -> int:
+def _take_bit(tx: Tx, account_id: int, taken: set[int], name: str, promised: int) -> int:
     free = next((bit for bit in range(FIRST_KEYWORD_BIT, LAST_KEYWORD_BIT + 1) if bit not in taken), None)
     if free is None:
-        free = _unused_bit(tx, account_id)
+        free = _unused_bit(tx, account_id, promised)
         tx.execute("delete from keyword where account_id = :account_id and bit = :bit", account_id=account_id, bit=free)
     tx.execute(
         "insert into keyword (account_id, bit, name) values (:account_id, :bit, :name)",
@@ -79,7 +81,7 @@ def _take_bit(tx: Tx, account_id: int, taken: set[int], name: str) -> int:
     return free
 
 
-def _unused_bit(tx: Tx, account_id: int) -> int:
+def _unused_bit(tx: Tx, account_id: int, promised: int) -> int:
     """Looked for in passing only where that is quick; in larger accounts maintenance does it (keywords.py)."""
     # What the owner can still undo keeps its keywords too.
     rows = tx.execute(
@@ -94,7 +96,7 @@ def _unused_bit(tx: Tx, account_id: int) -> int:
     )
     if sum(count for _, count in rows) == LOOKED_THROUGH:
         raise TooManyKeywords
-    used = 0
+    used = promised
     for mask, _ in rows:
         used |= mask
     for bit in range(FIRST_KEYWORD_BIT, LAST_KEYWORD_BIT + 1):

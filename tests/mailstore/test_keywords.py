@@ -3,7 +3,7 @@
 import pytest
 
 from mailhost import mailstore
-from mailhost.mailstore import FlagChange, TooManyKeywords, flags, keywords
+from mailhost.mailstore import FlagChange, NewMessage, TooManyKeywords, flags, keywords
 from mailhost.storage.database import Database
 from tests.mailstore.conftest import NOW
 
@@ -72,3 +72,27 @@ async def test_what_is_set_and_removed_while_somebody_looks_stays(database, acco
     await database.write(mailstore.delete_mailbox, account, "Since", NOW)
     assert await database.write(keywords.free, account, carried) == 0
     assert await names(database, account) == {"a", "b"}
+
+
+async def test_keywords_of_one_command_do_not_take_each_others_room(database, account, put) -> None:
+    uid = await put()
+    with pytest.raises(TooManyKeywords):
+        await mark(database, account, uid, on=(*NAMES, "one too many"))
+    assert await names(database, account) == set()
+    await mark(database, account, uid, on=NAMES)
+    await mark(database, account, uid, off=NAMES)
+    # `k0` is known and carried by nobody: it gives room to the new one, and is then as new as that.
+    await mark(database, account, uid, on=("new", "k0", *NAMES[3:]))
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    [(mask,)] = await database.read(mailstore.live_rows, account, inbox.id, uid, uid, ("flags",), 1)
+    found = mailstore.flag_text(mask, await database.read(mailstore.load_keywords, account)).decode().split()
+    assert sorted(found) == sorted(("new", "k0", *NAMES[3:]))
+
+
+async def test_messages_of_one_append_do_not_take_each_others_keywords(database, blobs, account, arrive) -> None:
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    messages = [NewMessage(await arrive(), NOW, keywords=(name,)) for name in (*NAMES, "one too many")]
+    with pytest.raises(TooManyKeywords):
+        await database.write(mailstore.append, blobs, account, inbox.id, messages, NOW)
+    await database.write(mailstore.append, blobs, account, inbox.id, messages[:-1], NOW)
+    assert await names(database, account) == set(NAMES)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mailhost import mailstore
-from mailhost.mailstore import Flag, FlagChange, OverQuota
+from mailhost.mailstore import Flag, FlagChange, OverQuota, TooManyKeywords
 from mailhost.mailstore.account import EVERYBODY
 from mailhost.mailstore.across import Target, copy_across, move_across
 from mailhost.mailstore.sharing import (
@@ -131,6 +131,18 @@ async def test_copies_across_accounts_are_messages_of_their_own(database, blobs,
         pass
     assert all([await blobs.read(digest) for _, _, digest in rows])
     assert all([await database.read(mailstore.is_referenced, digest) for _, _, digest in rows])
+
+
+async def test_a_copy_takes_all_its_keywords_or_none(database, blobs, account, other, put) -> None:
+    uid = await put(keywords=("$Work", "$Home"))
+    source, target = (await box(database, account)).id, (await box(database, other)).id
+    there = Target(other, target, ALL_BITS)
+    await database.write(copy_across, blobs, account, source, there, [(uid, uid)], NOW)
+    others = FlagChange(set_keywords=tuple(f"k{number}" for number in range(56)))
+    for change in (FlagChange(clear_keywords=("$Work", "$Home")), others):
+        await database.write(mailstore.store_flags, other, target, [(1, 1)], change, now=NOW)
+    with pytest.raises(TooManyKeywords):  # one of 57 is free, and two are needed
+        await database.write(copy_across, blobs, account, source, there, [(uid, uid)], NOW)
 
 
 async def test_a_move_across_accounts_can_be_undone_by_its_owner(database, blobs, account, other, put) -> None:

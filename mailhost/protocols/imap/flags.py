@@ -13,7 +13,7 @@ _KEYWORD: Final = re.compile(r'[^\x00-\x20(){%*"\\\]\x7f-\uffff]+')
 
 
 class InvalidFlag(ValueError):
-    """No system flag and no keyword."""
+    """No system flag and no keyword; the message says why."""
 
 
 def parse_flag(atom: str) -> str:
@@ -22,7 +22,9 @@ def parse_flag(atom: str) -> str:
         try:
             return _CANONICAL[atom.lower()]
         except KeyError as error:
-            raise InvalidFlag from error
-    if len(atom) > MAX_KEYWORD or _KEYWORD.fullmatch(atom) is None:
-        raise InvalidFlag
+            raise InvalidFlag("There is no such system flag.") from error
+    if len(atom) > MAX_KEYWORD:
+        raise InvalidFlag(f"A keyword has at most {MAX_KEYWORD} characters.")
+    if _KEYWORD.fullmatch(atom) is None:
+        raise InvalidFlag("A keyword cannot hold these characters.")
     return atom

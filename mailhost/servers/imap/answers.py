@@ -56,12 +56,14 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     BadMailboxName: Answer("NO", "CANNOT", "This cannot be the name of a mailbox."),
     HasChildren: Answer("NO", "HASCHILDREN", "This name holds other mailboxes, which must be deleted first."),
     SpecialUseRefused: Answer("NO", "USEATTR", "No mailbox can have this special use."),
-    TooManyMailboxes: Answer("NO", "LIMIT", "The account has too many mailboxes or subscriptions."),
+    TooManyMailboxes: Answer("NO", "LIMIT", "The account has too many mailboxes or subscriptions. Delete some first."),
     TooManyGrants: Answer("NO", "LIMIT", "The mailbox is shared with too many accounts; share it with anyone instead."),
     AnnotationTooLarge: Answer("NO", f"METADATA MAXSIZE {MAX_VALUE}", f"A value has at most {MAX_VALUE} octets."),
     TooManyAnnotations: Answer("NO", "METADATA TOOMANY", "There is no room for so many entries; remove some first."),
-    TooManyKeywords: Answer("NO", "LIMIT", "The account has too many different keywords."),
-    TooManyPlacements: Answer("NO", "LIMIT", "The account has too many copies of messages."),
+    TooManyKeywords: Answer(
+        "NO", "LIMIT", "The account has too many different keywords. Take one away from all messages."
+    ),
+    TooManyPlacements: Answer("NO", "LIMIT", "The account has too many copies of messages. Delete some first."),
     OverQuota: Answer("NO", "OVERQUOTA", "The account is full. Delete mail or ask for more space."),
     MailboxFull: Answer("NO", "LIMIT", "The mailbox has given out its last UID. Use another mailbox."),
     MessageTooLarge: Answer("NO", "TOOBIG", "The message is too large."),

@@ -236,7 +236,7 @@ class Cursor:
         try:
             return parse_flag(octets.decode("ascii"))
         except InvalidFlag as error:
-            raise Refusal("There is no such system flag.") from error
+            raise Refusal(str(error)) from error
 
     def flag_list(self) -> tuple[str, ...]:
         """Flags in parentheses, each once."""
