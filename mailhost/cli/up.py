@@ -58,7 +58,9 @@ def _print_json(facts: Facts, welcomes: Sequence[Welcome]) -> None:
         "ports": facts.ports,
         "ca": str(facts.authority) if facts.authority else None,
         "pid": os.getpid(),
-        "accounts": [{"address": each.address, "app_password": each.app_password} for each in welcomes],
+        "accounts": [
+            {"address": each.address, "app_password": each.app_password, "password": each.password} for each in welcomes
+        ],
     }
     print(json.dumps(line), flush=True)
 
@@ -77,6 +79,7 @@ def _print_table(facts: Facts, welcomes: Sequence[Welcome], data: Path) -> None:
     if welcomes:
         console.print("\nFetch the newest message:\n")
         console.print(_curl(facts, welcomes[0]) + "\n", markup=False)
+    console.print(f"Your account in the browser: {facts.base_url}/account", markup=False)
     console.print(f"Settings: {data / 'mailhost.toml'}. Ctrl-C stops.")
     sys.stdout.flush()
 

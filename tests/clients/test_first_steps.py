@@ -79,10 +79,12 @@ def test_for_scripts_stdout_carries_one_line_of_json(tmp_path: Path) -> None:
         assert services <= set(told["ports"])
         assert Path(told["ca"]).is_absolute()
         assert Path(told["ca"]).is_file()
-        assert [set(account) for account in told["accounts"]] == [{"address", "app_password"}]
+        assert [set(account) for account in told["accounts"]] == [{"address", "app_password", "password"}]
         assert stop(process, told["pid"]) == ""
     with make_up(tmp_path, "--json", "-s") as (process, log):
         assert process.stdout is not None
         again = json.loads(process.stdout.readline())
-        assert again["accounts"] == [{"address": told["accounts"][0]["address"], "app_password": None}]
+        assert again["accounts"] == [
+            {"address": told["accounts"][0]["address"], "app_password": None, "password": None}
+        ]
         assert stop(process, again["pid"]) == ""
