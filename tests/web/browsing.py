@@ -12,11 +12,12 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 @dataclass
 class Form:
-    """A form of a page: where it leads and what it holds."""
+    """A form of a page: where it leads, what it holds, and the names of its buttons."""
 
     action: str
     method: str
     fields: dict[str, str] = field(default_factory=dict)
+    buttons: set[str] = field(default_factory=set)
 
 
 class _Reader(HTMLParser):
@@ -34,6 +35,8 @@ class _Reader(HTMLParser):
             is_ticked = given.get("type") not in ("radio", "checkbox") or "checked" in given
             if is_ticked:
                 self.forms[-1].fields[given["name"]] = given.get("value", "")
+        elif tag == "button" and self._inside and "name" in given:
+            self.forms[-1].buttons.add(given["name"])
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
@@ -57,7 +60,9 @@ class Page:
         """The form that leads to a path and has these fields."""
         reader = _Reader()
         reader.feed(self.text)
-        [found] = [form for form in reader.forms if form.action == action and form.fields.keys() >= {*fields}]
+        [found] = [
+            form for form in reader.forms if form.action == action and form.fields.keys() | form.buttons >= {*fields}
+        ]
         return found
 
 
