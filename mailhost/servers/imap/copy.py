@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mailhost.errors import MailhostError
 from mailhost.mailstore.across import Target, copy_across, move_across
 from mailhost.mailstore.copy import copy, move
-from mailhost.mailstore.model import Copied, UidRange
+from mailhost.mailstore.model import Copied, NoSuchMessage, UidRange
 from mailhost.protocols.imap.commands import Copy
 from mailhost.protocols.imap.sets import format_numbers
 from mailhost.servers.imap.reach import Reached
@@ -56,7 +56,7 @@ async def copy_or_move(
 
     The EXPUNGEs of a MOVE are told with the session's next news.
 
-    Raises NoSuchMailbox, ReadOnlyView, ViewBroken, TooManyMessages and, between accounts, OverQuota,
+    Raises NoSuchMailbox, NoSuchMessage, ReadOnlyView, ViewBroken, TooManyMessages and, between accounts, OverQuota,
     TooManyKeywords.
     """
     if command.moves and view.is_read_only:
@@ -76,6 +76,8 @@ async def copy_or_move(
         targets += copied.target_uids
         tell(len(sources), goal)
     if not sources:
+        if goal and not command.by_uid:
+            raise NoSuchMessage  # an OK would let the client delete what it takes for copied (RFC 2180 §4.4)
         return Placed(None, [], lowest)
     pairs = f"{format_numbers(sources).decode()} {format_numbers(targets).decode()}"
     return Placed(f"COPYUID {target.mailbox.uid_validity} {pairs}", targets, lowest)
