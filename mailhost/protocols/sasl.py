@@ -43,6 +43,7 @@ class Malformed:
     """The client sent what the mechanism does not allow; `problem` is a sentence for the client."""
 
     problem: str
+    is_for_another: bool = False  # well formed, but to act as somebody else, which nobody may
 
 
 Step = Challenge | Credentials | Cancelled | Malformed
@@ -51,6 +52,10 @@ Mechanism = Callable[[], Generator[bytes, bytes, Credentials]]
 
 class _Broken(Exception):
     """A response that does not fit; becomes Malformed."""
+
+
+class _ForAnother(_Broken):
+    """A response that names one user to sign in and another to act as."""
 
 
 def _text(octets: bytes) -> str:
@@ -70,7 +75,7 @@ def _plain() -> Generator[bytes, bytes, Credentials]:
         raise _Broken("PLAIN needs a user name and a password, separated by NUL.")
     acting_as, user, secret = (_text(octets) for octets in fields)
     if acting_as and acting_as.casefold() != user.casefold():
-        raise _Broken("Signing in on behalf of another user is not possible.")
+        raise _ForAnother("Signing in on behalf of another user is not possible.")
     return Credentials("PLAIN", user, secret)
 
 
@@ -159,4 +164,4 @@ class Exchange:
             self._mechanism.close()
             return Malformed("That is not valid base64.")
         except _Broken as problem:
-            return Malformed(str(problem))
+            return Malformed(str(problem), isinstance(problem, _ForAnother))

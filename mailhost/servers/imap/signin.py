@@ -71,9 +71,9 @@ async def authenticate(session: Session, command: Authenticate) -> Answer:
         case Cancelled():
             tell(session, Cause.SIGN_IN_MALFORMED, command.mechanism)
             return Answer("BAD", None, "AUTHENTICATE cancelled.")
-        case Malformed(problem):
+        case Malformed(problem, is_for_another):
             tell(session, Cause.SIGN_IN_MALFORMED, command.mechanism)
-            return Answer("BAD", None, problem)
+            return Answer("NO", "AUTHORIZATIONFAILED", problem) if is_for_another else Answer("BAD", None, problem)
         case _:
             assert_never(step)
 
