@@ -61,7 +61,7 @@ class Person:
             self.told = answer.read().decode()
 
 
-def make_client(server: Server, *options: str) -> dict[str, dict[str, str]]:
+def make_client(server: Server, *options: str, name: str = "A <b>program</b>") -> dict[str, dict[str, str]]:
     """What the administrator's command prints."""
     issuer = f"https://localhost:{server.ports['https']}"
     command = [
@@ -69,7 +69,7 @@ def make_client(server: Server, *options: str) -> dict[str, dict[str, str]]:
         "oauth",
         "client",
         "add",
-        "A <b>program</b>",
+        name,
         "--issuer",
         issuer,
         "--data",
