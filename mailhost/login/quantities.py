@@ -23,7 +23,7 @@ _KINDS: Final[dict[Protocol, tuple[str | None, str | None]]] = {
     "smtp": (None, None),  # messages a day are counted instead
     "web": (None, None),
 }
-_UNITS: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+_UNITS: Final = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
 def kinds_of(protocol: Protocol) -> tuple[str | None, str | None]:

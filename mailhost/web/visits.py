@@ -23,7 +23,6 @@ from mailhost.crypto import SecretKey
 from mailhost.login.model import Clock
 from mailhost.login.names import printable
 from mailhost.storage.database import Database
-from mailhost.web.browsers import browser_name
 from mailhost.web.pages import Pages, own_path
 
 COOKIE: Final = "__Host-session"
@@ -208,7 +207,7 @@ def new_token() -> str:
 def who_asks(request: Request) -> dict[str, str]:
     """The address of a browser and what it calls itself, as the store keeps them."""
     peer = request.client.host if request.client is not None else ""
-    return {"peer": peer, "client": browser_name(printable(request.headers.get("user-agent", "")))}
+    return {"peer": peer, "client": printable(request.headers.get("user-agent", ""))}
 
 
 def _page_before(request: Request) -> str:
