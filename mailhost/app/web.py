@@ -1,11 +1,18 @@
 """The web door: every area of pages, as one application."""
 
+from functools import cache
+
 from mailhost.app.certificates import challenges
 from mailhost.app.services import Services
 from mailhost.app.settings import desk_of
+from mailhost.doctor.guard import public_only
+from mailhost.doctor.names import Resolver
+from mailhost.doctor.providers import Provider, known_providers
+from mailhost.doctor.world import World, connect
 from mailhost.domains import list_domains
 from mailhost.login import Clock, DoorKeeper
 from mailhost.login.tokens import PEOPLE
+from mailhost.network.tls import client_context
 from mailhost.oauth import House as OAuthHouse
 from mailhost.storage.database import Tx
 from mailhost.storage.errors import StorageError
@@ -13,7 +20,9 @@ from mailhost.web.app_passwords import AppPasswordPages
 from mailhost.web.autoconfig import AutoconfigRoutes
 from mailhost.web.bridge import HttpServer
 from mailhost.web.consent import ConsentPages
+from mailhost.web.diagnoses import Diagnoses
 from mailhost.web.diary import DiaryPages
+from mailhost.web.doctor import DoctorPages
 from mailhost.web.handover import Handover
 from mailhost.web.oauth import OAuthRoutes
 from mailhost.web.pages import Pages
@@ -58,6 +67,7 @@ def web_server(services: Services, keeper: DoorKeeper, facts: Facts, clock: Cloc
         TwoStepPages(visits, pages, database, key, clock),
         SettingsPages(visits, pages, database, keeper, clock),
         ConsentPages(visits, pages, database, oauth, services.atlas, clock),
+        DoctorPages(visits, pages, database, oauth, services.atlas, _diagnoses(services, clock), clock),
         ProofRoutes(challenges(services.data)),
         handover,
         AppPasswordPages(visits, pages, database, key, clock, handover),
@@ -67,6 +77,21 @@ def web_server(services: Services, keeper: DoorKeeper, facts: Facts, clock: Cloc
         StoragePages(visits, pages, database, services.blobs, clock),
     )
     return HttpServer(Site(pages, is_well).application([route for area in areas for route in area.routes()]))
+
+
+def _diagnoses(services: Services, clock: Clock) -> Diagnoses:
+    config = services.config
+    trusting = cache(client_context)
+
+    def world() -> World:
+        through = connect if config.doctor_anywhere else public_only()
+        return World(Resolver(config.name_servers()), through, trusting=trusting())
+
+    @cache
+    def providers() -> dict[str, Provider]:
+        return known_providers(services.data)
+
+    return Diagnoses(services.database, world, providers, clock)
 
 
 def _answers(tx: Tx) -> bool:

@@ -163,6 +163,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     resolver: Annotated[
         str, Meta(description="the name server to ask, ADDRESS or ADDRESS:PORT; those of the system if empty")
     ] = ""
+    doctor_anywhere: Annotated[
+        bool, Meta(description="let the doctor's page look at private addresses and at any port, too")
+    ] = False
     plaintext_sign_in: Annotated[
         bool, Meta(description="let people sign in without TLS: only where nobody listens in")
     ] = False

@@ -79,10 +79,7 @@ async def diagnose(
 ) -> Report:
     """The whole diagnosis. Raises NoAddress, BadDomainName, NoSuchProvider for a question that cannot be asked."""
     began = time.monotonic()
-    local, at, domain = question.address.strip().rpartition("@")
-    if not at or not local or not local.isprintable() or set(local) & set(" <>"):
-        raise NoAddress(f"{question.address!r} is no mail address: it has the form name@domain.")
-    case = _Case(question, world, providers, progress, normalise_domain(domain))
+    case = _Case(question, world, providers, progress, checked_domain(question.address))
     case.provider = (
         named(providers, question.provider)
         if question.provider != "auto"
@@ -101,6 +98,14 @@ async def diagnose(
 
 
 # A: the address
+
+
+def checked_domain(address: str) -> str:
+    """The domain of a mail address. Raises NoAddress, BadDomainName."""
+    local, at, domain = address.strip().rpartition("@")
+    if not at or not local or not local.isprintable() or set(local) & set(" <>"):
+        raise NoAddress(f"{address!r} is no mail address: it has the form name@domain.")
+    return normalise_domain(domain)
 
 
 async def _look_at_domain(case: _Case) -> None:

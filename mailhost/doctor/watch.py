@@ -103,7 +103,7 @@ class Watcher:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _look(self) -> list[_Row]:
-        return await self._database.read(_newest, self._account_id, self._domain, int(self._clock()))
+        return await self._database.read(newest, self._account_id, self._domain, int(self._clock()))
 
 
 def explain(sign_in: SignIn, occurrence: Occurrence) -> Attempt:
@@ -121,11 +121,13 @@ def explain(sign_in: SignIn, occurrence: Occurrence) -> Attempt:
     return Attempt(sign_in, occurrence, found(leaf, where, *(line for line in evidence if line)))
 
 
-def _newest(tx: Tx, account_id: int, domain: str, now: int) -> list[_Row]:
+def newest(tx: Tx, account_id: int, domain: str, now: int) -> list[tuple[SignIn, Occurrence]]:
+    """What the diary says of an account, its networks' doorstep, and, given its domain, unknown names there; in no
+    order. Those names may be other people's: they are for operators."""
     return [
         *list_sign_ins(tx, account_id, at_most=_NEWEST),
         *list_doorstep_of(tx, account_id, now=now, at_most=_NEWEST),
-        *list_unknown_names(tx, domain, at_most=_NEWEST),
+        *(list_unknown_names(tx, domain, at_most=_NEWEST) if domain else ()),
     ]
 
 

@@ -47,6 +47,15 @@ def look_up_token(
     return address, found, None if found is not None else _account_of(tx, address)
 
 
+def account_of_token(tx: Tx, digest: bytes, now: int) -> int | None:
+    """Whose access token this is, whatever it allows; None when it opens nothing any more."""
+    found = oauth.find_for_sign_in(tx, digest)
+    if found is None or found.token.kind != "access" or not found.is_live:
+        return None
+    is_over = found.token.revoked_at is not None or found.token.expires_at <= now
+    return None if is_over else found.token.account_id
+
+
 def judge_token(
     found: Found, address: str, *, is_named: bool, visit: Visit, settings: Rules, now: float
 ) -> Identity | Verdict:

@@ -31,7 +31,7 @@ _LARGE: Final = {
     "thread_key": "key",
 }
 """What an account can have many rows of, besides messages, and their keys within it."""
-_SMALL: Final = ("mailbox", "subscription", "keyword", "sent_copy", "emptying", "mail_account")
+_SMALL: Final = ("mailbox", "subscription", "keyword", "sent_copy", "emptying", "diagnosis", "mail_account")
 
 
 def delete_mailbox(tx: Tx, account_id: int, name: str, now: int) -> bool:

@@ -27,6 +27,7 @@ NAVIGATION: Final = {
     "/account/storage": N_("Storage"),
     "/account/programs": N_("Programs"),
     "/account/settings": N_("Settings"),
+    "/doctor": N_("Doctor"),
 }
 """What stands at the top of an account's pages, of that what there is."""
 _MAX_PATH: Final = 4_000

@@ -37,6 +37,8 @@ class _Reader(HTMLParser):
                 self.forms[-1].fields[given["name"]] = given.get("value", "")
         elif tag == "button" and self._inside and "name" in given:
             self.forms[-1].buttons.add(given["name"])
+        elif tag in ("select", "textarea") and self._inside:
+            self.forms[-1].fields[given["name"]] = ""
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":

@@ -85,7 +85,15 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
 
 
 @pytest.fixture
-async def town(database: Database, tmp_path: Path, certificates: CertificateFiles) -> AsyncIterator[Town]:
+def config() -> Config:
+    """What the town's settings say; a test's own fixture of this name says something else."""
+    return Config()
+
+
+@pytest.fixture
+async def town(
+    database: Database, tmp_path: Path, certificates: CertificateFiles, config: Config
+) -> AsyncIterator[Town]:
     def settle(tx: Tx) -> dict[str, int]:
         domains.add_domain(tx, "example.test", int(START))
         return {each: enrol(tx, each, password_hash=HASH, now=int(START)).id for each in (ANNA, OTTO)}
@@ -101,7 +109,7 @@ async def town(database: Database, tmp_path: Path, certificates: CertificateFile
     blobs = Blobs(database, files)
     made = Town(database, key, keeper, ssl.create_default_context(cafile=certificates.authority), ids, blobs)
     (tmp_path / "tls").symlink_to(certificates.authority.parent)  # for the signature of profiles
-    services = Services(Config(), tmp_path, database, files, blobs, key, NOWHERE)
+    services = Services(config, tmp_path, database, files, blobs, key, NOWHERE)
     server = web_server(services, keeper, Facts("localhost", "example.test", made.ports, certificates.authority), clock)
     admission = Admission(per_address=200, in_all=200)
     listeners = {"http": Listener(Service.HTTP, server.serve, admission)}
