@@ -132,7 +132,12 @@ def shown_moment(moment: int | None) -> str:
     return Markup('<time datetime="{}">{}</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", f"{at:%Y-%m-%d %H:%M} UTC")
 
 
-ASSETS: Final = {"site.css": "text/css", "passkey.js": "text/javascript", "copy.js": "text/javascript"}
+ASSETS: Final = {
+    "site.css": "text/css",
+    "icon.svg": "image/svg+xml",
+    "passkey.js": "text/javascript",
+    "copy.js": "text/javascript",
+}
 
 
 @cache

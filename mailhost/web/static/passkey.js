@@ -1,5 +1,5 @@
 // Passkeys need a script; everything else on these pages works without. A form with data-passkey ("create" or "get") and
-// data-options (what WebAuthn asks, as JSON) is shown where the browser can do it, and sent with what it answers.
+// data-options (what WebAuthn asks, as JSON) is shown where the browser can do it, in the place of the note that follows it.
 "use strict";
 
 const toBytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
@@ -27,6 +27,7 @@ function writeAnswer(credential) {
 for (const form of document.querySelectorAll("form[data-passkey]")) {
   if (!window.PublicKeyCredential) continue;
   form.hidden = false;
+  form.nextElementSibling.hidden = true;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const trouble = form.querySelector("[role=alert]");
