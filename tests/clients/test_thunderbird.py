@@ -1,12 +1,25 @@
-"""Thunderbird sets an account up from an address and an app password alone, and reads and sends with it."""
+"""Thunderbird sets accounts up from an address alone: with an app password, and with OAuth through our add-on."""
 
+import asyncio
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from mailhost import oauth
+from mailhost.cli.store import opened
+from mailhost.config import Config, write_first
+from mailhost.crypto import hash_password
+from mailhost.login.enrol import enrol
 from tests.clients.thunderbird import Internet, Thunderbird, thunderbird
-from tests.running import Account, Server
+from tests.running import Account, Server, running
 
 DOMAIN = "example.test"
 WEB = (DOMAIN, f"autoconfig.{DOMAIN}", f"autodiscover.{DOMAIN}")
+SERVERS_OF = ("imap", "smtp", "mail")
+PASSWORD = "an account password for the web"
 HUB = """
 const hub = () => document.querySelector("account-hub-container")?.shadowRoot?.querySelector("account-hub-email");
 const step = () => hub()?.querySelector(".account-hub-step:not([hidden])");
@@ -32,7 +45,7 @@ await until(() => !forward.disabled);
 forward.click();
 """
 )
-SERVERS = """
+READ_SETTINGS = """
 const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
 const [account] = MailServices.accounts.accounts.filter((each) => each.incomingServer.type == "imap");
 const incoming = account.incomingServer;
@@ -43,7 +56,51 @@ return [
   [outgoing.hostname, outgoing.port, outgoing.socketType, outgoing.authMethod, outgoing.username],
 ];
 """
-TLS, PASSWORD = 3, 3  # nsMsgSocketType.SSL, nsMsgAuthMethod.passwordCleartext
+TLS, APP_PASSWORD, TOKEN = 3, 3, 10  # nsMsgSocketType.SSL, nsMsgAuthMethod.passwordCleartext and .OAuth2
+CHOOSE_TOKENS = (
+    HUB
+    + """
+await until(() => step()?.id == "emailConfigFoundSubview");
+step().querySelector("#editConfiguration").click();
+const footer = hub().querySelector("#emailFooter");
+for (const side of ["incoming", "outgoing"]) {
+  await until(() => step()?.id.toLowerCase() == `email${side}configsubview`);
+  const choice = step().querySelector(`#${side}AuthMethod`);
+  choice.value = "10";
+  choice.dispatchEvent(new Event("change", { bubbles: true }));
+  if (side == "outgoing") footer.querySelector("#custom").click(); // "Test"
+  await until(() => !footer.querySelector("#forward").disabled);
+  footer.querySelector("#forward").click();
+}
+"""
+)
+IN_BROWSER = """
+const [titled, code, ...values] = arguments;
+const frame = () => [...Services.wm.getEnumerator(null)]
+  .find((each) => each.document.documentURI.endsWith("browserRequest.xhtml"))?.document.getElementById("requestFrame");
+const script = `(() => {
+  const { document } = content;
+  const isThere = document.readyState == "complete" && document.title.includes(${JSON.stringify(titled)});
+  if (isThere) ((document, values) => { ${code} })(document, ${JSON.stringify(values)});
+  sendAsyncMessage("test:done", isThere);
+})()`;
+for (const end = Date.now() + 20_000; Date.now() < end; ) {
+  const messages = frame()?.messageManager;
+  if (messages) {
+    const isDone = await new Promise((resolve) => {
+      messages.addMessageListener("test:done", function done({ data }) {
+        messages.removeMessageListener("test:done", done);
+        resolve(data);
+      });
+      messages.loadFrameScript("data:application/javascript," + encodeURIComponent(script), false);
+      setTimeout(() => resolve(false), 1000);
+    });
+    if (isDone) return;
+  }
+  await new Promise((resolve) => setTimeout(resolve, 100));
+}
+throw new Error("no page of this title: " + titled);
+"""
 SUBJECTS = """
 const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
 const server = MailServices.accounts.accounts.map((each) => each.incomingServer).find((each) => each.type == "imap");
@@ -72,28 +129,81 @@ await message.sendMsg(Ci.nsIMsgCompDeliverMode.Now, account.defaultIdentity, acc
 """
 
 
-def internet_of(server: Server) -> Internet:
-    """The domain's names lead to our server, over https alone, and "localhost" with the ports that are open does."""
-    zone = {(host, 443): server.ports["https"] for host in WEB}
-    return Internet(zone | {("localhost", port): port for port in server.ports.values()})
+@pytest.fixture(scope="module")
+def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that is there for others, too, so that it goes by its names; Thunderbird is known to it."""
+    folder = tmp_path_factory.mktemp("public") / "data"
+    folder.mkdir(0o700)
+    write_first(folder, Config(listen=("0.0.0.0",), demo=True))
+
+    async def work() -> None:
+        async with opened(folder) as store:
+            now, ends_at = int(time.time()), ("http://localhost",)
+            words = {"name": "Thunderbird", "kind": oauth.Kind.NATIVE, "now": now, "redirect_uris": ends_at}
+            await store.database.write(oauth.make_client, store.key, **words)
+
+    asyncio.run(work())
+    with running(folder) as server:
+        yield server
 
 
-def set_up(client: Thunderbird, account: Account) -> None:
-    """What a user does: name and address, "Continue", "Continue", the app password, "Continue"."""
-    client.run(FILL, "emailAutoConfigSubview", {"#realName": "Ann Example", "#email": account.address})
-    client.run(FILL, "emailConfigFoundSubview", {})
-    client.run(FILL, "emailPasswordSubview", {"#password": account.password})
-    client.run(HUB + 'await until(() => step()?.id == "emailAddedSuccessSubview")')
-
-
-def test_address_and_app_password_are_enough(server: Server, account: Account, tmp_path: Path) -> None:
-    internet = internet_of(server)
-    with thunderbird(server, internet, tmp_path) as client:
-        set_up(client, account)
-        incoming, outgoing = client.run(SERVERS)
-        assert incoming == ["localhost", server.ports["imaps"], TLS, PASSWORD, account.address]
-        assert outgoing == ["localhost", server.ports["submissions"], TLS, PASSWORD, account.address]
-        client.run(SEND, account.address, "Sent by Thunderbird")
-        assert client.run(SUBJECTS, "Sent by Thunderbird") == ["Sent by Thunderbird"]
+@pytest.fixture
+def internet(public: Server) -> Iterator[Internet]:
+    """The domain's names lead to our server: over https alone on the usual port, and on the ports that are open."""
+    zone = {(host, 443): public.ports["https"] for host in WEB}
+    zone |= {(f"{name}.{DOMAIN}", port): port for name in SERVERS_OF for port in public.ports.values()}
+    internet = Internet(zone)
+    yield internet
     internet.close()
-    assert {(host, 443) for host in WEB if host != f"autodiscover.{DOMAIN}"} <= set(internet.reached)
+
+
+def type_address(client: Thunderbird, address: str) -> None:
+    client.run(FILL, "emailAutoConfigSubview", {"#realName": "Ann Example", "#email": address})
+
+
+def use(client: Thunderbird, server: Server, address: str, sign_in: int) -> None:
+    """The account is there as we told it; a message to oneself goes out and comes in."""
+    client.run(HUB + 'await until(() => step()?.id == "emailAddedSuccessSubview")')
+    assert client.run(READ_SETTINGS) == [
+        [f"imap.{DOMAIN}", server.ports["imaps"], TLS, sign_in, address],
+        [f"smtp.{DOMAIN}", server.ports["submissions"], TLS, sign_in, address],
+    ]
+    client.run(SEND, address, "Sent by Thunderbird")
+    assert client.run(SUBJECTS, "Sent by Thunderbird") == ["Sent by Thunderbird"]
+
+
+def test_address_and_app_password_are_enough(public: Server, internet: Internet, tmp_path: Path) -> None:
+    account: Account = public.new_account()
+    with thunderbird(public, internet, tmp_path) as client:
+        type_address(client, account.address)
+        client.run(FILL, "emailConfigFoundSubview", {})
+        client.run(FILL, "emailPasswordSubview", {"#password": account.password})
+        use(client, public, account.address, APP_PASSWORD)
+    assert {(DOMAIN, 443), (f"autoconfig.{DOMAIN}", 443)} & set(internet.reached)
+
+
+def test_with_our_add_on_it_signs_in_with_oauth(public: Server, internet: Internet, tmp_path: Path) -> None:
+    address = f"token@{DOMAIN}"
+
+    async def work() -> None:
+        async with opened(public.folder) as store:
+            hashed = hash_password(PASSWORD)
+            await store.database.write(enrol, address, password_hash=hashed, now=int(time.time()))
+
+    asyncio.run(work())
+    add_on = tmp_path / "thunderbird.xpi"
+    url = f"https://localhost:{public.ports['https']}/setup/thunderbird.xpi"
+    with urllib.request.urlopen(url, context=public.tls()) as answer:
+        add_on.write_bytes(answer.read())
+    with thunderbird(public, internet, tmp_path) as client:
+        client.install(add_on)
+        type_address(client, address)
+        client.run(CHOOSE_TOKENS)
+        fill = """
+            document.querySelector("[name=address]").value = values[0];
+            document.querySelector("[name=password]").value = values[1];
+            document.querySelector("main form").requestSubmit();
+        """
+        client.run(IN_BROWSER, "Sign in", fill, address, PASSWORD)
+        client.run(IN_BROWSER, "Thunderbird", 'document.querySelector("button[value=allow]").click();')
+        use(client, public, address, TOKEN)
