@@ -45,6 +45,7 @@ _LEAVES: Final[dict[Cause, str]] = {
     Cause.TOKEN_SCOPE: "E9",
     Cause.TOKEN_OF_ANOTHER: "E9",
     Cause.TOKEN_REVOKED: "E10",
+    Cause.TOKEN_COPIED: "E10",
     Cause.PLAIN_TEXT_REFUSED: "E12",
     Cause.MECHANISM_UNKNOWN: "E13",
     Cause.SIGN_IN_MALFORMED: "E13",

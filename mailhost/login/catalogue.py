@@ -223,6 +223,11 @@ CATALOGUE: Final[dict[Cause, Entry]] = {
     Cause.TOKEN_REVOKED: Entry(
         N_("The access of “{app}” was withdrawn on {since_at}."), N_("To use it again, sign in there again."), "oauth"
     ),
+    Cause.TOKEN_COPIED: Entry(
+        N_("An old token of “{app}” came again from {peer}: somebody may have copied it. Its access was withdrawn."),
+        N_("Sign in there again. If you did not copy the program's data yourself, see who else uses the device."),
+        "oauth",
+    ),
     Cause.TOKEN_UNKNOWN: Entry(
         N_("A program gave a token over {protocol} that is none of ours; perhaps it is another provider's."),
         N_("Sign in again in the program, and choose this server there."),

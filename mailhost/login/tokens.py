@@ -1,13 +1,14 @@
 """Sign-in by OAuth token, and what the authorization server asks about people."""
 
 from mailhost import accounts, oauth
-from mailhost.accounts.audit.model import Cause
+from mailhost.accounts.audit.model import Cause, Occurrence, SignIn
+from mailhost.accounts.audit.sql import record_sign_ins
 from mailhost.accounts.credentials.sql import take_credential_id
 from mailhost.limits import Rules, rules_of
 from mailhost.login.judge import Verdict, is_on, over_for_today, protocol_off
 from mailhost.login.model import Identity, Protocol, Visit
-from mailhost.login.names import implied_domain
-from mailhost.oauth.model import Found
+from mailhost.login.names import implied_domain, network_of
+from mailhost.oauth.model import Copied, Found
 from mailhost.storage.database import Tx
 
 
@@ -20,7 +21,13 @@ def _sessions_end(tx: Tx, account_id: int) -> None:
     tx.wake(accounts.topic(account_id))
 
 
-PEOPLE = oauth.People(_account_of, take_credential_id, _sessions_end)
+def _token_was_copied(tx: Tx, copied: Copied) -> None:
+    where = (copied.peer, network_of(copied.peer))
+    sign_in = SignIn(copied.account_id, Cause.TOKEN_COPIED, "", "web", 443, *where, None, "", "", copied.grant_id)
+    record_sign_ins(tx, [(sign_in, Occurrence(copied.at, "", 1, {"app": copied.app}))])
+
+
+PEOPLE = oauth.People(_account_of, take_credential_id, _sessions_end, _token_was_copied)
 
 
 def revoke_program(tx: Tx, account_id: int, grant_id: int, now: int) -> None:

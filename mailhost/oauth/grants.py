@@ -91,8 +91,7 @@ class CodeGrant(AuthorizationCodeGrant):
             return None
         account_id, grant_id, _, redirect_uri, scopes, challenge, expires_at, used_at = row
         if used_at is not None:
-            sql.revoke_tokens(server.tx, account_id, grant_id, server.now)
-            server.house.people.sessions_end(server.tx, account_id)
+            revoke_family(server, account_id, grant_id, client.client.name)
             return None
         if expires_at <= server.now:
             return None
@@ -137,10 +136,11 @@ class RefreshGrant(RefreshTokenGrant):
         if token is None or token.kind != "refresh" or token.revoked_at is not None or token.expires_at <= server.now:
             return None
         client = self.request.client
-        if isinstance(client, ClientView) and token.client_id != client.client.id:
+        assert isinstance(client, ClientView)
+        if token.client_id != client.client.id:
             return None
         if token.used_at is not None and token.used_at + REUSE_SECONDS < server.now:
-            revoke_family(server, token)
+            revoke_family(server, token.account_id, token.grant_id, client.client.name)
             return None
         return Refreshable(token)
 

@@ -118,13 +118,25 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Copied:
+    """A code or refresh token that was used up came again, from an address: somebody else has it, or had it first."""
+
+    account_id: int
+    grant_id: int
+    app: str
+    peer: str
+    at: int  # Unix time
+
+
+@dataclass(frozen=True, slots=True)
 class People:
     """What the server asks about people, who are another room's: the account of an address, the number for a new
-    credential, and to let an account's sessions look whether they may go on."""
+    credential, to let an account's sessions look whether they may go on, and to tell its owner of a copied token."""
 
     account_of: Callable[[Tx, str], int | None]
     new_credential_id: Callable[[Tx, int], int]
     sessions_end: Callable[[Tx, int], None]
+    token_was_copied: Callable[[Tx, Copied], None]
 
 
 class BadClient(MailhostError):

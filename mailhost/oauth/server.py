@@ -31,6 +31,7 @@ from mailhost.oauth.model import (
     REFRESH_SECONDS,
     SCOPES,
     Client,
+    Copied,
     Kind,
     People,
     Token,
@@ -57,6 +58,7 @@ class Request:
 
     fields: Mapping[str, str] = field(repr=False)
     authorization: str = field(default="", repr=False)  # the header of that name
+    peer: str = ""  # the address it came from
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ class Server(AuthorizationServer):
         self.tx = tx
         self.house = house
         self.now = now
+        self.peer = ""
         self.register_token_generator("default", BearerTokenGenerator(_access, _refresh, _access_seconds))
 
     def query_client(self, client_id: str) -> ClientView | None:  # type: ignore[override]  # authlib asks whether it is
@@ -201,6 +204,7 @@ class Server(AuthorizationServer):
         if isinstance(request, OAuth2Request):
             return request
         assert isinstance(request, Request)
+        self.peer = request.peer
         headers = {"Authorization": request.authorization} if request.authorization else {}
         made = _Asked("POST", f"{self.house.issuer}/oauth", headers=headers)
         made.payload = BasicOAuth2Payload(dict(request.fields))
@@ -268,10 +272,11 @@ def granted(server: Server, account_id: int, client_id: str, scopes: str) -> Use
     return User(account_id, grant_id)
 
 
-def revoke_family(server: Server, token: Token) -> None:
-    """End every token that came from one consent: one of them was stolen, or its owner wants no more."""
-    sql.revoke_tokens(server.tx, token.account_id, token.grant_id, server.now)
-    server.house.people.sessions_end(server.tx, token.account_id)
+def revoke_family(server: Server, account_id: int, grant_id: int, app: str) -> None:
+    """End every token that came from one consent, as one of them was copied, and tell whose they were."""
+    if sql.revoke_tokens(server.tx, account_id, grant_id, server.now):
+        server.house.people.sessions_end(server.tx, account_id)
+        server.house.people.token_was_copied(server.tx, Copied(account_id, grant_id, app, server.peer, server.now))
 
 
 def server_of(grant: BaseGrant) -> Server:

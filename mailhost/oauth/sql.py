@@ -221,15 +221,16 @@ def revoke_token(tx: Tx, digest: bytes, now: int) -> None:
     )
 
 
-def revoke_tokens(tx: Tx, account_id: int, grant_id: int, now: int) -> None:
-    """End every token of a grant."""
-    tx.execute(
+def revoke_tokens(tx: Tx, account_id: int, grant_id: int, now: int) -> bool:
+    """End every token of a grant; whether there was any."""
+    ended = tx.execute(
         """update oauth_token set revoked_at = :now
-        where account_id = :account_id and grant_id = :grant_id and revoked_at is null""",
+        where account_id = :account_id and grant_id = :grant_id and revoked_at is null returning 1""",
         account_id=account_id,
         grant_id=grant_id,
         now=now,
     )
+    return bool(ended)
 
 
 def end_oldest_refresh_tokens(tx: Tx, account_id: int, client_id: str, keep: int, now: int) -> None:

@@ -81,7 +81,8 @@ async def read_form(request: Request) -> oauth.Request | None:
     fields = dict(pairs)
     if len(fields) != len(pairs):  # RFC 6749 §3.2: no parameter more than once
         return None
-    return oauth.Request(fields, request.headers.get("authorization", ""))
+    peer = request.client.host if request.client is not None else ""
+    return oauth.Request(fields, request.headers.get("authorization", ""), peer)
 
 
 def as_response(answered: oauth.Response) -> Response:

@@ -41,7 +41,7 @@ class House:
         return await self.database.write(oauth.make_client, self.key, **(usual | changes))  # type: ignore[arg-type]
 
     async def ask(self, endpoint: object, authorization: str = "", **fields: str) -> tuple[int, dict[str, object]]:
-        request = oauth.Request(fields, authorization)
+        request = oauth.Request(fields, authorization, "192.0.2.7")
         answered = await self.database.write(endpoint, self.house, request, self.now)  # type: ignore[arg-type]
         assert isinstance(answered, oauth.Response)
         return answered.status, answered.json() if answered.body else {}

@@ -7,6 +7,10 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from mailhost import oauth
+from mailhost.accounts.audit.model import Cause
+from mailhost.accounts.audit.sql import list_sign_ins
+from mailhost.language import translations
+from mailhost.login.catalogue import explain
 from mailhost.oauth import Kind, NewClient, endpoints
 from mailhost.oauth.endpoints import Asked
 from mailhost.oauth.model import (
@@ -26,6 +30,13 @@ from tests.oauth.conftest import ISSUER, REDIRECT, House, asked_for, basic
 
 async def is_good(server: House, token: str) -> bool:
     return await server.database.point(oauth.is_good, server.house.digest(token), server.now)
+
+
+async def told_of_copies(server: House) -> list[str]:
+    """What anna's diary says of tokens that came once more."""
+    rows = await server.database.read(list_sign_ins, server.people["anna"])
+    assert {sign_in.cause for sign_in, _ in rows} <= {Cause.TOKEN_COPIED}
+    return [explain(*row, translations("en")).sentence.partition(":")[0] for row in rows]
 
 
 async def test_a_code_is_changed_for_tokens(server: House) -> None:
@@ -65,6 +76,8 @@ async def test_a_code_works_once_and_a_second_time_ends_what_the_first_got(serve
     assert (status, answer["error"]) == (400, "invalid_grant")
     assert not await is_good(server, str(got["access_token"]))
     assert (await server.refresh(client, str(got["refresh_token"])))[0] == 400
+    assert (await server.exchange(client, code))[0] == 400
+    assert len(await told_of_copies(server)) == 1
 
 
 @pytest.mark.parametrize(
@@ -159,6 +172,8 @@ async def test_refresh_tokens_rotate_and_an_old_one_ends_all(server: House) -> N
     for token in (first["access_token"], str(second["access_token"])):
         assert not await is_good(server, token)
     assert (await server.refresh(client, str(second["refresh_token"])))[0] == 400
+    assert (await server.refresh(client, first["refresh_token"]))[0] == 400
+    assert await told_of_copies(server) == ["An old token of “Thunderbird” came again from 192.0.2.7"]
 
 
 async def test_a_refresh_token_is_its_program_s_and_never_gives_more(server: House) -> None:

@@ -432,6 +432,7 @@ CONNECTIONS = [
     (Kind.FULL, "", Cause.SERVER_FULL),
 ]
 ELSEWHERE = {
+    Cause.TOKEN_COPIED: "the web alone: tests/oauth/test_flows.py",
     Cause.SIGNED_IN_UNUSUALLY: "tests/login/test_unusual.py; the wire says welcome",
     Cause.WRONG_PASSWORD_IN_WEB: "HTTPS alone: tests/web/test_sign_in.py",
     Cause.APP_PASSWORD_IN_WEB: "likewise",

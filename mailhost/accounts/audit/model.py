@@ -52,6 +52,8 @@ class Cause(Enum):
 
     TOKEN_EXPIRED = "token-expired"  # noqa: S105 - a cause
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 - a cause
+    TOKEN_COPIED = "token-copied"  # noqa: S105 - a cause
+    """What a program had used up came again: it, and all that came from the same consent, ended."""
     TOKEN_UNKNOWN = "token-unknown"  # noqa: S105 - a cause
     TOKEN_SCOPE = "token-scope"  # noqa: S105 - a cause
     TOKEN_OF_ANOTHER = "token-of-another"  # noqa: S105 - a cause
