@@ -3,6 +3,7 @@
 A protocol is one line in DOORS. What a transcript may find in place when it begins is one entry in SENTENCES.
 """
 
+import random
 import re
 import ssl
 from base64 import b64encode
@@ -15,12 +16,15 @@ from msgspec import structs
 
 from mailhost import accounts, crypto, domains, mailstore, oauth
 from mailhost.accounts import Protocols, Scope
+from mailhost.accounts.places.sql import record_places
 from mailhost.crypto import SecretKey
 from mailhost.delivery.model import Office
 from mailhost.login import DoorKeeper, Limits
 from mailhost.login.enrol import enrol
 from mailhost.login.lookup import APP_PASSWORD
 from mailhost.mailstore import Layout, OnExpunge
+from mailhost.mailstore.annotations import annotate_mailbox
+from mailhost.mailstore.emptying import close_store
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.sharing import change_rights, share_account
@@ -263,6 +267,40 @@ async def _hide(house: House, found: re.Match[str]) -> None:
     await house.database.write(mailstore.show_mailbox, house.ids[ANNA], found[1], is_shown=False)
 
 
+async def _damage(house: House, _found: re.Match[str]) -> None:
+    lines = random.Random(1).randbytes(100_000).hex("\n", 32).replace("\n", "\r\n").encode()
+    await house.deliver(b"Subject: damaged\r\n\r\n" + lines)
+    assert isinstance(house.database, SqliteDatabase)
+    [file] = [path for path in house.database.path.with_name("blobs").rglob("*") if path.is_file()]
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file.write_bytes(content)
+
+
+async def _close_store(house: House, _found: re.Match[str]) -> None:
+    await house.database.write(close_store, house.ids[ANNA])
+
+
+async def _roam(house: House, _found: re.Match[str]) -> None:
+    networks = [f"198.51.{third}.0/24" for third in range(5)]
+
+    def note(tx: Tx) -> None:
+        for password in accounts.list_app_passwords(tx, house.ids[ANNA]):
+            record_places(tx, [(house.ids[ANNA], password.id, network, "", START - 60) for network in networks])
+
+    await house.database.write(note)
+
+
+async def _annotate(house: House, found: re.Match[str]) -> None:
+    entries = {f"/private/vendor/note{number}": b"x" for number in range(int(found[2]))}
+
+    def note(tx: Tx) -> None:
+        mailbox = mailstore.find_mailbox(tx, house.ids[ANNA], found[1])
+        annotate_mailbox(tx, house.ids[ANNA], mailbox.id, house.ids[ANNA], entries)
+
+    await house.database.write(note)
+
+
 SENTENCES: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]], Awaitable[None]]]]] = (
     (re.compile(r"(\S+) has (\d+) messages?"), _messages),
     (re.compile(r"(\S+) holds the message (\S+)"), _message_file),
@@ -273,6 +311,10 @@ SENTENCES: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]]
     (re.compile(r"EXPUNGE is waited for and ends in (archive|trash|delete)"), _wait_for_expunge),
     (re.compile(r"folders show the newest (\d+) messages"), _limit_folders),
     (re.compile(r"(\S+) is not shown in IMAP"), _hide),
+    (re.compile(r"INBOX has a message that is damaged on the disk"), _damage),
+    (re.compile(r"anna's mail is being removed"), _close_store),
+    (re.compile(r"anna was in many places lately"), _roam),
+    (re.compile(r"(\S+) has (\d+) private annotations"), _annotate),
 )
 """Done before the listener opens."""
 

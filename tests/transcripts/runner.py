@@ -10,8 +10,8 @@ The folder names the protocol. `C:` and `S:` are client 1. Sentences before the 
 place (`house.py` lists them). Between the lines `C1 starts TLS`, `C1 compresses`, `C1 compresses no more`,
 `C1 goes away`, `S1 closes`, `S1 is silent`.
 
-Each `C:` line is sent with CRLF. In it ␀ is a NUL, ␊ is LF alone and ends the line without CRLF, and `«x × 300»` is
-300 of x. In an `S:` line `...` is any text, also none, and ␀ a NUL too.
+Each `C:` line is sent with CRLF. In it ␀ is a NUL, ␠ a blank, ␊ LF alone, which ends the line without CRLF,
+and `«x × 300»` is 300 of x. In an `S:` line `...` is any text, also none, and ␀ a NUL too.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ class Client:
 
     async def say(self, text: str) -> None:
         """Send one line of the transcript."""
-        text = _REPEATED.sub(lambda found: found[1] * int(found[2]), text).replace("␀", "\0")
+        text = _REPEATED.sub(lambda found: found[1] * int(found[2]), text).replace("␀", "\0").replace("␠", " ")
         data = text.replace("␊", "\n").encode()
         data = data if text.endswith("␊") else data + b"\r\n"
         if self.deflate is not None:

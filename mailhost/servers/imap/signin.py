@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from mailhost.accounts.audit.model import Cause
+from mailhost.errors import MailhostError
 from mailhost.login.model import Reason, Refused
 from mailhost.login.wire import OVER_LIMITS, over_limit, printable_mechanism, seconds_until
 from mailhost.mailstore.layout import settings_shown
@@ -130,7 +131,11 @@ async def _sign_in(session: Session, credentials: Credentials) -> Answer:
         return _refusal(session, refused)
     session.live = live
     identity = live.identity
-    session.labels = await session.services.database.point(settings_shown, identity.account_id)
+    try:
+        session.labels = await session.services.database.point(settings_shown, identity.account_id)
+    except MailhostError:
+        session.forget_identity()
+        raise
     session.connection.login_succeeded(gmail=session.labels is not None)
     live.recheck()  # the credential may have been revoked between the look and the watch
     return Answer("OK", f"CAPABILITY {capabilities(session)}", f"{identity.address} authenticated (Success)")
