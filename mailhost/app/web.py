@@ -63,7 +63,7 @@ def web_server(services: Services, keeper: DoorKeeper, facts: Facts, clock: Cloc
         SetUpPage(desk, pages),
         OAuthRoutes(database, oauth, key, clock, registration=services.config.oauth_registration),
         SignInPages(visits, pages, database, keeper, clock),
-        SecurityPages(visits, pages, database, clock),
+        SecurityPages(visits, pages, database, clock, services.atlas),
         TwoStepPages(visits, pages, database, key, clock),
         SettingsPages(visits, pages, database, keeper, clock),
         ConsentPages(visits, pages, database, oauth, services.atlas, clock),

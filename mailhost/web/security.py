@@ -15,6 +15,7 @@ from mailhost.language import N_
 from mailhost.login import Clock
 from mailhost.login.catalogue import Entry, explain
 from mailhost.login.readers import Diary, own_diary
+from mailhost.network.atlas import Atlas
 from mailhost.storage.database import Database, Tx
 from mailhost.web.pages import Pages
 from mailhost.web.visits import Form, Visit, Visits
@@ -35,11 +36,12 @@ _MOST_ENDED: Final = 5  # digits
 class SecurityPages:
     """The first of an account's pages."""
 
-    def __init__(self, visits: Visits, pages: Pages, database: Database, clock: Clock) -> None:
+    def __init__(self, visits: Visits, pages: Pages, database: Database, clock: Clock, atlas: Atlas) -> None:
         self._visits = visits
         self._pages = pages
         self._database = database
         self._clock = clock
+        self._atlas = atlas
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -52,7 +54,7 @@ class SecurityPages:
         words = self._pages.words_of(request)
         since, steps, browsers, diary = await self._database.read(_look, visit.account.id, int(self._clock()))
         recent: list[tuple[int, Entry]] = [
-            (occurrence.at, explain(sign_in, occurrence, words)) for sign_in, occurrence in diary
+            (occurrence.at, explain(sign_in, occurrence, words, self._atlas)) for sign_in, occurrence in diary
         ]
         two_step_since, password_since = since
         return self._pages.show(

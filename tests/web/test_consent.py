@@ -21,6 +21,7 @@ from mailhost.storage.database import Tx
 from mailhost.web.consent import SCOPES as WORDS
 from tests.web.browsing import Browser, Page
 from tests.web.conftest import ANNA, OTTO, PASSWORD, START, Town
+from tests.web.test_second_step import add_app
 
 VERIFIER = "v" * 43
 CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
@@ -190,6 +191,24 @@ async def test_whoever_signed_in_long_ago_says_anew_who_they_are(town: Town) -> 
     ):
         assert again.headers["location"].startswith("/sign-in/again?next=%2Foauth%2Fauthorize")
     assert await grants(town) == []
+
+
+async def test_the_second_step_comes_before_consent_and_again_after_ten_minutes(town: Town) -> None:
+    client, browser = await program(town), town.browser()
+    app, _ = await add_app(town, await town.signed_in())
+    page = await consenting(town, client, browser)
+    assert page.path.startswith("/sign-in/second")
+    assert (await browser.open(request_of(client))).path.startswith("/sign-in?")  # half a sign-in consents to nothing
+    page = await browser.submit(page, "/sign-in/second", code=app.at(town.now))
+    assert page.path == request_of(client)
+    town.now += 601
+    page = await browser.submit(page, page.path, answer="allow")
+    assert page.path.startswith("/sign-in/again?")
+    assert await grants(town) == []
+    page = await browser.submit(page, "/sign-in/again", code=app.at(town.now))
+    assert page.path == request_of(client)
+    assert (await browser.submit(page, page.path, follow=False, answer="allow")).status == 303
+    assert len(await grants(town)) == 1
 
 
 async def test_another_account_is_chosen_by_signing_out_and_coming_back(town: Town) -> None:
