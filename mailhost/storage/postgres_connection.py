@@ -98,7 +98,8 @@ def command(connection: Connection, text: bytes) -> bytes:
     """Run a statement without parameters or rows, such as `begin`, at a third of the usual cost; returns its tag."""
     result = connection.pgconn.exec_(text)
     if result.status != pq.ExecStatus.COMMAND_OK:
-        if connection.pgconn.status == pq.ConnStatus.BAD:
+        # An error without a code is libpq's own: the line is lost, whether libpq has noticed or calls it good as yet.
+        if connection.pgconn.status == pq.ConnStatus.BAD or not result.error_field(pq.DiagnosticField.SQLSTATE):
             connection.close()
             raise psycopg.OperationalError(result.get_error_message())
         raise errors.error_from_result(result)

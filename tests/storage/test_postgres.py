@@ -6,14 +6,16 @@ import signal
 import threading
 from collections.abc import AsyncIterator
 from typing import Protocol
+from unittest.mock import Mock
 
 import psycopg
 import pytest
+from psycopg import pq
 
 from mailhost.storage.database import Tx
 from mailhost.storage.errors import AmbiguousWrite, StorageUnavailable
 from mailhost.storage.postgres import PostgresDatabase, open_postgres
-from mailhost.storage.postgres_connection import translate_sql
+from mailhost.storage.postgres_connection import command, connect, translate_sql
 from mailhost.storage.postgres_options import PostgresOptions
 from mailhost.storage.sql import read_meta, write_meta
 
@@ -155,6 +157,20 @@ async def test_a_server_that_comes_back_is_found_again(url: str, postgres_server
     database = await open_postgres(url, serving=True)
     assert not database.unclean
     await database.close()
+
+
+def test_a_line_that_libpq_has_lost_is_closed_whatever_libpq_calls_it(url: str) -> None:
+    """As seen with libpq 18, whose server was gone for a minute: an error of its own, and a connection called OK."""
+    with connect(url) as real:
+        lost = Mock(wraps=real.pgconn, status=pq.ConnStatus.OK)
+        lost.exec_.return_value = real.pgconn.make_empty_result(pq.ExecStatus.FATAL_ERROR)
+        line = Mock(pgconn=lost)
+        with pytest.raises(psycopg.OperationalError):
+            command(line, b"begin")
+        line.close.assert_called_once()
+        with pytest.raises(psycopg.errors.SyntaxError):  # what the server itself says is another matter
+            command(real, b"begin nonsense")
+        assert not real.closed
 
 
 async def test_a_server_that_is_not_there_is_one_sentence() -> None:
