@@ -258,7 +258,7 @@ CATALOGUE: Final[dict[Cause, Entry]] = {
     ),
     Cause.HELD: Entry(
         N_("A sign-in over {protocol} from {peer} was held, because it was unusual: {why}."),
-        N_("Tell on the security page whether it was you. If it was not, the password will be revoked."),
+        N_("Tell on the page of unusual sign-ins whether it was you. If it was not, the password will be revoked."),
         "unusual",
     ),
     Cause.TOO_MANY_CONNECTIONS: Entry(

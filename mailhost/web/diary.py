@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from mailhost.accounts.audit.model import LET_IN, PASSING, Cause, Occurrence, SignIn
 from mailhost.accounts.audit.sql import NEWEST
-from mailhost.accounts.held.sql import State, list_held
+from mailhost.accounts.held.sql import count_waiting
 from mailhost.language import N_, Translations
 from mailhost.login.catalogue import PROTOCOLS, Entry, explain
 from mailhost.login.model import Clock
@@ -94,7 +94,7 @@ class DiaryPages:
             entry,
             PROTOCOLS.get(sign_in.protocol, sign_in.protocol),
             _mark(sign_in.cause),
-            (page, _NAMES[page]) if page in self._pages.served and page in _NAMES else None,
+            (page, _NAMES[page]) if page in self._pages.served and page in _NAMES and page != HERE else None,
         )
 
 
@@ -107,4 +107,4 @@ def _mark(cause: Cause) -> tuple[str, str]:
 def _rows(tx: Tx, account_id: int, now: int, *, before: int, failures_only: bool) -> tuple[Diary, int]:
     """A page of rows and one more, and how many sign-ins wait for their owner's word."""
     rows = own_diary(tx, account_id, now=now, at_most=PAGE + 1, before=before, failures_only=failures_only)
-    return rows, sum(held.state is State.WAITING for held in list_held(tx, account_id))
+    return rows, count_waiting(tx, account_id)

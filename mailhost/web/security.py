@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mailhost.accounts.credentials.sql import two_step_and_password_since
+from mailhost.accounts.held.sql import count_waiting
 from mailhost.accounts.second_steps.sql import SecondSteps, second_steps
 from mailhost.accounts.web_sessions.sql import end_web_sessions, list_web_sessions
 from mailhost.language import N_
@@ -53,6 +54,7 @@ class SecurityPages:
     async def _show(self, request: Request, visit: Visit) -> Response:
         words = self._pages.words_of(request)
         since, steps, browsers, diary = await self._database.read(_look, visit.account.id, int(self._clock()))
+        waiting = await self._database.point(count_waiting, visit.account.id)
         recent: list[tuple[int, Entry]] = [
             (occurrence.at, explain(sign_in, occurrence, words, self._atlas)) for sign_in, occurrence in diary
         ]
@@ -66,6 +68,7 @@ class SecurityPages:
             steps=steps,
             others=browsers - 1,
             recent=recent,
+            waiting=waiting,
         )
 
     def _done(self, request: Request) -> str:

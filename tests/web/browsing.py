@@ -12,12 +12,12 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 @dataclass
 class Form:
-    """A form of a page: where it leads, what it holds, and the names of its buttons."""
+    """A form of a page: where it leads, what it holds, and the names of all that can be filled, ticked or pressed."""
 
     action: str
     method: str
     fields: dict[str, str] = field(default_factory=dict)
-    buttons: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
 
 
 class _Reader(HTMLParser):
@@ -31,14 +31,11 @@ class _Reader(HTMLParser):
         if tag == "form":
             self.forms.append(Form(given.get("action", ""), given.get("method", "get")))
             self._inside = True
-        elif tag == "input" and self._inside and "name" in given:
+        elif self._inside and "name" in given:
+            self.forms[-1].names.add(given["name"])
             is_ticked = given.get("type") not in ("radio", "checkbox") or "checked" in given
-            if is_ticked:
+            if tag != "button" and is_ticked:
                 self.forms[-1].fields[given["name"]] = given.get("value", "")
-        elif tag == "button" and self._inside and "name" in given:
-            self.forms[-1].buttons.add(given["name"])
-        elif tag in ("select", "textarea") and self._inside:
-            self.forms[-1].fields[given["name"]] = ""
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
@@ -62,9 +59,7 @@ class Page:
         """The form that leads to a path and has these fields."""
         reader = _Reader()
         reader.feed(self.text)
-        [found] = [
-            form for form in reader.forms if form.action == action and form.fields.keys() | form.buttons >= {*fields}
-        ]
+        [found] = [form for form in reader.forms if form.action == action and form.names >= {*fields}]
         return found
 
 

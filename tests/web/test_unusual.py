@@ -66,7 +66,8 @@ async def test_from_the_refusal_to_the_answer_and_in(town: Town, phone: MakePhon
     assert "Anna’s phone" in told
     assert "127.0.0.1" in told
     assert "a new network, in another part of the Internet than before, many failed sign-ins" in told
-    assert "1 sign-in waits for your word." in (await browser.open("/account/sign-ins")).text
+    for where in ("/account", "/account/sign-ins"):
+        assert "1 sign-in waits for your word." in (await browser.open(where)).text
     page = await browser.submit(page, f"{HERE}/1/mine")
     assert page.path == f"{HERE}?said=mine"
     assert await device.sign_in() == "OK"
@@ -95,7 +96,7 @@ async def test_it_was_not_me_ends_the_password_and_leads_on(town: Town, phone: M
     page = await town.sign_in(browser, to=HERE)
     page = await browser.submit(page, f"{HERE}/{number}/not-mine")
     assert ("That password is revoked" if language == "en" else "该密码已撤销") in page.text
-    assert 'href="/account/settings"' in page.text
+    assert 'href="/account/password"' in page.text
     assert 'href="/account/app-passwords/new"' in page.text
     assert "203.0.113.9" in page.text
     assert await device.ends() < 1

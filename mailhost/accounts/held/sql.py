@@ -99,6 +99,14 @@ def list_held(tx: Tx, account_id: int, at_most: int = 100) -> list[Held]:
     return [Held(State(row[0]), *row[1:]) for row in rows]
 
 
+def count_waiting(tx: Tx, account_id: int) -> int:
+    """How many sign-ins of the account wait for its owner's word."""
+    [(count,)] = tx.execute(
+        "select count(*) from held_sign_in where account_id = :account_id and state = 'waiting'", account_id=account_id
+    )
+    return int(count)
+
+
 def settle(tx: Tx, account_id: int, held_id: int, state: State) -> Held:
     """The owner has spoken. Raises NoSuchHeld when nothing waits under this number."""
     rows = tx.execute(
