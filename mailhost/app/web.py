@@ -29,9 +29,9 @@ from mailhost.web.pages import Pages
 from mailhost.web.proof import ProofRoutes
 from mailhost.web.security import SecurityPages
 from mailhost.web.sessions import SessionPages
-from mailhost.web.set_up import SetUpPage
 from mailhost.web.settings import SettingsPages
 from mailhost.web.setup import Facts
+from mailhost.web.setup_page import SetupPage
 from mailhost.web.sign_in import SignInPages
 from mailhost.web.site import Site
 from mailhost.web.storage import StoragePages
@@ -60,7 +60,7 @@ def web_server(services: Services, keeper: DoorKeeper, facts: Facts, clock: Cloc
     handover = Handover(pages, database, key, desk, clock)
     areas = (
         AutoconfigRoutes(desk, clock),
-        SetUpPage(desk, pages),
+        SetupPage(desk, pages),
         OAuthRoutes(database, oauth, key, clock, registration=services.config.oauth_registration),
         SignInPages(visits, pages, database, keeper, clock),
         SecurityPages(visits, pages, database, clock, services.atlas),

@@ -24,7 +24,7 @@ _ADDRESS: Final = re.compile(r"[\w.+=-]{1,64}@[\w.-]{1,253}")
 _MOST: Final = 320  # characters of what was typed
 
 
-class SetUpPage:
+class SetupPage:
     """One page under two paths."""
 
     def __init__(self, desk: Desk, pages: Pages) -> None:
