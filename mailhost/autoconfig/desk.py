@@ -78,12 +78,17 @@ class Desk:
         found = await self._database.read(_look_up, domain)
         return None if found is None else self._settings(domain, *found)
 
+    async def knows_thunderbird(self) -> bool:
+        """Whether the operator made Thunderbird known for OAuth."""
+        return bool(self.site) and await self._database.read(_thunderbird) is not None
+
     async def thunderbird(self) -> dict[str, object] | None:
-        """The manifest of Thunderbird's add-on for all our domains; None where Thunderbird is no program we know."""
-        names, client = await self._database.read(_thunderbird)
+        """The manifest of Thunderbird's add-on for all our domains; None where Thunderbird is not known."""
+        client = await self._database.read(_thunderbird)
         if client is None or not self.site:
             return None
-        settings = [self._settings(name, NO_RULES, True) for name in names]
+        found = await self._database.read(domains.list_domains, _MOST_DOMAINS)
+        settings = [self._settings(domain.name, NO_RULES, True) for domain in found]
         return addon.manifest(settings, self.site, client.id, f"1.{client.created_at}")
 
     def profile(self, settings: ClientSettings, address: str, *, name: str = "", password: str = "") -> bytes:
@@ -121,9 +126,8 @@ def _look_up(tx: Tx, name: str) -> tuple[Rules, bool] | None:
     return None if found is None else (domains.rules_of_domain(tx, found.id), oauth.has_clients(tx))
 
 
-def _thunderbird(tx: Tx) -> tuple[list[str], oauth.Client | None]:
-    names = [domain.name for domain in domains.list_domains(tx, _MOST_DOMAINS)]
-    return names, next(filter(_is_thunderbird, oauth.list_clients(tx)), None)
+def _thunderbird(tx: Tx) -> oauth.Client | None:
+    return next(filter(_is_thunderbird, oauth.list_clients(tx)), None)
 
 
 def _is_thunderbird(client: oauth.Client) -> bool:

@@ -19,7 +19,7 @@ from mailhost.web.guides import GUIDES, TOKENS
 from mailhost.web.pages import Pages
 from mailhost.web.setup import NAMES
 
-_ADDRESS: Final = re.compile(r"[\w.+=-]{1,64}@[\w.-]{1,253}")
+_ADDRESS: Final = re.compile(r"[\w.+='&/!#%*^~?-]{1,64}@[\w.-]{1,253}")
 """What may stand in lines that somebody copies into a shell or a program: nothing with a meaning there."""
 _MOST: Final = 320  # characters of what was typed
 
@@ -58,7 +58,7 @@ class SetupPage:
             code=_code(settings, address) if settings is not None and address else "",
             profile=f"/setup/mail.mobileconfig?{urlencode({'address': address})}" if address else "",
             page_code=self._page_code(address),
-            has_add_on=await self._desk.thunderbird() is not None,
+            has_add_on=await self._desk.knows_thunderbird(),
         )
 
     async def _of_host(self, request: Request) -> ClientSettings | None:
