@@ -15,6 +15,7 @@ from mailhost import observe
 from mailhost.mailstore import textindex
 from mailhost.mailstore.answers import Answer, AnsweredKey, TextKey
 from mailhost.mailstore.append import ARRIVALS
+from mailhost.mailstore.fieldtexts import FieldTexts
 from mailhost.mailstore.matching import MAX_CONTENT
 from mailhost.mailstore.resembling import find_resembling
 from mailhost.mailstore.textindex import BODY, HEADER, INDEXED_FIELDS, SHOWN, Document
@@ -55,6 +56,7 @@ class TextIndex:
         self._blobs = blobs
         self._path = path  # of the index's own file; None where it stands in the store's database
         self._index = database
+        self._fields = FieldTexts()
         self._locks: dict[int, asyncio.Lock] = {}
         self._renewal = asyncio.Lock()
         self._renewals: Renewals | None = None  # of the file, by any process
@@ -89,13 +91,24 @@ class TextIndex:
                 await self._begin_anew(self._index, "another process has made it anew")
             index = self._index
             try:
-                up_to, is_complete = await self._catch_up(account_id)
-                return await index.read(_find, account_id, askable, up_to, is_complete=is_complete)
+                return await self._answers(index, account_id, askable)
             except StorageDamaged as error:
                 await self._begin_anew(index, str(error))
         except StorageError as error:  # no room, say; a search can do without
             log.warning("index.unavailable", reason=str(error))
         return {}
+
+    async def _answers(self, index: Database, account_id: int, keys: Sequence[TextKey]) -> dict[AnsweredKey, Answer]:
+        up_to, is_complete = await self._catch_up(account_id)
+        found: dict[AnsweredKey, Answer] = {}
+        for key in keys:
+            if isinstance(key, HeaderContains):
+                ids = await self._fields.find(index, account_id, key.name, casemap(key.text), up_to)
+                if ids is not None:
+                    found[key] = Answer(ids, up_to, is_complete=is_complete, is_exact=True)
+        if rest := [key for key in keys if key not in found]:
+            found |= await index.read(_find, account_id, rest, up_to, is_complete=is_complete)
+        return found
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
@@ -121,6 +134,7 @@ class TextIndex:
     async def rebuild(self, account_id: int) -> None:
         """Index an account anew, from its first message."""
         await self._index.write(textindex.clear, account_id)
+        self._fields.forget(account_id)
         while await self._advance(account_id):
             pass
 
@@ -130,6 +144,7 @@ class TextIndex:
         for account_id in await self._index.read(textindex.cursors):
             if account_id not in known:
                 await self._index.write_relaxed(textindex.clear, account_id)
+                self._fields.forget(account_id)
                 continue
             after = 0
             while ids := await self._index.read(textindex.indexed_ids, account_id, after, _TIDY_PAGE):
@@ -186,6 +201,7 @@ class TextIndex:
         newest = await self._database.point(_newest_id, account_id)
         if up_to > newest:  # the store is older than its index: a copy of before was put in its place
             await self._index.write(textindex.clear, account_id)
+            self._fields.forget(account_id)
             up_to = 0
         return up_to, newest
 
@@ -229,6 +245,7 @@ class TextIndex:
                     await self._make_anew(self._path, reason)
                 else:
                     await self._open_file(self._path)
+            self._fields.forget()
             self._woken.set()
 
     async def _make_anew(self, path: Path, reason: str) -> None:

@@ -11,7 +11,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import accumulate, chain, compress
+from operator import le
 from typing import Final, TypeAlias
 
 from mailhost.storage.database import Row
@@ -63,10 +64,12 @@ class KnownMailbox:
     """The present of a mailbox at `modseq`, below `uid_next`. Nothing was expunged after `gone_modseq`."""
 
     __slots__ = (
+        "_ascending",
         "_details",
         "_log",
         "_log_floor",
         "_logged",
+        "_orders",
         "_threads",
         "flags",
         "gone_modseq",
@@ -91,6 +94,8 @@ class KnownMailbox:
         self.flags: array[int] = array("Q")
         self.modseqs: array[int] = array("Q")
         self._details: dict[Detail, Values] = {}
+        self._ascending: set[Detail] = set()
+        self._orders: dict[tuple[Detail, bool], array[int]] = {}
         self._threads: dict[tuple[str, bool], bytes] = {}
         self._log: list[tuple[int, array[int]]] = []  # (modseq before, UIDs that changed or arrived then)
         self._logged = 0
@@ -100,7 +105,8 @@ class KnownMailbox:
     def octets(self) -> int:
         """About how much memory this takes."""
         columns = _BASE + sum(detail.octets for detail in self._details)
-        return _EACH + len(self.uids) * columns + 4 * self._logged + sum(map(len, self._threads.values()))
+        places = self._logged + len(self.uids) * len(self._orders)
+        return _EACH + len(self.uids) * columns + 4 * places + sum(map(len, self._threads.values()))
 
     def place_of(self, uid: int) -> int:
         """Where a UID stands in the columns, or -1."""
@@ -137,6 +143,18 @@ class KnownMailbox:
         values = self._details[detail]
         assert isinstance(values, array)
         return values
+
+    def is_ascending(self, detail: Detail) -> bool:
+        """Whether none of its values is below one before it, as is usual for what a message gets as it arrives."""
+        return detail in self._ascending
+
+    def order(self, detail: Detail, *, is_reverse: bool) -> array[int]:
+        """The places in the order of a detail's values, equal ones in that of UIDs; only the first, where it is old."""
+        return self._orders.get((detail, is_reverse), array("I"))
+
+    def keep_order(self, detail: Detail, order: array[int], *, is_reverse: bool) -> None:
+        """Keep an order for whoever asks next; the messages are still those it was made of."""
+        self._orders[detail, is_reverse] = order
 
     def threads(self, algorithm: str, *, by_uid: bool) -> bytes | None:
         """The answer to THREAD over all these messages, where somebody has made it."""
@@ -185,7 +203,13 @@ class KnownMailbox:
         if self.uids[start : start + len(uids)] != array("I", uids):
             return False
         for detail, more in values.items():
-            self._details[detail].extend(more)  # type: ignore[arg-type]  # the same function made both
+            known = self._details[detail]
+            if isinstance(known, array) and isinstance(more, array):
+                if not all(map(le, chain(known[-1:] or more[:1], more), more)):
+                    self._ascending.discard(detail)
+                elif not known:
+                    self._ascending.add(detail)
+            known.extend(more)  # type: ignore[arg-type]  # the same function made both
         return True
 
     def _take_out(self, places: Sequence[int]) -> None:
@@ -195,11 +219,20 @@ class KnownMailbox:
         self.uids, self.flags, self.modseqs = (
             _kept(column, places, keep) for column in (self.uids, self.flags, self.modseqs)
         )
+        self._take_out_of_orders(keep)
         for detail, values in self._details.items():
             if isinstance(values, array):
                 self._details[detail] = _kept(values, [place for place in places if place < len(values)], keep)
             else:
                 self._details[detail] = list(compress(values, keep))
+
+    def _take_out_of_orders(self, keep: bytearray) -> None:
+        if not self._orders:
+            return
+        places_after = array("I", accumulate(keep, initial=0))
+        for key, order in self._orders.items():
+            left = compress(order, map(keep.__getitem__, order))
+            self._orders[key] = array("I", map(places_after.__getitem__, left))
 
     def _change(self, packed: Packed) -> None:
         start = self.place_of(packed.uids[0])
@@ -222,6 +255,13 @@ class KnownMailbox:
             _, forgotten = self._log.pop(0)
             self._logged -= len(forgotten)
             self._log_floor = self._log[0][0] if self._log else modseq
+
+
+def whole_order(order: Sequence[int], values: Values, *, is_reverse: bool) -> array[int]:
+    """Every place in the order of the values, from what was the order of the first of them: most of the work."""
+    places = [*order, *range(len(order), len(values))]
+    places.sort(key=values.__getitem__, reverse=is_reverse)
+    return array("I", places)
 
 
 def _kept(column: array[int], places: Sequence[int], keep: bytearray) -> array[int]:

@@ -8,7 +8,9 @@ from __future__ import annotations  # array is no generic before Python 3.12
 
 import sys
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from datetime import date
 from functools import lru_cache, reduce
 from operator import and_, itemgetter
 from typing import Final
@@ -120,6 +122,14 @@ class _Sieve:
                 return self._flagged(self._scope.mask_of(keyword))
             case UidIn() | NumberIn():
                 return self._inside(self._scope.ranges_of(key))
+            case ArrivalDay(relation, day) if self._known.is_ascending(ARRIVED):
+                return self._between(*_moments(relation, day))
+            case ArrivedWithin(seconds) if self._known.is_ascending(ARRIVED):
+                return self._between(self._scope.now - seconds, None)
+            case ArrivedBefore(seconds) if self._known.is_ascending(ARRIVED):
+                return self._between(None, self._scope.now - seconds + 1)
+            case _ if isinstance(key, AnsweredKey) and (found := self._answered(key)) is not None:
+                return found
             case _:
                 return int.from_bytes(bytes(self._each(key)), "little")
 
@@ -147,6 +157,25 @@ class _Sieve:
                 assert isinstance(key, AnsweredKey)  # as `details_for` found
                 return map(self._scope.answers[key].ids.__contains__, packed(MESSAGE_ID))
 
+    def _between(self, start: int | None, end: int | None) -> int:
+        """Messages that arrived from one moment on until before another, where they arrived in the order of UIDs."""
+        arrived = self._known.packed(ARRIVED)
+        first = 0 if start is None else bisect_left(arrived, start)
+        last = len(arrived) if end is None else bisect_left(arrived, end)
+        return int.from_bytes(b"\0" * first + b"\1" * (last - first), "little")
+
+    def _answered(self, key: AnsweredKey) -> int | None:
+        """Messages of an answer where each has its place by its id: they came into the account one after the other."""
+        column = self._known.packed(MESSAGE_ID)
+        count = len(column)
+        if not count or not self._known.is_ascending(MESSAGE_ID) or column[-1] - column[0] != count - 1:
+            return None
+        first, chosen = column[0], bytearray(count)
+        for message_id in self._scope.answers[key].ids:
+            if 0 <= message_id - first < count:
+                chosen[message_id - first] = 1
+        return int.from_bytes(chosen, "little")
+
     def _flagged(self, mask: int) -> int:
         if not mask:
             return 0
@@ -161,6 +190,18 @@ class _Sieve:
             start, end = self._known.span(first, last)
             chosen[start:end] = b"\1" * (end - start)
         return int.from_bytes(chosen, "little")
+
+
+def _moments(relation: Relation, day: date) -> tuple[int | None, int | None]:
+    """The moment from which on a day's relation holds, and that from which on no more."""
+    start = day_number(day) * DAY
+    match relation:
+        case Relation.BEFORE:
+            return None, start
+        case Relation.SINCE:
+            return start, None
+        case Relation.ON:
+            return start, start + DAY
 
 
 def _on(relation: Relation, start: int, length: int, values: Sequence[int]) -> map[bool]:

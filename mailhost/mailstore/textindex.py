@@ -261,6 +261,33 @@ def find_field(tx: Tx, account_id: int, field: str, text: str) -> frozenset[int]
     return frozenset([message_id for (message_id,) in rows])
 
 
+def joined_fields(
+    tx: Tx, account_id: int, field: str, after: int, up_to: int, limit: int
+) -> tuple[list[int], list[int], str]:
+    """One of INDEXED_FIELDS of the next messages by id: their ids, the lengths in octets, and all texts, by lines.
+
+    Joined by the database, which takes a third of the time that rows do.
+    """
+    [(ids, lengths, text)] = tx.execute(
+        """select string_agg(cast(message_id as text), ',' order by message_id),
+            string_agg(cast(octet_length(text) as text), ',' order by message_id),
+            string_agg(text, :line_end order by message_id)
+        from (
+            select message_id, text from search_field
+            where account_id = :account_id and field = :field and message_id > :after and message_id <= :up_to
+            order by message_id limit :limit) as following""",
+        account_id=account_id,
+        field=field,
+        after=after,
+        up_to=up_to,
+        limit=limit,
+        line_end="\n",
+    )
+    if ids is None:
+        return [], [], ""
+    return list(map(int, ids.split(","))), list(map(int, lengths.split(","))), text
+
+
 def answers_exactly(query: Query, engine: str) -> bool:
     """Whether `find_text` finds nothing but matches: on PostgreSQL tokens have no order."""
     return query.is_exact and (engine == "sqlite" or len(query.tokens) == 1)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mailhost import mailstore
 from mailhost.mailstore import indexer, textindex
 from mailhost.mailstore.answers import TextKey, text_keys
+from mailhost.mailstore.fieldtexts import FieldTexts
 from mailhost.mailstore.indexer import INDEX_FILE, TextIndex, open_index
 from mailhost.mailstore.matching import Candidate
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates
@@ -227,6 +228,25 @@ async def test_all_that_readers_see_is_indexed(database, blobs, account, put, in
     for word in ("hidden", "unseen", "curious", "isible"):
         assert await by_index(database, blobs, index, account, BodyContains(word)) == [], word
     assert await by_index(database, blobs, index, account, TextContains("zzsecret")) == []
+
+
+async def test_fields_in_memory_are_what_the_index_says_within_bounds(database, blobs, account, put, index) -> None:
+    fields = FieldTexts(budget=20_000)
+    names = ("from", "subject")
+    for number in range(30):
+        await put(message(f"letter {number}", "x", f"Anna {number % 3} <ann@a.test>"))
+        await index.answers(account, [BodyContains("x")])
+        for name, text in (("from", "ANNA 1"), ("subject", "R 2"), ("subject", "none"), ("from", "")):
+            found = await fields.find(index._index, account, name, text, number + 1)
+            assert found == await index._index.read(textindex.find_field, account, name, text)
+        assert fields._octets == sum(field.octets for field in fields._fields.values()) <= 20_000
+    for each in range(100, 120):
+        await fields.find(index._index, each, "from", "ANNA", 0)
+    assert fields._octets <= 20_000
+    assert not {(account, name) for name in names} & fields._fields.keys()
+    assert await FieldTexts(budget=2_000).find(index._index, account, "subject", "LETTER", 30) is None
+    index._fields = FieldTexts(budget=2_000)
+    assert len(await by_index(database, blobs, index, account, HeaderContains("subject", "letter"))) == 30
 
 
 async def test_one_account_does_not_see_into_another(database, blobs, account, put, index) -> None:

@@ -9,7 +9,7 @@ import pytest
 from mailhost import mailstore
 from mailhost.mailstore.flags import load_keywords
 from mailhost.mailstore.knowing import KnownMailboxes
-from mailhost.mailstore.known import KnownMailbox, Moved, Packed
+from mailhost.mailstore.known import KnownMailbox, Moved, Packed, whole_order
 from mailhost.mailstore.model import MAX_UID, RETENTION_SECONDS
 from mailhost.mailstore.sift import ARRIVED, MESSAGE_ID, OCTETS
 from mailhost.mailstore.store import FlagChange
@@ -31,6 +31,13 @@ async def must_agree(database, known: KnownMailbox | None, account: int, mailbox
     told |= {detail.columns[0]: known.packed(detail) for detail in details}
     for name, column in told.items():
         assert list(column) == [row[COLUMNS.index(name)] for row in rows]
+    for detail in details:
+        values = list(known.packed(detail))
+        assert not known.is_ascending(detail) or values == sorted(values)
+        for is_reverse in (False, True):
+            order = whole_order(known.order(detail, is_reverse=is_reverse), values, is_reverse=is_reverse)
+            assert list(order) == sorted(range(len(values)), key=values.__getitem__, reverse=is_reverse)
+            known.keep_order(detail, order, is_reverse=is_reverse)
     for since in {0, *(row[2] for row in rows), known.modseq}:
         assert known.changed_since(since) == [place for place, row in enumerate(rows) if row[2] > since]
 

@@ -6,18 +6,23 @@ from typing import Final
 
 _LAST: Final = 1 << 17
 """Consecutive numbers up to here are cut from one text of 800 KB, which is made when it is first needed."""
-_SHORT: Final = 8
-"""Runs shorter than this are not worth to be looked for."""
+_SHORT: Final = 16
+"""Runs shorter than this, or in the mean, are not worth to be looked for."""
 
 _text = b""
 
 
 def chosen_text(numbers: Sequence[int], chosen: bytes) -> bytes:
     """The ascending numbers whose place in `chosen` holds 1 and not 0, each behind a blank."""
-    if (chosen.count(b"\0\1") + 1) * _SHORT > len(chosen):
-        found = b" ".join(map(b"%d".__mod__, compress(numbers, chosen)))
-        return b" " + found if found else b""
+    count = chosen.count(1)
+    if (chosen.count(b"\0\1") + 1) * _SHORT > count:
+        return numbers_text(tuple(compress(numbers, chosen)))
     return b"".join(_run_text(numbers[start:end]) for start, end in runs(chosen))
+
+
+def numbers_text(numbers: tuple[int, ...]) -> bytes:
+    """Any numbers in their order, each behind a blank."""
+    return b" %d" * len(numbers) % numbers
 
 
 def runs(chosen: bytes) -> Iterator[tuple[int, int]]:
@@ -38,7 +43,7 @@ def _run_text(numbers: Sequence[int]) -> bytes:
         if not _text:
             _text = b" " + b" ".join(map(b"%d".__mod__, range(1, _LAST + 1)))
         return _text[_offset(first) : _offset(last + 1)]
-    return b" " + b" ".join(map(b"%d".__mod__, numbers))
+    return numbers_text(tuple(numbers))
 
 
 def _offset(number: int) -> int:

@@ -1,11 +1,14 @@
 """SORT and THREAD: what a search found, in another order or as conversations (RFC 5256, RFC 6203)."""
 
+from __future__ import annotations  # array is no generic before Python 3.12
+
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import compress
 from types import MappingProxyType
 from typing import TypeVar
 
-from mailhost.mailstore.known import Detail, Values
+from mailhost.mailstore.known import Detail, KnownMailbox, Values, whole_order
 from mailhost.mailstore.rows import live_rows
 from mailhost.mailstore.search import Scope
 from mailhost.mailstore.sift import sift
@@ -14,6 +17,7 @@ from mailhost.mailstore.thinking import think
 from mailhost.message.threads import Node, Threaded, by_references, by_subject
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Search, Sort
+from mailhost.protocols.imap.counting import numbers_text
 from mailhost.protocols.imap.sorting import Algorithm, Criterion, SortKey
 from mailhost.servers.imap.knowledge import known_to_decide
 from mailhost.servers.imap.numbers import NumberMap
@@ -41,15 +45,31 @@ async def sorted_at_once(view: MailboxView, command: Sort, scope: Scope) -> byte
     if known is None or known.gone_modseq > view.modseq:
         return None
     first, end = known.span(view.first_uid, view.uid_next - 1)
-    places = list(compress(range(first, end), sift(command.key, known, scope)[first:end]))
-    columns = [known.detail(detail)[:] for detail in details]
+    chosen = b"\0" * first + sift(command.key, known, scope)[first:end] + b"\0" * (len(known.uids) - end)
+    *rest, last = zip(command.criteria, details, strict=True)
+    columns = [known.detail(detail)[:] for _, detail in rest]
     numbers = known.uids if command.by_uid else range(1 - first, end + 1)
+    order = await _whole_order(view, known, *last)
 
     def text() -> bytes:
-        _sort_places(places, command.criteria, columns)
-        return b"".join(map(b" %d".__mod__, map(numbers.__getitem__, places)))
+        places = list(compress(order, map(chosen.__getitem__, order)))
+        _sort_places(places, [criterion for criterion, _ in rest], columns)
+        return numbers_text(tuple(map(numbers.__getitem__, places)))
 
     return responses.search_text(await think(text), name=b"SORT")
+
+
+async def _whole_order(view: MailboxView, known: KnownMailbox, criterion: Criterion, detail: Detail) -> array[int]:
+    """Every place in the order of one criterion."""
+    order = known.order(detail, is_reverse=criterion.is_reverse)
+    values, there = known.detail(detail)[:], known.uids
+    if len(order) == len(values):
+        return order
+    made = await think(whole_order, order, values, is_reverse=criterion.is_reverse)
+    if known.uids is there:
+        known.keep_order(detail, made, is_reverse=criterion.is_reverse)
+        view.known.make_room(known)
+    return made
 
 
 def _sort_places(places: list[int], criteria: Sequence[Criterion], columns: Sequence[Sequence[int | str]]) -> None:
