@@ -43,6 +43,7 @@ EVENTS: Final[dict[str, str]] = {
     "process.crashed": "a mistake of ours ended a process of the server",
     "process.died": "a process of the server ended unasked, and is started anew",
     "queue.attempted": "a message of the outbound queue was tried",
+    "selfcheck.changed": "the daily check found something `new` or `mended`; the administrator got a letter",
     "server.started": "every listener accepts",
     "server.stopped": "the last session ended",
     "server.stopping": "sessions get their time to end",

@@ -15,6 +15,7 @@ from mailhost import observe
 from mailhost.app import certificates
 from mailhost.app.doors import office_of
 from mailhost.app.maintenance import Maintenance
+from mailhost.app.selfcheck import SelfCheck
 from mailhost.app.server import host_name, settle_memory, stop_signal
 from mailhost.app.services import Services
 from mailhost.delivery.worker import Worker
@@ -33,11 +34,12 @@ async def do_chores(services: Services, index: TextIndex, facts: Facts, ready: C
     os.nice(_NICE)
     renew = partial(certificates.ensure, services)
     maintenance = Maintenance(services.database, services.blobs, services.files, index, renew)
+    host = host_name(services.config, facts)
     orders = None
     if services.config.tls.acme:
         from mailhost.app.acme import CertificateOrders  # loads what nobody else needs
 
-        orders = CertificateOrders(services, host_name(services.config, facts), facts.ports)
+        orders = CertificateOrders(services, host, facts.ports)
 
     def hurry() -> None:
         maintenance.hurry()
@@ -45,14 +47,14 @@ async def do_chores(services: Services, index: TextIndex, facts: Facts, ready: C
             orders.hurry()
 
     stopping = stop_signal(hurry)
-    worker = Worker(office_of(services, host_name(services.config, facts)), client_context())
+    worker = Worker(office_of(services, host), client_context())
     settle_memory()
     ready()
     async with asyncio.TaskGroup() as tasks:
         tidying = tasks.create_task(maintenance.run())
         indexing = tasks.create_task(_follow(index))
         working = tasks.create_task(worker.run())
-        idle = [tidying, indexing]
+        idle = [tidying, indexing, tasks.create_task(SelfCheck(services, host).run())]
         if orders is not None:
             idle.append(tasks.create_task(orders.run()))
         await stopping.wait()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from mailhost import domains
-from mailhost.app import certificates
+from mailhost.app import certificates, running
 from mailhost.app.certificates import ServedCertificate
 from mailhost.app.chores import do_chores
 from mailhost.app.ports import LOOPBACK, ClaimedPorts
@@ -49,7 +49,8 @@ def serve(
         settle_memory()
         house = _Processes(config, data, ports, facts)
         supervisor = Supervisor(house.workers + 1, house.work, house.bury)
-        supervisor.run(lambda: announce(facts), ports.close, config.limits.drain_seconds + _MARGIN)
+        with running.told(data, ports.numbers):
+            supervisor.run(lambda: announce(facts), ports.close, config.limits.drain_seconds + _MARGIN)
         _run(_end(config, data))
     finally:
         ports.close()

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import click
 
-from mailhost import domains
-from mailhost.app.certificates import issued_folder
-from mailhost.app.orderbook import findings, read_book
+from mailhost.app.checkup import own_authority, own_server
 from mailhost.cli.diagnosis import Sheet
 from mailhost.cli.doctor import common, finish
 from mailhost.cli.store import data_option, opened, plainly
+from mailhost.config import Config
 from mailhost.doctor.catalogue import Language, help_for, leaves
-from mailhost.doctor.own import SERVICES, OwnServer, diagnose_server
+from mailhost.doctor.own import OwnServer, diagnose_server
 from mailhost.doctor.report import Report
 from mailhost.doctor.watch import Attempt, Watcher
 from mailhost.doctor.world import World
@@ -30,9 +27,6 @@ from mailhost.login.catalogue import explain
 from mailhost.login.enrol import account_at
 from mailhost.network.atlas import Atlas
 
-_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
-_AUTHORITY: Final = Path("tls") / "ca.pem"
-
 
 @click.command()
 @common
@@ -40,29 +34,18 @@ _AUTHORITY: Final = Path("tls") / "ca.pem"
 @plainly
 def server(as_json: bool, language: str, resolver: str | None, ca: Path | None, data: Path) -> None:
     """Check our own running server: each port, the certificate it serves, its names, the records of its domains."""
-    own = asyncio.run(_facts(data))
+    own, config = asyncio.run(_facts(data))
 
     async def work(world: World, progress: Callable[[str], None]) -> Report:
         return await diagnose_server(own, world, progress)
 
-    authority = data / _AUTHORITY if own.has_own_authority else None
-    finish(work, as_json=as_json, language=language, resolver=resolver, ca=ca or authority)
+    ca = ca or own_authority(config, data)
+    finish(work, as_json=as_json, language=language, resolver=resolver or config.resolver or None, ca=ca)
 
 
-async def _facts(data: Path) -> OwnServer:
+async def _facts(data: Path) -> tuple[OwnServer, Config]:
     async with opened(data) as store:
-        config = store.config
-        names = tuple(each.name for each in await store.database.read(domains.list_domains))
-    addresses = tuple(_ANY.get(each, each) for each in config.listen)
-    return OwnServer(
-        host=config.host_name or (f"mail.{names[0]}" if names else "localhost"),
-        addresses=addresses,
-        ports={service: getattr(config.ports, service) for service in SERVICES},
-        domains=names,
-        is_public=not all(ipaddress.ip_address(each).is_loopback for each in config.listen),
-        has_own_authority=not (config.tls.certificate or config.tls.acme),
-        known=tuple(findings(read_book(issued_folder(data)), int(time.time()))) if config.tls.acme else (),
-    )
+        return await own_server(store), store.config
 
 
 @click.command()

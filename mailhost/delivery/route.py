@@ -74,6 +74,14 @@ def belongs_to(owner: str, address: Address) -> bool:
         return False
 
 
+def administrator_of(tx: Tx) -> Account | None:
+    """Who answers for the server: the postmaster of the first domain."""
+    first = next(iter(list_domains(tx, at_most=1)), None)
+    if first is None:
+        return None
+    return find_account(tx, f"postmaster@{first.name}") or _administrator(tx, first)
+
+
 def _our_domain(tx: Tx, address: Address) -> Domain | None:
     if not address.domain:  # `<postmaster>` alone: the server's own
         return next(iter(list_domains(tx, at_most=1)), None)
