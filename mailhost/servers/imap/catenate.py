@@ -109,7 +109,7 @@ async def _take_url(session: Session, intake: Intake | BinaryIntake, url: bytes,
 async def _url_pieces(session: Session, url: bytes) -> AsyncGenerator[bytes, None]:
     """Raises InvalidUrl and, when it names nothing here, NoSuchMailbox, NotSelectable."""
     database, view = session.services.database, session.view
-    named = parse_url(url, None if view is None else view.name)
+    named = parse_url(url, None if view is None else await view.learn_name(database))
     message = await database.point(_find, session.account_id, named)
     if message is None:
         raise InvalidUrl("The URL names no message that is there.")

@@ -41,6 +41,7 @@ async def multi_search(session: Session, command: MultiSearch) -> Answer:
         selected = session.view
         others = [view for view in views if (view.account_id, view.mailbox_id) != _key(selected)]
         views = [selected, *others] if selected.rights & Right.READ else others
+        await selected.learn_name(services.database)
     now = int(services.clock())
     async with Progress(session, command.tag):
         for view in views:
@@ -72,7 +73,7 @@ def _views(
         limit = labels.folder_limit if labels is not None and reached.place.is_own else 0
         mailbox, first_uid = clip(tx, reached.account_id, reached.mailbox, limit)
         view = MailboxView(known, reached.account_id, mailbox, (), is_examined=True, rights=reached.rights)
-        view.is_own, view.first_uid = reached.place.is_own, first_uid
+        view.prefix, view.first_uid = reached.place.prefix, first_uid
         view.shows_labels = labels is not None and view.is_own
         views.append(view)
         if len(views) > MAX_SEARCHED:

@@ -29,7 +29,8 @@ async def tell_news(session: Session, *, with_flags: bool = True) -> list[int]:
     if session.knows_metadata and not _is_told_by_notify(session, view):
         reader = session.account_id
         entries = await database.read(changed_entries, view.account_id, view.mailbox_id, reader, since)
-        await session.say(responses.metadata_changed(view.name, entries, utf8=session.connection.utf8))
+        name = await view.learn_name(database) if entries else view.name
+        await session.say(responses.metadata_changed(name, entries, utf8=session.connection.utf8))
     lines = []
     if session.contexts is not None and news.vanished:
         lines.append(session.contexts.expunged(news.vanished, expunged[::-1]))

@@ -50,7 +50,7 @@ async def select(session: Session, command: Select) -> Answer:
     view = MailboxView(
         session.services.known, reached.account_id, mailbox, keywords, is_examined=only_reads, rights=rights
     )
-    view.is_own = reached.place.is_own
+    view.prefix = reached.place.prefix
     # Labels are names of mailboxes, of which those of others are hidden.
     view.shows_labels = session.labels is not None and view.is_own
     view.first_uid, view.utf8 = first_uid, session.connection.utf8

@@ -9,6 +9,7 @@ from mailhost.mailstore.changes import changes, highest_modseq, vanished
 from mailhost.mailstore.flags import Keywords, has_keywords, load_keywords
 from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.known import Detail, KnownMailbox
+from mailhost.mailstore.mailboxes import load_mailbox
 from mailhost.mailstore.model import Changes, Mailbox, NoSuchMailbox, SleptTooLong, Stored, UidRange
 from mailhost.mailstore.ranges import as_ranges, intersection
 from mailhost.mailstore.rows import live_uids
@@ -47,12 +48,12 @@ class MailboxView:
         "exists",
         "first_uid",
         "is_examined",
-        "is_own",
         "keywords",
         "known",
         "mailbox_id",
         "modseq",
         "name",
+        "prefix",
         "rights",
         "saved",
         "shows_labels",
@@ -82,12 +83,26 @@ class MailboxView:
         self.keywords = keywords
         self.is_examined = is_examined
         self.rights = rights
-        self.is_own = True  # of the account that is signed in
+        self.prefix = ""  # before the name, where the mailbox is another's
         self.saved: Sequence[int] = ()  # the UIDs that `$` stands for, ascending (RFC 5182)
         self.shows_labels = False  # the account is in the gmail layout
         self.first_uid = 1  # older messages are not shown, where the account's owner limits the size of folders
         self.utf8 = False  # labels are told as UTF-8
         self._numbers: NumberMap | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the mailbox is the account's that is signed in."""
+        return not self.prefix
+
+    async def learn_name(self, database: Database) -> str:
+        """What the mailbox is called now, for it may have been renamed since. Raises MailboxGone."""
+        try:
+            mailbox = await database.point(load_mailbox, self.account_id, self.mailbox_id)
+        except NoSuchMailbox as error:
+            raise MailboxGone from error
+        self.name = self.prefix + mailbox.name
+        return self.name
 
     @property
     def is_read_only(self) -> bool:
