@@ -30,6 +30,8 @@ async def enable(session: Session, command: Enable) -> Answer:
     if "UTF8=ACCEPT" in wanted:
         session.connection.utf8 = True
         enabled.append("UTF8=ACCEPT")
+    if session.view is not None:
+        session.view.utf8 = session.connection.utf8
     await session.say(responses.enabled(enabled))
     return completed("ENABLE")
 
