@@ -65,7 +65,7 @@ async def append(session: Session, first: AppendMessage) -> Answer:
                 await take_parts(session, intake, room, event.tag)
             else:
                 await take_literal(session, intake, event.size)
-            message = await _finish(session, intake, event, changeable(target.rights))
+            message = await _finish(session, intake, event, target)
             room -= message.octets
             messages.append(message)
             event = await _next_message(session)
@@ -151,14 +151,16 @@ async def _give_up(session: Session, answer: Answer) -> Answer:
 
 
 async def _finish(
-    session: Session, intake: Intake | BinaryIntake, message: AppendMessage, changeable_bits: int
+    session: Session, intake: Intake | BinaryIntake, message: AppendMessage, target: Reached
 ) -> NewMessage:
     """The message, whole and on the disk, with those of its flags that may be set (RFC 4314 §4)."""
     if not intake.size:
         raise AppendRefused(Answer("NO", None, "An empty message cancels the APPEND."))
+    changeable_bits = changeable(target.rights)
+    shows_labels = session.labels is not None and target.place.is_own
     return NewMessage(
         await intake.finish(),
-        _seconds(message.internal_date, session),
+        _seconds(message.internal_date, int(session.services.clock()), shows_labels=shows_labels),
         flags=system_mask(flag for flag in message.flags if flag in SYSTEM_FLAGS) & changeable_bits,
         keywords=tuple(flag for flag in message.flags if flag not in SYSTEM_FLAGS and changeable_bits & KEYWORD_BITS),
     )
@@ -173,10 +175,10 @@ async def _next_message(session: Session) -> AppendMessage | AppendFinished | Mi
     return behind
 
 
-def _seconds(moment: datetime | None, session: Session) -> int:
-    """INTERNALDATE; a moment before 1970 is no moment at which mail can have arrived."""
+def _seconds(moment: datetime | None, now: int, *, shows_labels: bool) -> int:
+    """INTERNALDATE; mail cannot have arrived before 1970 nor, as Gmail has it, later than now."""
     seconds = -1 if moment is None else int(moment.timestamp())
-    return seconds if seconds >= 0 else int(session.services.clock())
+    return now if seconds < 0 or (shows_labels and seconds > now) else seconds
 
 
 async def _replace(session: Session, target: Reached, message: NewMessage, old: _Old) -> Answer:
