@@ -57,6 +57,7 @@ def web_server(services: Services, keeper: DoorKeeper, facts: Facts, clock: Cloc
         return OAuthHouse(key, PEOPLE, facts.base_url)
 
     desk = desk_of(services, facts)
+    messages_a_day = services.config.limits.messages_a_day
     handover = Handover(pages, database, key, desk, clock)
     areas = (
         AutoconfigRoutes(desk, clock),
@@ -70,8 +71,8 @@ def web_server(services: Services, keeper: DoorKeeper, facts: Facts, clock: Cloc
         DoctorPages(visits, pages, database, oauth, services.atlas, _diagnoses(services, clock), clock),
         ProofRoutes(challenges(services.data)),
         handover,
-        AppPasswordPages(visits, pages, database, key, clock, handover),
-        SessionPages(visits, pages, database, clock, keeper.rules, services.config.limits.messages_a_day),
+        AppPasswordPages(visits, pages, database, key, clock, handover, services.atlas),
+        SessionPages(visits, pages, database, clock, keeper.rules, messages_a_day, services.atlas),
         DiaryPages(visits, pages, database, clock, services.atlas),
         UnusualPages(visits, pages, database, clock, services.atlas),
         StoragePages(visits, pages, database, services.blobs, clock),

@@ -10,6 +10,7 @@ import click
 
 from mailhost import accounts, mailstore
 from mailhost.accounts import Account, AccountState, NoSuchAccount
+from mailhost.cli.held import held
 from mailhost.cli.labels import LAYOUTS, label, labels, layout
 from mailhost.cli.rules import account_rules
 from mailhost.cli.sign_ins import sign_ins
@@ -49,6 +50,7 @@ def account() -> None:
 
 account.add_command(sign_ins)
 account.add_command(account_rules)
+account.add_command(held)
 account.add_command(layout)
 account.add_command(labels)
 account.add_command(label)

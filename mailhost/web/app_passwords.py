@@ -25,8 +25,10 @@ from mailhost.accounts import (
 from mailhost.accounts.sessions.sql import list_sessions
 from mailhost.crypto import SecretKey
 from mailhost.language import N_
+from mailhost.login.catalogue import shown_place
 from mailhost.login.enrol import issue_own_app_password, replace_app_password
 from mailhost.login.model import Clock
+from mailhost.network.atlas import Atlas
 from mailhost.storage.database import Database, Tx
 from mailhost.web.handover import Handover
 from mailhost.web.numbers import number_in
@@ -52,7 +54,14 @@ class AppPasswordPages:
     """The list, the form, and the one page on which a new app password can be read."""
 
     def __init__(
-        self, visits: Visits, pages: Pages, database: Database, key: SecretKey, clock: Clock, handover: Handover
+        self,
+        visits: Visits,
+        pages: Pages,
+        database: Database,
+        key: SecretKey,
+        clock: Clock,
+        handover: Handover,
+        atlas: Atlas,
     ) -> None:
         self._visits = visits
         self._pages = pages
@@ -60,6 +69,7 @@ class AppPasswordPages:
         self._key = key
         self._clock = clock
         self._handover = handover
+        self._atlas = atlas
 
     def routes(self) -> list[Route]:
         """All of them. Whoever makes one has proved within ten minutes who they are; ending one is always allowed."""
@@ -74,6 +84,7 @@ class AppPasswordPages:
         ]
 
     async def _list(self, request: Request, visit: Visit) -> Response:
+        words = self._pages.words_of(request)
         found, open_now = await self._database.read(_with_sessions, visit.account.id)
         return self._pages.show(
             request,
@@ -81,6 +92,7 @@ class AppPasswordPages:
             found=found,
             opens=shown_protocols,
             open_now=open_now,
+            place=lambda address: shown_place(address, words, self._atlas),
             now=int(self._clock()),
             said=_SAID.get(request.query_params.get("said", "")),
         )

@@ -100,7 +100,7 @@ class Handover:
 
     async def _profile(self, request: Request) -> Response:
         parcel = self._open(request.path_params["token"])
-        if parcel is None or parcel.until <= self._clock():
+        if parcel is None or parcel.until <= self._clock() or request.url.scheme != "https":
             raise HTTPException(404)
         try:
             address, name, made = await self._database.read(_unused, parcel)

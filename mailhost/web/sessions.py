@@ -23,10 +23,12 @@ from mailhost.accounts.web_sessions.sql import (
 from mailhost.delivery.sql import count_submissions
 from mailhost.language import N_
 from mailhost.limits import Rules
+from mailhost.login.catalogue import shown_place
 from mailhost.login.model import Clock
 from mailhost.login.names import browser_of
 from mailhost.login.quantities import IMAP_DOWN, IMAP_UP, POP3_DOWN, shown_amount
 from mailhost.login.standing import Standing, standing_of
+from mailhost.network.atlas import Atlas
 from mailhost.storage.database import Database, Tx
 from mailhost.web.numbers import number_in
 from mailhost.web.pages import Pages
@@ -66,6 +68,7 @@ class SessionPages:
         clock: Clock,
         settings: Rules,
         daily_messages: int,
+        atlas: Atlas,
     ) -> None:
         self._visits = visits
         self._pages = pages
@@ -73,6 +76,7 @@ class SessionPages:
         self._clock = clock
         self._settings = settings
         self._daily_messages = daily_messages
+        self._atlas = atlas
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -85,7 +89,7 @@ class SessionPages:
         ]
 
     async def _list(self, request: Request, visit: Visit) -> Response:
-        now = int(self._clock())
+        now, words = int(self._clock()), self._pages.words_of(request)
         shown = await self._database.read(_shown, visit.account.id, self._settings, now)
         return self._pages.show(
             request,
@@ -94,6 +98,7 @@ class SessionPages:
             kinds=_KINDS,
             amount=shown_amount,
             browser=browser_of,
+            place=lambda address: shown_place(address, words, self._atlas),
             daily_messages=self._daily_messages,
             said=_SAID.get(request.query_params.get("said", "")),
         )

@@ -12,11 +12,13 @@ from click.testing import CliRunner, Result
 from mailhost.accounts.audit.model import NOBODY, Cause, Occurrence, SignIn
 from mailhost.accounts.audit.sql import record_sign_ins
 from mailhost.accounts.credentials.sql import record_uses
+from mailhost.accounts.held.sql import hold
 from mailhost.accounts.model import LastUse
 from mailhost.cli.account import account
 from mailhost.cli.app_password import app_password
 from mailhost.cli.domain import domain
 from mailhost.cli.share import share
+from mailhost.cli.store import opened
 from mailhost.config import Config, write_first
 from mailhost.config import Limits as ConfiguredLimits
 from mailhost.login import DoorKeeper, Identity, Limits, Reason, Refused, Visit, store_key
@@ -300,3 +302,38 @@ def test_rules_are_shown_as_they_are_typed(with_anna: Shell) -> None:
 def test_help_lists_commands_with_whole_sentences(shell: Shell, group: str) -> None:
     said = CliRunner().invoke(GROUPS[group], ["--help"]).output
     assert said.count("...") == 1  # of the line that says how commands are typed
+
+
+def test_held_sign_ins_are_listed_and_decided(with_anna: Shell) -> None:
+    shell = with_anna
+    for name in ("phone", "tablet"):
+        shell.output(f"app-password add anna@example.test --name {name}")
+
+    async def note() -> None:
+        async with opened(shell.data) as store:
+            for number in (1, 2):
+                await store.database.write(
+                    hold,
+                    1,
+                    number,
+                    network="203.0.113.0/24",
+                    client="mutt",
+                    peer="203.0.113.9",
+                    protocol="imap",
+                    why="network,far",
+                    now=1_800_000_000,
+                )
+
+    asyncio.run(note())
+    lines = [line.split("\t") for line in shell.output("account held anna@example.test").splitlines()]
+    assert [(line[0], line[4], line[5]) for line in lines] == [
+        ("2", "203.0.113.9", "mutt"),
+        ("1", "203.0.113.9", "mutt"),
+    ]
+    assert lines[0][6] == "a new network, in another part of the Internet than before"
+    assert "lets the program in" in shell.output("account held anna@example.test --mine 1 --everywhere")
+    assert "revoked" in shell.output("account held anna@example.test --not-mine 2")
+    assert shell.output("account held anna@example.test") == ""
+    assert "waits" in shell.sentence("account held anna@example.test --mine 1")
+    listed = [json.loads(line) for line in shell.output("app-password list anna@example.test --json").splitlines()]
+    assert [one["name"] for one in listed] == ["phone"]

@@ -1,6 +1,8 @@
 """App passwords made, shown once, replaced and revoked on the pages, and what mail programs then notice."""
 
+import asyncio
 import html
+import http.client
 import plistlib
 import re
 
@@ -177,6 +179,19 @@ async def test_making_one_wants_a_proof_of_the_last_ten_minutes(town: Town) -> N
     assert await town.database.read(accounts.list_app_passwords, town.ids[ANNA]) == []
 
 
+async def plain_status(town: Town, path: str) -> int:
+    """What the door without TLS answers."""
+
+    def ask() -> int:
+        client = http.client.HTTPConnection("localhost", town.ports["http"], timeout=20)
+        client.request("GET", path)
+        status = client.getresponse().status
+        client.close()
+        return status
+
+    return await asyncio.to_thread(ask)
+
+
 async def test_the_profile_comes_with_the_password_while_it_is_unused(town: Town) -> None:
     browser = await guarded(town)
     await town.database.write(accounts.set_two_step, town.ids[ANNA], is_on=True, now=NOW)
@@ -197,6 +212,7 @@ async def test_the_profile_comes_with_the_password_while_it_is_unused(town: Town
     changed = link[:-4] + ("AAAA" if not link.endswith("AAAA") else "BBBB")
     for path in (changed, "/setup/device/x", "/setup/device/" + "A" * 200, "/setup/device/é"):
         assert (await telephone.open(path.replace("é", "%C3%A9"))).status == 404
+    assert await plain_status(town, link) == 404, "nothing of it goes without TLS"
     town.now += 599
     assert (await telephone.open(link)).status == 200
     await town.database.write(record_uses, [(town.ids[ANNA], 1, LastUse(NOW, "192.0.2.7", "imap"))])
