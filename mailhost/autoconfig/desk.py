@@ -15,6 +15,7 @@ from mailhost.network.certificates import is_named_in
 from mailhost.storage.database import Database, Tx
 
 _MOST_DOMAINS: Final = 1_000  # in an add-on
+_DAY: Final = 86_400
 
 
 class Reach(Protocol):
@@ -89,7 +90,8 @@ class Desk:
             return None
         found = await self._database.read(domains.list_domains, _MOST_DOMAINS)
         settings = [self._settings(domain.name, NO_RULES, True) for domain in found]
-        return addon.manifest(settings, self.site, client.id, f"1.{client.created_at}")
+        day, second = divmod(client.created_at, _DAY)  # a version's numbers have nine digits at most
+        return addon.manifest(settings, self.site, client.id, f"1.{day}.{second}")
 
     def profile(self, settings: ClientSettings, address: str, *, name: str = "", password: str = "") -> bytes:
         """The profile of an address, with an app password in it or without one, signed unless there is no certificate.

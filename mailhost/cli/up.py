@@ -79,6 +79,7 @@ def _print_table(facts: Facts, welcomes: Sequence[Welcome], data: Path) -> None:
     if welcomes:
         console.print("\nFetch the newest message:\n")
         console.print(_curl(facts, welcomes[0]) + "\n", markup=False)
+    console.print(f"Set up a mail program: {facts.base_url}/setup", markup=False)
     console.print(f"Your account in the browser: {facts.base_url}/account", markup=False)
     console.print(f"Settings: {data / 'mailhost.toml'}. Ctrl-C stops.")
     sys.stdout.flush()
