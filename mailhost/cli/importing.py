@@ -57,7 +57,7 @@ class _Source:
     mailbox: str
     key: str
     octets: int
-    letters: Callable[[str], Iterator[Letter]]
+    letters: Callable[[str, int], Iterator[Letter]]
 
 
 @click.command("import")
@@ -107,6 +107,8 @@ def _sources(path: Path, mailbox: str, account_id: int) -> list[_Source]:
             )
             for folder in folders
         ]
+    if not path.is_file():
+        raise CannotImport(f"{path} is neither a file nor a folder.")
     with path.open("rb") as file:
         head = file.read(_FINGERPRINT)
     if head and not head.startswith(b"From "):
@@ -127,7 +129,7 @@ async def _import_one(
     batch: list[NewMessage] = []
     octets = 0
     place = after
-    for letter in source.letters(after):
+    for letter in source.letters(after, services.config.limits.message_octets):
         message = await _take(services, letter, tally)
         place = letter.place
         if message is not None:
@@ -152,7 +154,7 @@ async def _take(services: Services, letter: Letter, tally: _Tally) -> NewMessage
     except (MessageTooLarge, NulInMessage) as refused:
         intake.discard()
         tally.skipped += 1
-        click.echo(f"Left out, at {letter.place}: {refused}", err=True)
+        click.echo(f"Left out, at {letter.place.lstrip('0')}: {refused}", err=True)
         return None
     now = int(time.time())
     date = letter.date if letter.date is not None else incoming.digest.date

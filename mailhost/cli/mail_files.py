@@ -35,8 +35,11 @@ class Letter:
     size: int  # what it adds to the progress
 
 
-def read_mbox(path: Path, after: str) -> Iterator[Letter]:
-    """The letters of an mbox file behind the place `after`; quoted From lines (mboxrd) are as they were sent."""
+def read_mbox(path: Path, after: str, most: int) -> Iterator[Letter]:
+    """The letters of an mbox file behind the place `after`; quoted From lines (mboxrd) are as they were sent.
+
+    Of one that is longer than `most` octets no more is read than shows that it is.
+    """
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
             return
@@ -47,7 +50,8 @@ def read_mbox(path: Path, after: str) -> Iterator[Letter]:
                 line_end = data.find(b"\n", start, end)
                 separator = data[start:line_end] if data[start : start + 5] == b"From " else b""
                 body_start = line_end + 1 if separator else start
-                content = _QUOTED.sub(rb"\1", data[body_start:end])
+                longest = 2 * most  # unquoting takes away less than half
+                content = _QUOTED.sub(rb"\1", data[body_start : min(end, body_start + longest)])
                 if end < len(data) or content.endswith(b"\n\n"):
                     content = content.removesuffix(b"\n").removesuffix(b"\r")  # the empty line in front of the next one
                 if content:
@@ -117,12 +121,17 @@ def _decoded(part: str) -> str:
         return part
 
 
-def read_maildir(folder: Path, after: str) -> Iterator[Letter]:
-    """The letters of one Maildir folder, in the order of their unique names."""
+def read_maildir(folder: Path, after: str, most: int) -> Iterator[Letter]:
+    """The letters of one Maildir folder, in the order of their unique names.
+
+    They are plain files: links may lead to what is not the owner's, and pipes nowhere. Of one longer than `most`
+    octets no more is read than shows that it is.
+    """
     found: list[tuple[str, Path]] = []
     for sub in ("cur", "new"):
         if (folder / sub).is_dir():
-            found += [(entry.name.partition(":")[0], Path(entry.path)) for entry in os.scandir(folder / sub)]
+            entries = [entry for entry in os.scandir(folder / sub) if entry.is_file(follow_symlinks=False)]
+            found += [(entry.name.partition(":")[0], Path(entry.path)) for entry in entries]
     for place, path in sorted(found):
         if place > after and not place.startswith("."):
             status = path.stat()
@@ -130,7 +139,9 @@ def read_maildir(folder: Path, after: str) -> Iterator[Letter]:
             flags = Flag(0)
             for letter in info:
                 flags |= _INFO.get(letter, Flag(0))
-            yield Letter(place, path.read_bytes(), int(status.st_mtime), flags, status.st_size)
+            with path.open("rb") as file:
+                content = file.read(most + 1)
+            yield Letter(place, content, int(status.st_mtime), flags, status.st_size)
 
 
 class MboxWriter:

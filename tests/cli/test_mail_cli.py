@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from mailhost import mailstore
 from mailhost.cli import main
 from mailhost.cli.first_start import people, settings
-from mailhost.cli.mail_files import read_mbox
+from mailhost.cli.mail_files import read_maildir, read_mbox
 from mailhost.cli.store import opened
 from mailhost.login.enrol import account_at
 from mailhost.mailstore import Flag
@@ -141,12 +141,36 @@ def test_quoted_and_unquoted_from_lines(tmp_path: Path) -> None:
         b"From a@b.test Mon Jan  1 10:00:00 2024\nSubject: 1\nStatus: RO\n\n>From here\n>>From there\n\nFrom now on\n\n"
         b"From c@d.test Mon Jan  1 11:00:00 2024\nSubject: 2\nX-Status: AF\n\nlast"
     )
-    first, second = read_mbox(source, "")
+    first, second = read_mbox(source, "", 1_000)
     assert first.content == b"Subject: 1\nStatus: RO\n\nFrom here\n>From there\n\nFrom now on\n"
     assert (first.flags, first.date) == (Flag.SEEN, 1704103200)
     assert second.content == b"Subject: 2\nX-Status: AF\n\nlast"
     assert second.flags == Flag.ANSWERED | Flag.FLAGGED
-    assert [letter.content for letter in read_mbox(source, first.place)] == [second.content]
+    assert [letter.content for letter in read_mbox(source, first.place, 1_000)] == [second.content]
+
+
+def test_of_what_is_too_long_no_more_is_read_than_shows_it(tmp_path: Path) -> None:
+    source = tmp_path / "x.mbox"
+    quoted = b">From \n" * 10_000
+    source.write_bytes(
+        b"From a@b.test Mon Jan  1 10:00:00 2024\n" + quoted + b"\nFrom a@b.test Mon Jan  1 10:00:00 2024\nx\n"
+    )
+    first, second = read_mbox(source, "", 5_000)
+    assert 5_000 < len(first.content) <= 10_000
+    assert second.content == b"x\n"
+    assert next(read_mbox(source, "", 60_000)).content == quoted.replace(b">", b"")
+    (tmp_path / "cur").mkdir()
+    (tmp_path / "cur" / "1:2,S").write_bytes(b"x" * 10_000)
+    assert [len(letter.content) for letter in read_maildir(tmp_path, "", 5_000)] == [5_001]
+
+
+def test_a_maildir_is_its_plain_files(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"Subject: of somebody else\n\n")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "1").write_bytes(b"Subject: mine\n\n")
+    (tmp_path / "new" / "2").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "new" / "3")  # to open it would wait for ever
+    assert [letter.content for letter in read_maildir(tmp_path, "", 1_000)] == [b"Subject: mine\n\n"]
 
 
 def test_a_maildir_comes_in_with_flags_and_subfolders(data: Path, tmp_path: Path) -> None:
@@ -169,6 +193,8 @@ def test_what_is_no_mail_is_not_imported(data: Path, tmp_path: Path) -> None:
     text.write_text("Dear all")
     words = ("--into", "INBOX", "--account", "me@example.test")
     assert "is no mbox file" in run(data, "import", str(text), *words, code=1).output
+    os.mkfifo(tmp_path / "pipe")
+    assert "is neither a file nor a folder" in run(data, "import", str(tmp_path / "pipe"), *words, code=1).output
     assert "is no Maildir" in run(data, "import", str(tmp_path), *words, code=1).output
     assert (
         "There are several accounts: name one of them, as in --account "
