@@ -13,6 +13,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
 
 EVENTS: Final[dict[str, str]] = {
+    "account.changed": "what guards an account was changed on its pages, `change` says what",
     "blob.damaged": "the stored bytes of a message cannot be read; its owner gets the rest without them",
     "blob.swept": "the sweeper erased the bytes of messages that are gone",
     "certificate.issued": "the local authority made a new certificate for our names",

@@ -77,7 +77,7 @@ class Server:
             ).over(SETTINGS),
         )
         host = services.config.host_name or "localhost"
-        messenger = Messenger(services.database, services.blobs, host, facts.unusual_url, time.time)
+        messenger = Messenger(services.database, services.blobs, host, facts.base_url, time.time)
         self._keeper = DoorKeeper(
             services.database,
             services.key,

@@ -65,7 +65,7 @@ def web_server(services: Services, keeper: DoorKeeper, facts: Facts, clock: Cloc
         OAuthRoutes(database, oauth, key, clock, registration=services.config.oauth_registration),
         SignInPages(visits, pages, database, keeper, clock),
         SecurityPages(visits, pages, database, clock, services.atlas),
-        TwoStepPages(visits, pages, database, key, clock),
+        TwoStepPages(visits, pages, database, key, keeper, clock),
         SettingsPages(visits, pages, database, keeper, clock),
         ConsentPages(visits, pages, database, oauth, services.atlas, clock),
         DoctorPages(visits, pages, database, oauth, services.atlas, _diagnoses(services, clock), clock),

@@ -11,21 +11,20 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from mailhost.accounts.audit.model import DOORSTEP, NOBODY, Cause, Facts, Occurrence
+from mailhost.accounts.audit.model import DOORSTEP, NOBODY, Cause, Facts
 from mailhost.accounts.held.sql import hold
 from mailhost.accounts.model import Candidate, LastUse
 from mailhost.crypto import PasswordChecks, SecretKey, TooBusy, app_password_letters
-from mailhost.language import LANGUAGES, translations
 from mailhost.limits import Unusual, rules_of
 from mailhost.login import throttle
-from mailhost.login.catalogue import explain
-from mailhost.login.diary import Diary, sign_in_of
+from mailhost.login.diary import Diary
 from mailhost.login.judge import REASONS, Verdict, Wrong, asked_for, cause_of_wrong, why_closed, why_dead
 from mailhost.login.live import Live, LiveSessions, TooManySessions
 from mailhost.login.lookup import APP_PASSWORD, MARK_OCTETS, WRONG_SECRET, look_up
 from mailhost.login.model import Clock, Identity, Limits, Reason, Refused, Visit
 from mailhost.login.names import network_of, printable, program_of, read_user_name
 from mailhost.login.notice import Messenger
+from mailhost.login.owners import Owners
 from mailhost.login.tokens import judge_token, look_up_token
 from mailhost.login.unusual import ALERT_FROM, HOLD_FROM, Signs, weigh
 from mailhost.login.web import WebSignIn
@@ -59,11 +58,10 @@ class DoorKeeper:
         self._clock = clock
         self._checks = PasswordChecks(limits.checks_at_once, limits.checks_waiting)
         self._diary = Diary(database, limits, clock)
-        self._messenger = messenger
+        self.owners = Owners(messenger, clock, atlas)
         self._atlas = atlas
-        self._telling: set[asyncio.Task[None]] = set()
         self.live = LiveSessions(database, self._diary, clock, process or secrets.token_hex(8))
-        self.web = WebSignIn(database, key, limits, clock, self._checks, self._diary)
+        self.web = WebSignIn(database, key, limits, clock, self._checks, self._diary, self.owners, atlas)
         self.rules = limits.rules
         """What holds for accounts whose own and whose domain's rules say nothing."""
         self.offers_tokens = False
@@ -93,8 +91,7 @@ class DoorKeeper:
         """Write what the diary still holds, and let `run` end."""
         with suppress(StorageError):  # who watches the processes sees that this one is gone, be it later
             await self.live.close()
-        if self._telling:
-            await asyncio.wait(self._telling)
+        await self.owners.close()
         await self._diary.close()
         self._checks.close()
 
@@ -156,25 +153,17 @@ class DoorKeeper:
         )
         verdict = Verdict(Cause.HELD, {"why": signs.why})
         if is_new:
-            await self._tell_owner(verdict, identity, visit)
+            await self.owners.tell_sign_in(verdict, visit, account_id, identity.address, credential_id)
         raise self._refused(verdict, visit, account_id, credential_id)
-
-    async def _tell_owner(self, verdict: Verdict, identity: Identity, visit: Visit) -> None:
-        if self._messenger is None:
-            return
-        sign_in = sign_in_of(verdict, visit, identity.account_id, identity.credential_id)
-        occurrence = Occurrence(int(self._clock()), visit.connection_id, 1, verdict.facts)
-        told = [explain(sign_in, occurrence, translations(language), self._atlas) for language in LANGUAGES]
-        await self._messenger.tell(identity.account_id, identity.address, [[one.sentence, one.remedy] for one in told])
 
     def _welcome(self, identity: Identity, visit: Visit, signs: Signs) -> None:
         now = self._clock()
         verdict = _SIGNED_IN
         if signs.weight >= ALERT_FROM:
             verdict = Verdict(Cause.SIGNED_IN_UNUSUALLY, {"why": signs.why})
-            telling = asyncio.get_running_loop().create_task(self._tell_owner(verdict, identity, visit))
-            self._telling.add(telling)  # the client does not wait for it
-            telling.add_done_callback(self._telling.discard)
+            self.owners.soon(
+                self.owners.tell_sign_in(verdict, visit, identity.account_id, identity.address, identity.credential_id)
+            )
         self._diary.tell(verdict, visit, now, identity.account_id, identity.credential_id)
         self._diary.note_use(identity.account_id, identity.credential_id, _use(visit, now))
 

@@ -55,10 +55,11 @@ class LastStep(MailhostError):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of a code. `until`: it was not even looked at before this Unix time."""
+    """What became of a code. `until`: it was not even looked at before this Unix time. `is_alarming`: waits begin."""
 
     is_right: bool
     until: float | None = None
+    is_alarming: bool = False
 
 
 def app_secret(key: SecretKey, account_id: int, salt: bytes) -> str:
@@ -103,7 +104,7 @@ def judge_code(tx: Tx, key: SecretKey, limits: Limits, account_id: int, typed: s
     # The same wrong code at another time is another try: it might have become right.
     mark = key.digest(_WRONG, f"{code[:CODE_LETTERS]}\0{int(now) // _STEP_SECONDS}".encode())[:8]
     throttle.count_at(tx, limits, source, FREE_TRIES, mark, now)
-    return Judged(False)
+    return Judged(False, is_alarming=throttle.has_just_begun(tx, source, FREE_TRIES))
 
 
 def _takes(tx: Tx, key: SecretKey, account_id: int, code: str, now: float) -> bool:

@@ -82,6 +82,12 @@ def waits_until(tx: Tx, source: str, now: float) -> float | None:
     return wait.until_at if wait is not None and wait.until_at > now else None
 
 
+def has_just_begun(tx: Tx, source: str, free: int) -> bool:
+    """Whether the last wrong secret of a source was the first one that has it wait."""
+    [wait] = find_waits(tx, [source])
+    return wait is not None and wait.wrong == free + 1
+
+
 def count_at(tx: Tx, limits: Limits, source: str, free: int, mark: bytes, now: float) -> int:
     """Count a wrong secret of a source; after `free` different ones it has to wait. Returns as `count` does."""
     [wait] = find_waits(tx, [source])

@@ -13,9 +13,12 @@ from mailhost.login.diary import Diary
 from mailhost.login.judge import Verdict, Wrong, asked_for, cause_of_wrong
 from mailhost.login.lookup import APP_PASSWORD, MARK_OCTETS, WRONG_SECRET, look_up
 from mailhost.login.model import Clock, Limits, Reason, Refused, Visit
-from mailhost.login.names import network_of, printable, read_user_name
+from mailhost.login.names import network_of, printable, program_of, read_user_name
+from mailhost.login.owners import Change, Owners
 from mailhost.login.passkeys import Site, take_passkey
 from mailhost.login.second_step import judge_code
+from mailhost.login.unusual import ALERT_FROM, weigh
+from mailhost.network.atlas import Atlas
 from mailhost.storage.database import Database
 from mailhost.storage.errors import StorageError
 
@@ -35,6 +38,8 @@ class WebSignIn:
         clock: Clock,
         checks: PasswordChecks,
         diary: Diary,
+        owners: Owners,
+        atlas: Atlas,
     ) -> None:
         self._database = database
         self._key = key
@@ -42,6 +47,8 @@ class WebSignIn:
         self._clock = clock
         self._checks = checks
         self._diary = diary
+        self._owners = owners
+        self._atlas = atlas
 
     async def check_password(self, user: str, password: str, visit: Visit) -> Candidate:
         """Whose account password this is. One slow check, whoever it is. Raises Refused."""
@@ -76,16 +83,17 @@ class WebSignIn:
         raise Refused(Reason.WRONG_CREDENTIALS)
 
     async def _note_wrong(self, wrong: Wrong, candidate: Candidate | None, times: int, visit: Visit) -> None:
+        # Looked up for known names as well, so that both take the same time.
+        verdict = await self._database.point(cause_of_wrong, wrong, candidate, False, times)
+        asked = await self._database.point(asked_for, wrong)
         if candidate is None:
-            verdict = await self._database.point(cause_of_wrong, wrong, None, False, times)
-            asked = await self._database.point(asked_for, wrong)
             self._diary.tell(verdict, visit, self._clock(), verdict.account_id or NOBODY, None, asked)
         elif candidate.found is not None:
             self.tell(Cause.APP_PASSWORD_IN_WEB, visit, candidate.account_id, {"password": candidate.found.name})
         else:
             self.tell(Cause.WRONG_PASSWORD_IN_WEB, visit, candidate.account_id, {"times": times})
 
-    async def check_code(self, account_id: int, typed: str, visit: Visit) -> None:
+    async def check_code(self, account_id: int, address: str, typed: str, visit: Visit) -> None:
         """The second step by a code of the app or a backup code. Raises Refused."""
         try:
             judged = await self._database.write(
@@ -96,8 +104,11 @@ class WebSignIn:
         if judged.until is not None:
             self.tell(Cause.THROTTLED, visit, account_id, {"until_at": int(judged.until)})
             raise Refused(Reason.THROTTLED, judged.until)
+        if judged.is_alarming:
+            verdict = Verdict(Cause.SECOND_STEP_WRONG)
+            self._owners.soon(self._owners.tell_sign_in(verdict, visit, account_id, address, WEB_CREDENTIAL))
         if not judged.is_right:
-            self.refuse_step(account_id, visit)
+            self._refuse_step(account_id, visit)
 
     async def check_passkey(self, account_id: int, session_id: int, site: Site, answer: str, visit: Visit) -> None:
         """The second step by a passkey. Raises Refused."""
@@ -108,19 +119,28 @@ class WebSignIn:
         except StorageError as error:
             raise Refused(Reason.TEMPORARY) from error
         if not is_right:
-            self.refuse_step(account_id, visit)
+            self._refuse_step(account_id, visit)
 
-    def refuse_step(self, account_id: int, visit: Visit) -> NoReturn:
+    def _refuse_step(self, account_id: int, visit: Visit) -> NoReturn:
         """A second step was wrong. Raises Refused."""
         self.tell(Cause.SECOND_STEP_WRONG, visit, account_id)
         raise Refused(Reason.WRONG_CREDENTIALS)
 
-    def welcome(self, account_id: int, visit: Visit) -> None:
-        """Somebody has signed in, with every step that it takes."""
-        now = int(self._clock())
-        self.tell(Cause.SIGNED_IN, visit, account_id)
-        use = LastUse(now, visit.peer, visit.protocol, network_of(visit.peer), printable(visit.client_id))
+    async def welcome(self, account_id: int, address: str, visit: Visit) -> None:
+        """Somebody has signed in, with every step that it takes; its owner hears of it where that is unusual."""
+        now, network, program = int(self._clock()), network_of(visit.peer), program_of(visit.client_id)
+        signs = await self._database.point(weigh, account_id, WEB_CREDENTIAL, network, program, now, self._atlas)
+        verdict = Verdict(Cause.SIGNED_IN)
+        if signs.weight >= ALERT_FROM:
+            verdict = Verdict(Cause.SIGNED_IN_UNUSUALLY, {"why": signs.why})
+            self._owners.soon(self._owners.tell_sign_in(verdict, visit, account_id, address, WEB_CREDENTIAL))
+        self._diary.tell(verdict, visit, now, account_id)
+        use = LastUse(now, visit.peer, visit.protocol, network, printable(visit.client_id))
         self._diary.note_use(account_id, WEB_CREDENTIAL, use)
+
+    def note_change(self, change: Change, account_id: int, address: str, visit: Visit) -> None:
+        """What guards an account was changed: its owner hears of it."""
+        self._owners.note_change(change, account_id, address, visit)
 
     def tell(self, cause: Cause, visit: Visit, account_id: int, facts: Facts | None = None) -> None:
         """Note it in the diary."""

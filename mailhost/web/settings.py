@@ -15,6 +15,7 @@ from mailhost.crypto import hash_password
 from mailhost.language import LANGUAGES, N_
 from mailhost.login import Clock, DoorKeeper, Reason, Refused
 from mailhost.login.enrol import UnfitPassword, change_password, check_new_password
+from mailhost.login.owners import Change
 from mailhost.storage.database import Database, Tx
 from mailhost.web.pages import Pages
 from mailhost.web.sign_in import STATUS, WRONG_PASSWORD, attempt_of, words_of
@@ -76,6 +77,7 @@ class SettingsPages:
             ended = await self._database.write(_change, visit.account.id, visit.session.id, password_hash, digest, now)
         except NoSuchWebSession:
             return self._visits.sign_out("/sign-in")
+        self._keeper.note_change(Change.PASSWORD, visit.account.id, visit.account.address, attempt_of(request))
         return self._visits.sign_in(f"/account?done=password-changed&ended={ended}", token)
 
     async def _password_page(

@@ -88,7 +88,7 @@ class SignInPages:
         if stage is Stage.PASSWORD:
             self._keeper.tell(Cause.SECOND_STEP_AWAITED, attempt, candidate.account_id)
             return self._visits.sign_in(second_path("/sign-in/second", to), token)
-        self._keeper.welcome(candidate.account_id, attempt)
+        await self._keeper.welcome(candidate.account_id, candidate.address, attempt)
         return self._visits.sign_in(to, token)
 
     # The second step
@@ -110,7 +110,7 @@ class SignInPages:
             await self._check_second(request, visit, form, attempt)
         except Refused as refused:
             return await self._show_second(request, visit, to, refused)
-        self._keeper.welcome(visit.account.id, attempt)
+        await self._keeper.welcome(visit.account.id, visit.account.address, attempt)
         return await self._go_on(visit, to)
 
     async def _check_second(self, request: Request, visit: Visit, form: Form, attempt: Attempt) -> None:
@@ -118,7 +118,7 @@ class SignInPages:
         if answer and site is not None:
             await self._keeper.check_passkey(visit.account.id, visit.session.id, site, answer, attempt)
         else:
-            await self._keeper.check_code(visit.account.id, form.get("code", ""), attempt)
+            await self._keeper.check_code(visit.account.id, visit.account.address, form.get("code", ""), attempt)
 
     async def _show_second(
         self, request: Request, visit: Visit, to: str, refused: Refused | None = None, *, again: bool = False

@@ -22,7 +22,8 @@ from mailhost.autoconfig.codes import svg
 from mailhost.crypto import SecretKey
 from mailhost.errors import MailhostError
 from mailhost.language import N_
-from mailhost.login import Clock
+from mailhost.login import Clock, DoorKeeper
+from mailhost.login.owners import Change
 from mailhost.login.passkeys import BadPasskey, ask_to_make, keep_passkey, new_challenge
 from mailhost.login.second_step import (
     SALT_OCTETS,
@@ -37,7 +38,7 @@ from mailhost.login.second_step import (
 )
 from mailhost.storage.database import Database
 from mailhost.web.pages import Pages
-from mailhost.web.sign_in import as_json, site_of
+from mailhost.web.sign_in import as_json, attempt_of, site_of
 from mailhost.web.visits import Form, Visit, Visits
 
 _TROUBLES: Final[dict[type[MailhostError], str]] = {
@@ -51,11 +52,14 @@ _TROUBLES: Final[dict[type[MailhostError], str]] = {
 class TwoStepPages:
     """All of them ask for the second step, or the password, anew when the last one is some time ago."""
 
-    def __init__(self, visits: Visits, pages: Pages, database: Database, key: SecretKey, clock: Clock) -> None:
+    def __init__(
+        self, visits: Visits, pages: Pages, database: Database, key: SecretKey, keeper: DoorKeeper, clock: Clock
+    ) -> None:
         self._visits = visits
         self._pages = pages
         self._database = database
         self._key = key
+        self._keeper = keeper.web
         self._clock = clock
 
     def routes(self) -> list[Route]:
@@ -84,7 +88,7 @@ class TwoStepPages:
         codes = await self._database.write(add_app, self._key, visit.account.id, salt, code, self._clock())
         if codes is None:
             return self._app_page(request, visit, salt, is_wrong=True)
-        return self._done(request, codes, "app-added")
+        return self._done(request, visit, codes, Change.APP, "app-added")
 
     def _app_page(self, request: Request, visit: Visit, salt: bytes, *, is_wrong: bool = False) -> Response:
         secret = app_secret(self._key, visit.account.id, salt)
@@ -100,11 +104,12 @@ class TwoStepPages:
             is_wrong=is_wrong,
         )
 
-    async def _drop_app(self, _request: Request, visit: Visit, _form: Form) -> Response:
+    async def _drop_app(self, request: Request, visit: Visit, _form: Form) -> Response:
         try:
             await self._database.write(drop_app, visit.account.id)
         except LastStep:
             return self._pages.redirect("/account/two-step/off")
+        self._note(request, visit, Change.APP)
         return self._pages.redirect("/account?done=app-removed")
 
     # Passkeys
@@ -121,7 +126,7 @@ class TwoStepPages:
             codes = await self._database.write(keep_passkey, *work)
         except (BadPasskey, BadName, PasskeyExists, TooManyPasskeys) as trouble:
             return await self._passkey_page(request, visit, type(trouble), name)
-        return self._done(request, codes, "passkey-added")
+        return self._done(request, visit, codes, Change.PASSKEY, "passkey-added")
 
     async def _passkey_page(
         self, request: Request, visit: Visit, trouble: type[MailhostError] | None = None, name: str = ""
@@ -144,6 +149,7 @@ class TwoStepPages:
             return self._pages.redirect("/account/two-step/off")
         except NoSuchPasskey:
             return self._pages.redirect("/account")
+        self._note(request, visit, Change.PASSKEY)
         return self._pages.redirect("/account?done=passkey-removed")
 
     # Backup codes, and the end of it
@@ -152,10 +158,15 @@ class TwoStepPages:
         if not visit.has_two_step:
             return self._pages.redirect("/account")
         codes = await self._database.write(new_codes, self._key, visit.account.id)
+        self._note(request, visit, Change.CODES)
         return self._pages.show(request, "account/codes.html", codes=codes, is_new=False)
 
-    def _done(self, request: Request, codes: list[str], what: str) -> Response:
+    def _note(self, request: Request, visit: Visit, change: Change) -> None:
+        self._keeper.note_change(change, visit.account.id, visit.account.address, attempt_of(request))
+
+    def _done(self, request: Request, visit: Visit, codes: list[str], change: Change, what: str) -> Response:
         """The backup codes of those who have just begun; they are shown this once."""
+        self._note(request, visit, Change.TWO_STEP_ON if codes else change)
         if not codes:
             return self._pages.redirect(f"/account?done={what}")
         return self._pages.show(request, "account/codes.html", codes=codes, is_new=True)
@@ -166,8 +177,9 @@ class TwoStepPages:
         passwords = await self._database.point(list_app_passwords, visit.account.id)
         return self._pages.show(request, "account/two_step_off.html", passwords=[each.name for each in passwords])
 
-    async def _switch_off(self, _request: Request, visit: Visit, _form: Form) -> Response:
+    async def _switch_off(self, request: Request, visit: Visit, _form: Form) -> Response:
         ended = await self._database.write(end_two_step, visit.account.id, int(self._clock()))
+        self._note(request, visit, Change.TWO_STEP_OFF)
         return self._pages.redirect(f"/account?done=two-step-off&ended={ended}")
 
 

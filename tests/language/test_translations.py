@@ -1,6 +1,7 @@
 """Translations from `.po` files, and which language somebody is spoken to in."""
 
 import ast
+import re
 
 import pytest
 from jinja2 import Environment
@@ -78,6 +79,13 @@ def test_every_marked_sentence_is_translated() -> None:
             marked |= {first} if first is not None else set()
     translated = {message for file in po_files("zh-CN") for (_, message), _ in read_po(file.read_text("utf-8"))}
     assert not marked - translated
+
+
+def test_what_is_filled_in_is_filled_in_in_every_language() -> None:
+    gap = re.compile(r"%\((\w+)\)s|\{(\w*)\}")
+    for file in po_files("zh-CN"):
+        for (_, message), text in read_po(file.read_text(encoding="utf-8")):
+            assert {*gap.findall(text)} == {*gap.findall(message)}, message
 
 
 def test_no_sentence_is_translated_in_two_ways() -> None:

@@ -129,7 +129,8 @@ async def test_where_the_rules_do_not_hold(house: House, rule: Unusual) -> None:
 async def test_the_owner_gets_a_message(house: House, blobs: Blobs) -> None:
     await house.database.write(mailstore.open_store, house.anna, NOW, 10**9)
     page = "https://mail.example.test/account/unusual"
-    messenger = Messenger(house.database, blobs, "mail.example.test", page, lambda: house.now)
+    base = "https://mail.example.test"
+    messenger = Messenger(house.database, blobs, "mail.example.test", base, lambda: house.now)
     limits = replace(house.limits, wrong_per_account=100)
     keeper = DoorKeeper(house.database, house.key, limits, lambda: house.now, messenger)
     house.keepers.append(keeper)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailhost import crypto, domains
+from mailhost import crypto, domains, mailstore
 from mailhost.accounts.audit.model import Cause
 from mailhost.accounts.audit.sql import list_sign_ins
 from mailhost.app.services import Services
@@ -18,6 +18,7 @@ from mailhost.config import Config
 from mailhost.crypto import SecretKey
 from mailhost.login import DoorKeeper, Limits
 from mailhost.login.enrol import enrol
+from mailhost.login.notice import Messenger
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.network.atlas import NOWHERE
@@ -71,6 +72,17 @@ class Town:
         assert (await self.sign_in(browser, address)).path == "/account"
         return browser
 
+    async def messages(self, address: str = ANNA) -> list[str]:
+        """What the server itself has put into an account's INBOX, the newest last."""
+        await self.keeper.owners.close()
+        account_id = self.ids[address]
+
+        def rows(tx: Tx) -> list[bytes]:
+            box = mailstore.find_mailbox(tx, account_id, mailstore.INBOX)
+            return [row[0] for row in mailstore.live_rows(tx, account_id, box.id, 1, 2**32, ("blob",), 100)]
+
+        return [(await self.blobs.read(blob)).decode() for blob in await self.database.read(rows)]
+
     async def causes(self, address: str | int = ANNA) -> list[Cause]:
         """What the diary says of an account, the newest first."""
         await self.keeper._diary.flush()
@@ -104,9 +116,10 @@ async def town(
     def clock() -> float:
         return made.now
 
-    keeper = DoorKeeper(database, key, LIMITS, clock)
     files = DiskFiles(tmp_path / "blobs")
     blobs = Blobs(database, files)
+    messenger = Messenger(database, blobs, "mail.example.test", "https://mail.example.test", clock)
+    keeper = DoorKeeper(database, key, LIMITS, clock, messenger)
     made = Town(database, key, keeper, ssl.create_default_context(cafile=certificates.authority), ids, blobs)
     (tmp_path / "tls").symlink_to(certificates.authority.parent)  # for the signature of profiles
     services = Services(config, tmp_path, database, files, blobs, key, NOWHERE)

@@ -1,5 +1,6 @@
 """The second step over the real door: app, passkey, backup codes; used twice, guessed at, from elsewhere."""
 
+import asyncio
 import html
 import re
 
@@ -10,8 +11,9 @@ from mailhost.accounts import has_two_step, list_app_passwords
 from mailhost.accounts.audit.model import Cause
 from mailhost.accounts.second_steps.sql import second_steps
 from mailhost.accounts.web_sessions.sql import HALF_SECONDS
-from mailhost.login.enrol import issue_own_app_password
+from mailhost.login.enrol import issue_own_app_password, leave
 from mailhost.login.second_step import reset_two_step
+from mailhost.storage.database import Tx
 from tests.web.authenticator import SoftKey, tampered
 from tests.web.browsing import Browser, Page
 from tests.web.conftest import ANNA, PASSWORD, Town
@@ -315,3 +317,72 @@ async def test_a_lost_telephone_is_no_lost_account(town: Town) -> None:
     assert "backup codes only" in page.text
     await add_app(town, browser)
     assert "backup codes only" not in (await browser.open("/account")).text
+
+
+async def test_many_tries_at_once_are_looked_at_one_after_the_other(town: Town) -> None:
+    app, _ = await add_app(town, await town.signed_in())
+    browser = town.browser()
+    page = await town.sign_in(browser)
+    code = app.at(town.now)
+    wrong = [f"{(int(code) + number + 1) % 1_000_000:06}" for number in range(12)]
+    answers = await asyncio.gather(*(browser.submit(page, "/sign-in/second", code=guess) for guess in wrong))
+    assert sorted(answer.status for answer in answers) == [403] * 6 + [429] * 6
+
+
+async def test_of_one_code_given_twice_at_once_only_one_opens(town: Town) -> None:
+    app, codes = await add_app(town, await town.signed_in())
+    for code in (app.at(town.now), codes[0]):
+        browsers = [town.browser() for _ in range(4)]
+        pages = [await town.sign_in(browser) for browser in browsers]
+        answers = await asyncio.gather(
+            *(
+                browser.submit(page, "/sign-in/second", follow=False, code=code)
+                for browser, page in zip(browsers, pages, strict=True)
+            )
+        )
+        assert sorted(answer.status for answer in answers) == [303, 403, 403, 403]
+
+
+async def test_the_owner_hears_of_what_guards_the_account(town: Town) -> None:
+    browser = await town.signed_in()
+    await add_app(town, browser)
+    await add_passkey(browser, EVIL)
+    await browser.submit(await browser.open("/account"), "/account/two-step/codes")
+    page = await browser.submit(await browser.open("/account"), "/account/two-step/app/remove")
+    assert "is removed" in page.text
+    await browser.submit(await browser.open("/account/two-step/off"), "/account/two-step/off")
+    told = await town.messages()
+    assert len(told) == 5
+    for message, words in zip(
+        told, ("switched on", "passkey of anna", "New backup codes", "authenticator app", "switched off"), strict=True
+    ):
+        assert words in message
+        assert "If it was not you, change the account password at once" in message
+        assert "如果不是您本人" in message
+        assert "https://mail.example.test/account\r\n" in message
+        assert EVIL not in message
+
+
+async def test_the_owner_hears_once_that_somebody_guesses_at_codes(town: Town) -> None:
+    await add_app(town, await town.signed_in())
+    before = len(await town.messages())
+    browser = town.browser()
+    page = await town.sign_in(browser)
+    for number in range(8):
+        await browser.submit(page, "/sign-in/second", code=f"wrong-{number:05}")
+        town.now += 10
+    [message] = (await town.messages())[before:]
+    assert "somebody knows your account password" in message
+
+
+async def test_a_removed_account_leaves_nothing_of_it(town: Town) -> None:
+    browser = await town.signed_in()
+    await add_app(town, browser)
+    await add_passkey(browser)
+    await town.database.write(leave, ANNA)
+
+    def count(tx: Tx) -> list[int]:
+        tables = ("web_session", "authenticator", "passkey", "backup_code")
+        return [tx.execute(f"select count(*) from {table}")[0][0] for table in tables]
+
+    assert await town.database.read(count) == [0, 0, 0, 0]
