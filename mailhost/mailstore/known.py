@@ -9,7 +9,7 @@ from __future__ import annotations  # array is no generic before Python 3.12
 import asyncio
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, compress
 from operator import le
@@ -113,6 +113,16 @@ class KnownMailbox:
         place = bisect_left(self.uids, uid)
         return place if place < len(self.uids) and self.uids[place] == uid else -1
 
+    def _places(self, uids: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Of ascending UIDs those that are here: where they stand, and where they stand among the given."""
+        here, count, place = self.uids, len(self.uids), 0
+        for other, uid in enumerate(uids):
+            place = bisect_left(here, uid, place)
+            if place == count:
+                return
+            if here[place] == uid:
+                yield place, other
+
     def span(self, first_uid: int, last_uid: int) -> tuple[int, int]:
         """The places of the UIDs from `first_uid` to `last_uid`, the end not inside."""
         return bisect_left(self.uids, first_uid), bisect_left(self.uids, last_uid + 1)
@@ -131,8 +141,7 @@ class KnownMailbox:
             touched.update(uids)
             if before <= modseq:
                 break
-        places = map(self.place_of, sorted(touched))
-        return [place for place in places if place >= 0 and self.modseqs[place] > modseq]
+        return [place for place, _ in self._places(sorted(touched)) if self.modseqs[place] > modseq]
 
     def detail(self, detail: Detail) -> Values:
         """A column that was asked for; it is as long as `uids` until the next wait."""
@@ -241,11 +250,10 @@ class KnownMailbox:
             self.flags[start:end] = packed.flags
             self.modseqs[start:end] = packed.modseqs
             return
-        for uid, mask, modseq in zip(packed.uids, packed.flags, packed.modseqs, strict=True):
-            place = self.place_of(uid)
-            if place >= 0:
-                self.flags[place] = mask
-                self.modseqs[place] = modseq
+        flags, modseqs = self.flags, self.modseqs
+        for place, other in self._places(packed.uids):
+            flags[place] = packed.flags[other]
+            modseqs[place] = packed.modseqs[other]
 
     def _note(self, touched: array[int], modseq: int) -> None:
         """Remember what changed on the way to `modseq`, as long as that is much less than to look at every message."""

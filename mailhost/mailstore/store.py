@@ -6,7 +6,7 @@ from mailhost.mailstore.account import Turn, take_turn, usage
 from mailhost.mailstore.flags import keyword_mask
 from mailhost.mailstore.labels import Labels, find_messages
 from mailhost.mailstore.mailboxes import load_mailbox, mailbox_topic, placements
-from mailhost.mailstore.model import FIRST_KEYWORD_BIT, Flag, Stored, UidRanges
+from mailhost.mailstore.model import FIRST_KEYWORD_BIT, Flag, Stored, UidRange, UidRanges
 from mailhost.mailstore.placing import log_change, of_messages
 from mailhost.mailstore.ranges import conditions, without
 from mailhost.storage.database import Tx, Value
@@ -67,7 +67,7 @@ def store_flags(
         ranges = without(ranges, modified)
     changed: list[tuple[int, int, int]] = []
     for condition, parameters in conditions(ranges):
-        operation.apply(condition, parameters)
+        operation.apply(condition, parameters, (ranges[0][0], ranges[-1][1]))
         if wants_rows:
             changed += operation.rows(condition, parameters)
     operation.log_change(ranges)
@@ -131,7 +131,7 @@ class _Operation:
             **parameters,
         )
 
-    def apply(self, condition: str, parameters: dict[str, int]) -> None:
+    def apply(self, condition: str, parameters: dict[str, int], span: UidRange) -> None:
         """Change the placements of this mailbox, count the difference, then their siblings in other mailboxes."""
         where = f"""account_id = :account_id and mailbox_id = :mailbox_id and {condition}
             and flags <> ((flags & ~:clear_mask) | :set_mask)"""
@@ -142,21 +142,25 @@ class _Operation:
             "clear_mask": self.clear_mask,
             **parameters,
         }
-        # Sums cost a tenth of the whole, and most flags are not counted.
-        touched = self.set_mask | self.clear_mask
-        unread = "cast(coalesce(sum(1 - flags % 2), 0) as bigint)" if touched & Flag.SEEN else "0"
-        marked = f"cast(coalesce(sum(flags / {int(Flag.DELETED)} % 2), 0) as bigint)" if touched & Flag.DELETED else "0"
-        [(count, first, last, unseen, deleted)] = self.tx.execute(
-            f"select count(*), min(uid), max(uid), {unread}, {marked} from placement where {where}",  # noqa: S608
-            **keys,
-        )
-        if count == 0:
-            return
-        self.tx.execute(
+        first, last = span
+        unseen = deleted = 0
+        # To look first costs a quarter of the whole, and most flags are not counted.
+        if (self.set_mask | self.clear_mask) & (Flag.SEEN | Flag.DELETED):
+            [(count, first, last, unseen, deleted)] = self.tx.execute(
+                f"""select count(*), min(uid), max(uid), cast(coalesce(sum(1 - flags % 2), 0) as bigint),
+                    cast(coalesce(sum(flags / {int(Flag.DELETED)} % 2), 0) as bigint)
+                from placement where {where}""",  # noqa: S608
+                **keys,
+            )
+            if count == 0:
+                return
+        count = self.tx.change(
             f"update placement set flags = (flags & ~:clear_mask) | :set_mask, modseq = :modseq where {where}",  # noqa: S608
             modseq=self.modseq,
             **keys,
         )
+        if count == 0:
+            return
         self.first_uid = min(self.first_uid, first) if self.first_uid else first
         self.last_uid = max(self.last_uid, last)
         self.count(self.mailbox_id, count, unseen, deleted)

@@ -63,6 +63,12 @@ class PostgresTx:
         cursor.execute(translate_sql(sql), parameters)
         return cursor.fetchall() if cursor.description is not None else []
 
+    def change(self, sql: str, /, **parameters: Value) -> int:
+        """Run one statement; how many rows it changed."""
+        self.queries += 1
+        self._cursor.execute(translate_sql(sql), parameters)
+        return self._cursor.rowcount
+
     def execute_many(self, sql: str, /, rows: Iterable[Mapping[str, Value]]) -> None:
         """Run one statement for each of `rows`, pipelined."""
         self.queries += 1

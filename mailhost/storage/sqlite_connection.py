@@ -32,6 +32,7 @@ class SqliteTx:
     engine: Engine = "sqlite"
 
     def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
         self.cursor = connection.cursor()
         self.topics: list[str] = []
         self.queries = 0
@@ -40,6 +41,12 @@ class SqliteTx:
         """Run one statement; all its rows."""
         self.queries += 1
         return self.cursor.execute(sql, parameters).fetchall()
+
+    def change(self, sql: str, /, **parameters: Value) -> int:
+        """Run one statement; how many rows it changed."""
+        self.queries += 1
+        self.cursor.execute(sql, parameters)
+        return self._connection.changes()
 
     def execute_many(self, sql: str, /, rows: Iterable[Mapping[str, Value]]) -> None:
         """Run one statement for each of `rows`."""

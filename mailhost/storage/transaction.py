@@ -32,6 +32,9 @@ class Tx(Protocol):
     def execute(self, sql: str, /, **parameters: Value) -> list[Row]:
         """Run one statement with `:name` parameters; returns all its rows. What it raises must not be caught."""
 
+    def change(self, sql: str, /, **parameters: Value) -> int:
+        """Run one statement that changes rows and tells none; how many."""
+
     def execute_many(self, sql: str, /, rows: Iterable[Mapping[str, Value]]) -> None:
         """Run one statement once per row of parameters; answers of the statements are thrown away."""
 
