@@ -1,4 +1,4 @@
-"""Every command there is, and every response code the server can give, stands in a transcript."""
+"""Every command and word of the grammar, and every response code the server can give, stands in a transcript."""
 
 import ast
 import re
@@ -9,7 +9,12 @@ from typing import Final
 import pytest
 
 import mailhost
+from mailhost.protocols.imap.commands import StatusItem
+from mailhost.protocols.imap.fetch import Attribute
+from mailhost.protocols.imap.parsing import searching
 from mailhost.protocols.imap.parsing.table import APPEND_STATES, COMMANDS
+from mailhost.protocols.imap.search import ReturnOption
+from mailhost.protocols.imap.sorting import Algorithm, SortKey
 from mailhost.servers.imap.answers import ANSWERS
 
 _ROOT: Final = Path(mailhost.__file__).parent
@@ -73,6 +78,25 @@ def test_every_command_is_in_a_transcript(command: str) -> None:
 @pytest.mark.parametrize("code", CODES)
 def test_every_response_code_is_in_a_transcript(code: str) -> None:
     assert f"[{code}" in _SAID or code in _ELSEWHERE
+
+
+_WORDS: Final = (
+    *(key.decode() for key in (*searching._FIXED, *searching._KEYS)),
+    *(item.value.decode() for item in Attribute),
+    *(item.value for item in StatusItem),
+    *(option.value for option in ReturnOption),
+    *(key.value.decode() for key in SortKey),
+    *(algorithm.value.decode() for algorithm in Algorithm),
+    *("RFC822.HEADER", "RFC822.TEXT", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "BINARY.PEEK", "BINARY.SIZE"),
+    *("ALL", "FAST", "FULL", "CHANGEDSINCE", "UNCHANGEDSINCE", "VANISHED", "PARTIAL", "LAZY", "CONTEXT", "UPDATE"),
+    *("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE", "CHILDREN", "MYRIGHTS", "METADATA", "USE"),
+)
+"""Search keys, data items, STATUS items, result options, sort keys, modifiers, options of LIST and CREATE."""
+
+
+@pytest.mark.parametrize("word", sorted(set(_WORDS)))
+def test_every_word_of_the_grammar_is_in_a_transcript(word: str) -> None:
+    assert re.search(rf"^C\d*: .*(?<![\w-]){re.escape(word)}(?![\w-])", _SAID, re.MULTILINE | re.IGNORECASE)
 
 
 def test_the_codes_are_found() -> None:
