@@ -30,9 +30,13 @@ def programs_of(tx: Tx, account_id: int) -> list[Program]:
     """The programs that an account allowed something, the oldest first."""
     live = Counter(session.credential_id for session in list_sessions(tx, account_id))
     return [
-        Program(grant, next(iter(places_of(tx, account_id, grant.id)), None), live[grant.id])
+        Program(grant, max(places_of(tx, account_id, grant.id), key=_newest, default=None), live[grant.id])
         for grant in oauth.list_grants(tx, account_id)
     ]
+
+
+def _newest(place: Place) -> tuple[int, str]:
+    return place.last_at, place.client  # most programs tell their name after the sign-in only
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from mailhost import oauth
 from mailhost.language import N_
 from mailhost.login.catalogue import shown_place, shown_time
 from mailhost.login.model import Clock
+from mailhost.login.names import read_user_name
 from mailhost.login.programs import CodesUsedUp, answer_device, look_for_device, programs_of
 from mailhost.login.tokens import revoke_program
 from mailhost.network.atlas import Atlas
@@ -84,7 +85,7 @@ class ConsentPages:
         request.state.asked = asked
         return await self._ask_whoever_is_signed_in(request)
 
-    async def _ask(self, request: Request, _visit: Visit) -> Response:
+    async def _ask(self, request: Request, visit: Visit) -> Response:
         asked: Asked = request.state.asked
         return self._pages.show(
             request,
@@ -93,6 +94,7 @@ class ConsentPages:
             asked=asked,
             scopes=_in_words(asked.scopes),
             host=_shown_host(asked.redirect_uri),
+            is_for_another=_names_another(request.query_params.get("login_hint", ""), visit.account.address),
         )
 
     async def _decide(self, request: Request, visit: Visit, form: Form) -> Response:
@@ -200,6 +202,12 @@ def _fields(request: Request) -> dict[str, str] | None:
     pairs = request.query_params.multi_items()
     fields = dict(pairs)
     return fields if len(fields) == len(pairs) else None
+
+
+def _names_another(hint: str, address: str) -> bool:
+    """Whether a program is set up for another account, for which a token of this one would be of no use."""
+    name = read_user_name(hint)
+    return name is not None and name[1] is not None and "@".join((name[0], name[1])) != address
 
 
 def _in_words(scopes: tuple[str, ...]) -> list[str]:

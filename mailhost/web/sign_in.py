@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,6 +25,7 @@ from mailhost.language import N_
 from mailhost.login import Clock, DoorKeeper, Reason, Refused
 from mailhost.login import Visit as Attempt
 from mailhost.login.catalogue import shown_time
+from mailhost.login.names import read_user_name
 from mailhost.login.passkeys import Options, Site, ask_to_sign, new_challenge
 from mailhost.storage.database import Database, Tx
 from mailhost.web.pages import Pages, own_path
@@ -70,7 +71,7 @@ class SignInPages:
         to = own_path(request.query_params.get("next", ""))
         if visit is not None and visit.session.stage is Stage.OPEN:
             return self._pages.redirect(to)
-        return self._pages.show(request, "sign_in/password.html", next=to, address="", error="")
+        return self._pages.show(request, "sign_in/password.html", next=to, address=_hinted(to), error="")
 
     async def _take_password(self, request: Request, _visit: Visit | None, form: Form) -> Response:
         to, address, attempt = own_path(form.get("next", "")), form.get("address", "").strip(), attempt_of(request)
@@ -192,6 +193,13 @@ class SignInPages:
 
 def _open(tx: Tx, account_id: int, digest: bytes, stage: Stage, who: dict[str, str], now: int) -> None:
     open_session(tx, account_id, digest, stage=stage, **who, now=now)
+
+
+def _hinted(path: str) -> str:
+    """The address that a program named in its request for consent (`login_hint`), so that nobody types it twice."""
+    parts = urlsplit(path)
+    hints = parse_qs(parts.query).get("login_hint", [""]) if parts.path == "/oauth/authorize" else [""]
+    return hints[0] if read_user_name(hints[0]) is not None else ""
 
 
 def words_of(pages: Pages, request: Request, refused: Refused, sentences: dict[Reason, str] | None = None) -> str:

@@ -211,6 +211,22 @@ async def test_the_second_step_comes_before_consent_and_again_after_ten_minutes(
     assert len(await grants(town)) == 1
 
 
+async def test_the_address_that_a_program_is_set_up_for(town: Town) -> None:
+    client, browser = await program(town), town.browser()
+    page = await browser.open(request_of(client, login_hint=OTTO))
+    assert page.form("/sign-in").fields["address"] == OTTO
+    wrong = "set up for another address"
+    page = await browser.submit(page, "/sign-in", address=ANNA, password=PASSWORD)
+    assert wrong in page.text
+    assert OTTO not in page.text
+    for hint in ("Anna@Example.test", "", "anna", f"{EVIL}@x", "x" * 400):
+        assert wrong not in (await browser.open(request_of(client, login_hint=hint))).text
+    stranger = town.browser()
+    for path in (f"/account?login_hint={OTTO}", request_of(client, login_hint=EVIL)):
+        page = await stranger.open(path)
+        assert page.form("/sign-in").fields["address"] == ""
+
+
 async def test_another_account_is_chosen_by_signing_out_and_coming_back(town: Town) -> None:
     client, browser = await program(town), await town.signed_in()
     page = await consenting(town, client, browser)
