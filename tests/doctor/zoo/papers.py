@@ -92,7 +92,9 @@ def authority() -> Paper:
 @cache
 def trust() -> ssl.SSLContext:
     """What the doctor's world trusts: the zoo's root alone."""
-    return ssl.create_default_context(cadata=authority().pem.decode())
+    context = ssl.create_default_context(cadata=authority().pem.decode())
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # as the doctor's own; Python 3.11.2 of Debian sets none
+    return context
 
 
 @cache
