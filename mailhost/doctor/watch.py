@@ -117,6 +117,7 @@ def explain(sign_in: SignIn, occurrence: Occurrence) -> Attempt:
         f"user name: {sign_in.address}" if sign_in.account_id == NOBODY else "",
         f"the diary says: {sign_in.cause.value}",
         f"connection {occurrence.connection_id}: {how}",
+        f"it asked for {occurrence.facts['host']}" if "host" in occurrence.facts else "",
     ]
     leaf = _LEAVES.get(sign_in.cause, _OTHERWISE)
     return Attempt(sign_in, occurrence, found(leaf, where, *(line for line in evidence if line)))

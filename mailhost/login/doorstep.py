@@ -42,7 +42,8 @@ class Doorstep:
             if protocol == trouble.service.value:
                 visit = Visit(protocol, trouble.port, trouble.peer, trouble.connection_id, tls_version=trouble.offered)
                 verdict = cause_of(trouble, self._per_address)
-                self._keeper.tell(verdict.cause, visit, None, verdict.facts)
+                facts = verdict.facts | {"host": trouble.host} if trouble.host else verdict.facts
+                self._keeper.tell(verdict.cause, visit, None, facts)
 
 
 def cause_of(trouble: Trouble, per_address: int) -> Verdict:

@@ -208,7 +208,7 @@ class Listener:
     def judge(self, stream: Stream, first: bytes) -> bytes | None:
         """Words for a client that speaks another protocol."""
         expects_tls = self._context is not None and stream.tls is None
-        verdict = judge(self._service, first, expects_tls=expects_tls)
+        verdict = judge(self._service, first, expects_tls=expects_tls, connection=stream.id)
         if verdict is None:
             return None
         spoken, words = verdict
@@ -235,6 +235,7 @@ class Listener:
 
     def failed(self, stream: Stream, reason: str) -> None:
         """Tell the operator why a connection never opened."""
+        offered, host = stream.offer
         self._tell(Kind.FAILED, stream, reason)
         self._admission.remember(stream.peer[0], reason)
         log.info(
@@ -244,7 +245,8 @@ class Listener:
             peer=stream.peer[0],
             connection=stream.id,
             reason=reason,
-            offered=stream.offered_version,
+            offered=offered,
+            host=host,
         )
 
     def gone(self, stream: Stream) -> None:
@@ -271,9 +273,9 @@ class Listener:
 
     def _tell(self, kind: Kind, stream: Stream, detail: str = "") -> None:
         if self._admission.tell is not None:
-            offered = stream.offered_version if kind is Kind.FAILED else None
+            offered, host = stream.offer if kind is Kind.FAILED else (None, "")
             where = (self._service, stream.local[1], stream.peer[0], stream.id)
-            self._admission.tell(Trouble(kind, *where, detail, offered))
+            self._admission.tell(Trouble(kind, *where, detail, offered, host))
 
     def _refuse(self, stream: Stream, kind: Kind) -> None:
         self._tell(kind, stream)
@@ -285,7 +287,7 @@ class Listener:
         log.warning("connection.refused", service=self._service.value, peer=stream.peer[0])
         words = f"Too many connections from your address, {stream.peer[0]}. Close some, or try again in a minute."
         try:
-            await stream.write(self._service.farewell(words))
+            await stream.write(self._service.farewell(f"{words} ({stream.id})"))
         except ConnectionError:
             return
         await stream.close()

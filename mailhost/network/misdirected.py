@@ -50,26 +50,30 @@ _STARTS: Final[dict[Service, tuple[tuple[re.Pattern[bytes], str], ...]]] = {
 }
 
 
-def judge(service: Service, first: bytes, *, expects_tls: bool) -> tuple[str, bytes] | None:
+def judge(service: Service, first: bytes, *, expects_tls: bool, connection: str) -> tuple[str, bytes] | None:
     """What the peer seems to speak and the line to part with; None when `first` may be the service's own.
 
-    `first` is what came first, b"" for a client that is silent on a port where it should begin TLS.
+    `first` is what came first, b"" for a client that is silent on a port where it should begin TLS. The line ends in
+    the `connection`'s name, for where TLS was to come first no greeting told it.
     """
+    verdict = _verdict(service, first, expects_tls=expects_tls)
+    return None if verdict is None else (verdict[0], service.farewell(f"{verdict[1]} ({connection})"))
+
+
+def _verdict(service: Service, first: bytes, *, expects_tls: bool) -> tuple[str, str] | None:
     is_tls = first != b"" and first[0] in RECORD_TYPES
     if expects_tls and is_tls:
         return None
     if expects_tls:
-        return ("plaintext" if first else "nothing"), service.farewell(
+        return ("plaintext" if first else "nothing"), (
             "This port expects TLS from the first byte. In your mail client choose SSL/TLS for it, or another port."
         )
     if is_tls:
         words = "In your mail client choose STARTTLS for it, or another port."
         if service is Service.HTTP:
             words = "Open it with http:// in place of https://."
-        return "TLS", service.farewell(f"This port begins without TLS. {words}")
+        return "TLS", f"This port begins without TLS. {words}"
     for pattern, name in _STARTS[service]:
         if pattern.match(first):
-            return name, service.farewell(
-                f"This port speaks {service.name}, and you speak {name}: another port or host?"
-            )
+            return name, f"This port speaks {service.name}, and you speak {name}: another port or host?"
     return None

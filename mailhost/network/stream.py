@@ -334,9 +334,9 @@ class Stream(asyncio.BufferedProtocol):
             self._decrypt(b"")  # the client's first words may have come along
 
     @property
-    def offered_version(self) -> str | None:
-        """For `Keeper.failed`: what the ClientHello offered, "TLSv1.2" standing for newer ones, too."""
-        return self._tls.offered_version if self._tls is not None else None
+    def offer(self) -> tuple[str | None, str]:
+        """For `Keeper.failed`: `TlsLayer.offer`, which version and which name the client's hello had."""
+        return self._tls.offer if self._tls is not None else (None, "")
 
     def _fail(self, reason: str, last: bytes = b"") -> None:
         """The stream will never open: tell the keeper, send the alert, close."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from mailhost.errors import MailhostError
+from mailhost.network.hello import asked_name
 
 RECORD: Final = 16384  # octets of a TLS record; larger pieces would leave their size behind in the memory BIOs for good
 RECORD_TYPES: Final = range(0x14, 0x18)  # the first byte of each TLS record, and of no line of text; a hello is 0x16
@@ -97,9 +98,11 @@ class TlsLayer:
         return not self._hello
 
     @property
-    def offered_version(self) -> str | None:
-        """The version field of a ClientHello whose handshake did not end; "TLSv1.2" stands for newer ones, too."""
-        return _VERSIONS.get(self._hello[9:11])
+    def offer(self) -> tuple[str | None, str]:
+        """Of a ClientHello whose handshake did not end: its version field, "TLSv1.2" standing for newer ones, too; and
+        the name that it asks for, or ""."""
+        hello = self._object.hello if isinstance(self._object, _NamedObject) else b""
+        return _VERSIONS.get(self._hello[9:11]), asked_name(hello)
 
     def decrypt(self, data: bytes | memoryview, into: bytearray) -> bool:
         """Append the plain text of the peer's bytes; False once it said that it sends no more. Raises TlsFailed."""

@@ -21,7 +21,8 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One such connection. `offered` is the TLS version that a failed handshake offered, where it came so far."""
+    """One such connection. `offered` is the TLS version that a failed handshake offered, `host` the name it asked for,
+    where it came so far."""
 
     kind: Kind
     service: Service
@@ -30,3 +31,4 @@ class Trouble:
     connection_id: str
     detail: str = ""
     offered: str | None = None
+    host: str = ""

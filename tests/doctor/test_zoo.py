@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,25 @@ async def test_a_device_without_ipv6_finds_nothing_wrong_with_both_families(tmp_
     zoo = Zoo(tmp_path).healthy()
     zoo.zone.add("imap.example.test", "AAAA", MAIL_HOST_6)
     assert (await zoo.ask()).findings == []
+
+
+@pytest.mark.timeout(120)
+async def test_a_whole_healthy_diagnosis_takes_under_three_seconds_where_answers_take_50_ms(
+    tmp_path: Path,
+) -> None:
+    """Waits, one behind the other, and work: counted apart, since a busy machine must not decide."""
+
+    async def ask(delay: float) -> tuple[float, float]:
+        zoo = Zoo(tmp_path).healthy()
+        zoo.delay = delay
+        began, worked = time.monotonic(), time.process_time()
+        report = await zoo.ask(protocols=tuple(Protocol), credentials=Credentials(ADDRESS, SECRET))
+        assert report.findings == []
+        return time.monotonic() - began, time.process_time() - worked
+
+    quick, work = await ask(0.05)
+    slow, _ = await ask(0.3)
+    waits = (slow - quick) / 0.25
+    idle = 1.0  # that an IDLE after sign-in must last
+    assert 5 < waits < 100
+    assert waits * 0.05 + work + idle < 3

@@ -60,7 +60,7 @@ def hangs_up(port: int, _ca: Path) -> None:
 
 TROUBLES = [
     (True, old_tls, Cause.TLS_TOO_OLD, {"offered": "TLSv1.1"}),
-    (True, distrusting, Cause.CERTIFICATE_DISTRUSTED, {"reason": "TLSV1_ALERT_UNKNOWN_CA"}),
+    (True, distrusting, Cause.CERTIFICATE_DISTRUSTED, {"reason": "TLSV1_ALERT_UNKNOWN_CA", "host": "localhost"}),
     (True, says(b"a LOGIN x y\r\n"), Cause.PLAIN_ON_TLS_PORT, {"spoken": "plaintext"}),
     (True, says(b""), Cause.SILENT_ON_TLS_PORT, {"spoken": "nothing"}),
     (True, hangs_up, Cause.TLS_UNFINISHED, {"reason": "CLOSED_BY_PEER"}),
