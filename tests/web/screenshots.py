@@ -55,6 +55,10 @@ def walk(someone: Person, kind: str) -> None:
     for name in PAGES:
         someone.open(f"/account/{name}")
         take(someone, f"{name}-{kind}")
+    someone.open("/account/app-passwords/new")
+    page.locator("#name").fill("Tablet")
+    main.locator("form > button").click()
+    take(someone, f"app-password-{kind}")
     page.locator("header button").click()
     page.locator("#address").fill(ADDRESS)
     page.locator("#password").fill(PASSWORD)
