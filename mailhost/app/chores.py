@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -26,7 +26,7 @@ from mailhost.web.setup import Facts
 log = observe.logger()
 
 _NICE: Final = 5
-_INDEX_REST: Final = 60.0  # seconds after a failure
+_REST: Final = 60.0  # seconds after a failure
 
 
 async def do_chores(services: Services, index: TextIndex, facts: Facts, ready: Callable[[], None]) -> None:
@@ -52,8 +52,8 @@ async def do_chores(services: Services, index: TextIndex, facts: Facts, ready: C
     ready()
     async with asyncio.TaskGroup() as tasks:
         tidying = tasks.create_task(maintenance.run())
-        indexing = tasks.create_task(_follow(index))
-        working = tasks.create_task(worker.run())
+        indexing = tasks.create_task(_keep_up(index.run, "index"))
+        working = tasks.create_task(_keep_up(worker.run, "queue"))
         idle = [tidying, indexing, tasks.create_task(SelfCheck(services, host).run())]
         if orders is not None:
             idle.append(tasks.create_task(orders.run()))
@@ -65,10 +65,11 @@ async def do_chores(services: Services, index: TextIndex, facts: Facts, ready: C
             task.cancel()
 
 
-async def _follow(index: TextIndex) -> None:
+async def _keep_up(work: Callable[[], Awaitable[None]], task: str) -> None:
+    """Do it anew, after a rest, whenever it fails."""
     while True:
         try:
-            await index.run()
+            return await work()
         except Exception:  # it must not end the process, and is told
-            log.exception("index.crashed")
-            await asyncio.sleep(_INDEX_REST)
+            log.exception("chore.crashed", task=task)
+            await asyncio.sleep(_REST)

@@ -72,16 +72,19 @@ class Worker:
         """One attempt for everything that is due now; returns how many recipients were tried."""
         tried = 0
         while not self._closing:
-            leases = await self._office.database.write(queue.lease_due, int(self._office.clock()), _BATCH)
+            now = int(self._office.clock())
+            leases = await self._office.database.write(queue.lease_due, now, _BATCH)
             if not leases:
                 break
             tried += len(leases)
             messages: dict[tuple[int, str], list[Lease]] = defaultdict(list)
             for lease in leases:
                 messages[lease.account_id, lease.transaction_id].append(lease)
-            async with asyncio.TaskGroup() as group:
-                for (account_id, transaction_id), recipients in messages.items():
-                    group.create_task(self._attempt(account_id, transaction_id, recipients))
+            attempts = [self._attempt(*key, recipients, now + LEASE_SECONDS) for key, recipients in messages.items()]
+            # A message that breaks us keeps no other back, least of all in the middle of its content.
+            for outcome in await asyncio.gather(*attempts, return_exceptions=True):
+                if outcome is not None:
+                    raise outcome
         return tried
 
     async def _pause(self) -> float:
@@ -97,10 +100,13 @@ class Worker:
 
     # One message.
 
-    async def _attempt(self, account_id: int, transaction_id: str, leases: list[Lease]) -> None:
+    async def _attempt(self, account_id: int, transaction_id: str, leases: list[Lease], until: float) -> None:
+        """`until` is when the leases end."""
         async with self._slots:
             message = await self._office.database.point(queue.find_outgoing, account_id, transaction_id)
             if message is None:
+                return
+            if self._office.clock() > until - _ATTEMPT_SECONDS:  # waited too long: others may have taken the rows over
                 return
             try:
                 outcomes = await self._deliver(message, leases)

@@ -262,3 +262,33 @@ async def test_the_worker_wakes_for_new_mail_and_ends_when_told(house: House) ->
         await task
     assert len(fake.messages) == 1
     assert await house.inbox("ann", INBOX) == []
+
+
+async def test_a_message_that_breaks_us_keeps_no_other_back(house: House) -> None:
+    async with smarthost(house) as far:
+        await submit(house.office(), house, "broken@elsewhere.test")
+        await house.database.write(lambda tx: tx.execute("update outgoing_recipient set recipient = 'no address'"))
+        house.now += 1
+        await submit(house.office(), house, "bea@elsewhere.test")
+        with pytest.raises(AssertionError, match="only addresses are queued"):
+            await worker(house).work_once()
+        assert len(far.messages) == 1
+        assert await waiting(house) == [("no address", house.now + LEASE_SECONDS, 1)]
+
+
+async def test_who_waited_too_long_for_a_turn_leaves_it_to_others(house: House) -> None:
+    async with smarthost(house) as far:
+        await submit(house.office(), house, "bea@elsewhere.test")
+        busy = worker(house)
+        busy._slots = asyncio.Semaphore(0)
+        working = asyncio.create_task(busy.work_once())
+        async with asyncio.timeout(10):
+            while (await waiting(house))[0][2] == 0:  # noqa: ASYNC110 - the row is all there is to see
+                await asyncio.sleep(0.01)
+        house.now += 61  # an attempt that begins now could outlive its lease
+        busy._slots.release()
+        await working
+        assert far.heard == []
+        house.now += LEASE_SECONDS
+        await worker(house).work_once()
+        assert len(far.messages) == 1
