@@ -65,9 +65,10 @@ def _verdict(service: Service, first: bytes, *, expects_tls: bool) -> tuple[str,
     if expects_tls and is_tls:
         return None
     if expects_tls:
-        return ("plaintext" if first else "nothing"), (
-            "This port expects TLS from the first byte. In your mail client choose SSL/TLS for it, or another port."
-        )
+        words = "In your mail client choose SSL/TLS for it, or another port."
+        if service is Service.HTTP:
+            words = "Open it with https:// in place of http://."
+        return ("plaintext" if first else "nothing"), f"This port expects TLS from the first byte. {words}"
     if is_tls:
         words = "In your mail client choose STARTTLS for it, or another port."
         if service is Service.HTTP:

@@ -109,6 +109,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
             undefined=StrictUndefined,
+            auto_reload=False,  # else each page asks the disk for each of its templates
             extensions=["jinja2.ext.i18n"],
         )
         made.policies["ext.i18n.trimmed"] = True

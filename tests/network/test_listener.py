@@ -29,6 +29,11 @@ def ask(listener: Listener, first: bytes) -> bytes:
         (Service.IMAP, b"* BYE This port expects TLS"),
         (Service.POP3, b"-ERR This port expects TLS"),
         (Service.SMTP, b"421 4.3.2 This port expects TLS"),
+        (
+            Service.HTTP,
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
+            b"This port expects TLS from the first byte. Open it with https://",
+        ),
     ],
 )
 async def test_plain_text_on_a_tls_port_is_answered_in_words(

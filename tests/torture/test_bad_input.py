@@ -201,7 +201,9 @@ def test_only_crlf_dot_crlf_ends_a_message(server: Server, account: Account, wit
         assert said.count(b"\r\n") == 1, said
 
 
-@pytest.mark.parametrize("service", ["imap", "imaps", "pop3", "smtp", "submission", "submissions", "lmtp", "http"])
+@pytest.mark.parametrize(
+    "service", ["imap", "imaps", "pop3", "smtp", "submission", "submissions", "lmtp", "http", "https"]
+)
 def test_slow_lorises_do_not_keep_others_out(server: Server, witness: None, service: str) -> None:
     lorises = [Wire(server, service) for _ in range(20)]
     for number, loris in enumerate(lorises):

@@ -386,3 +386,18 @@ async def test_a_removed_account_leaves_nothing_of_it(town: Town) -> None:
         return [tx.execute(f"select count(*) from {table}")[0][0] for table in tables]
 
     assert await town.database.read(count) == [0, 0, 0, 0]
+
+
+async def test_under_another_name_of_the_host_there_are_no_passkeys(town: Town) -> None:
+    browser = await town.signed_in()
+    key, _ = await add_passkey(browser)
+    elsewhere = {"Host": f"mail.example.test:{browser.port}"}
+    page = await browser.open("/account/two-step/passkey", **elsewhere)
+    assert "bound to the name of this server" in page.text
+    assert "data-options" not in page.text
+    other = town.browser()
+    page = await town.sign_in(other)
+    answer = key.sign(options_of(page), origin=f"https://mail.example.test:{browser.port}", host="mail.example.test")
+    fields = page.form("/sign-in/second", "passkey").fields | {"passkey": answer}
+    origin = f"https://mail.example.test:{browser.port}"
+    assert (await other.post("/sign-in/second", fields, Origin=origin, **elsewhere)).status == 403
