@@ -22,7 +22,7 @@ EVENTS: Final[dict[str, str]] = {
     "certificate.unproved": "an authority does not see that a name is ours; the certificate goes without it",
     "certificate.unserved": "doors do not show the certificate that was obtained: look for what stands before them",
     "certificate.unusable": "the certificate of the settings cannot be used; the one of before stays",
-    "chore.crashed": "a mistake of ours stopped the search index or the outbound queue, which goes on after a rest",
+    "chore.crashed": "a failure stopped the search index or the outbound queue, which goes on after a rest",
     "connection.failed": "a connection never opened: TLS or the PROXY header went wrong, `reason` says how",
     "connection.misdirected": "a client spoke another protocol than the port does, and was told so",
     "connection.refused": "a connection was turned away because a limit was reached",

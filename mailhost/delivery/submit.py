@@ -24,6 +24,7 @@ from mailhost.queue.model import Lease, Outgoing
 from mailhost.storage.database import Tx
 
 _FIRST_FIELD: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
+_SECRET: Final = frozenset({b"bcc", b"resent-bcc"})
 _HOLD_SECONDS: Final = 60  # how long the worker leaves rows alone that the submitting session delivers itself
 
 
@@ -131,9 +132,9 @@ class Submission:
             return self._added(frozenset()) + header
         fields = parse_fields(header)
         self._check_from([unfold(value) for name, value, _ in fields if name == b"from"])
-        self._bcc = b"".join(lines for name, _, lines in fields if name == b"bcc")
+        self._bcc = b"".join(lines for name, _, lines in fields if name in _SECRET)
         if self._bcc:
-            header = b"".join(lines for name, _, lines in fields if name != b"bcc")
+            header = b"".join(lines for name, _, lines in fields if name not in _SECRET)
         return self._added(frozenset(name for name, _, _ in fields)) + without_our_results(header, self._office.host)
 
     def _check_from(self, values: list[bytes]) -> None:

@@ -67,7 +67,7 @@ async def test_a_message_without_header_gets_one(house: House) -> None:
 
 
 async def test_bcc_goes_nowhere_but_into_the_senders_copy(house: House) -> None:
-    bcc = b"BCC: secret@example.test,\r\n\tbob@example.test\r\nbcc : other@example.test\r\n"
+    bcc = b"BCC: secret@example.test,\r\n\tbob@example.test\r\nbcc : other@example.test\r\nResent-Bcc: a@b.test\r\n"
     message = b"From: ann@example.test\r\n" + bcc + b"Subject: x\r\nMessage-ID: <b@c>\r\nDate: now\r\n\r\nBcc: body\r\n"
     await send(house, message)
     [received] = await house.inbox("bob")
