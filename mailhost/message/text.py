@@ -47,7 +47,7 @@ def body_texts(content: bytes) -> Iterator[str]:
         if part.is_message and part.header_start > 0:
             yield header_text(part.header)
         yield from _file_names(part)
-        if part.content.type == b"text" and left > 0:
+        if left > 0 and _is_text(part):
             body = content[part.body_start : min(part.body_end, part.body_start + left)]
             left -= len(body)
             yield _part_text(part, body)
@@ -74,6 +74,14 @@ def _part_text(part: Part, body: bytes) -> str:
         octets, param(part.content.params, b"charset"), is_cut=len(body) < part.body_end - part.body_start
     )
     return html_to_text(text) if part.content.subtype == b"html" else text
+
+
+def _is_text(part: Part) -> bool:
+    """Whether a part is text to be looked through: calendars are, though many mailers attach them as something else."""
+    kind = part.content
+    if kind.type == b"text" or (kind.type, kind.subtype) == (b"application", b"ics"):
+        return True
+    return not part.children and any(name.lower().endswith(".ics") for name in _file_names(part))
 
 
 def _file_names(part: Part) -> Iterator[str]:
