@@ -15,6 +15,7 @@ from mailhost.app.checkup import Checkup, check_up
 from mailhost.app.services import Services
 from mailhost.delivery.route import administrator_of
 from mailhost.doctor.catalogue import Language, leaves
+from mailhost.doctor.evidence import all_said
 from mailhost.findings import Severity
 from mailhost.language import LANGUAGES, N_, Translations, translations
 from mailhost.mailstore.letters import Letter, post
@@ -147,7 +148,7 @@ def _part(
         title = leaf.title.in_language(language) if leaf else each.leaf
         lines = [f"* {each.subject}: {title} [{each.leaf}]", *([f"  {each.where}"] if each.where else [])]
         if evidence is not None and leaf is not None:
-            lines += [f"  - {line}" for line in evidence.get(each, ())[:8]]
+            lines += [f"  - {line}" for line in all_said(evidence.get(each, ())[:8], language)]
             lines.append(f"  {leaf.remedy.in_language(language)}")
         parts.append("\n".join(lines))
     return parts

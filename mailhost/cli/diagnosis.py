@@ -12,6 +12,7 @@ from rich.text import Text
 
 from mailhost.doctor.catalogue import Language, help_for, leaves, stage_of
 from mailhost.doctor.catalogue import Text as Words
+from mailhost.doctor.evidence import all_said
 from mailhost.doctor.order import Ranked, Role
 from mailhost.doctor.probe import Path
 from mailhost.doctor.report import Report
@@ -99,9 +100,9 @@ class Sheet:
         )
         self._line("")
         self._console.print(head)
-        for line in finding.where.split("; ") if finding.where else []:
+        for line in all_said(finding.where.split("; "), self._language) if finding.where else []:
             self._indented(line, "blue")
-        for line in finding.evidence[:_MAX_EVIDENCE]:
+        for line in all_said(finding.evidence[:_MAX_EVIDENCE], self._language):
             self._indented(f"- {line}", "dim", 4)
         if len(finding.evidence) > _MAX_EVIDENCE:
             self._indented(f"- … (+{len(finding.evidence) - _MAX_EVIDENCE})", "dim", 4)
@@ -124,8 +125,9 @@ class Sheet:
         title = leaves()[finding.leaf].title.in_language(self._language)
         text = Text.assemble((f"{mark} ", style), title, (f"  [{finding.leaf}]", "dim"))
         self._console.print(Padding(text, (0, 0, 0, 2), expand=False))
-        said = "; ".join(part for part in (finding.where, *finding.evidence[:1]) if part)
-        if said and not said.startswith("the message says"):
+        parts = (*finding.where.split("; "), *finding.evidence[:1])
+        said = "; ".join(all_said((part for part in parts if part), self._language))
+        if said and not parts[-1].startswith("the message says"):
             self._indented(said, "dim", 4)
 
     def _classics(self, report: Report) -> None:

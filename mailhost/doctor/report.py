@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from mailhost.doctor.catalogue import Language, help_for, leaves, stage_of
 from mailhost.doctor.classic import CLASSICS, Classic
 from mailhost.doctor.discovery.walk import Conclusion
+from mailhost.doctor.evidence import all_said
 from mailhost.doctor.order import Ranked, Role
 from mailhost.doctor.probe import Path, Step
 from mailhost.doctor.providers import Provider
@@ -75,7 +76,7 @@ class Report:
         )
 
     def as_json(self, language: Language) -> dict[str, Json]:
-        """The JSON shape; sentences in `language`, evidence as it was."""
+        """The JSON shape: our sentences in `language`, what servers said as it was."""
         rules = self.provider.rules.in_language(language) if self.provider and self.provider.rules else ""
         return {
             "shape": SHAPE,
@@ -114,8 +115,8 @@ def _finding(ranked: Ranked, language: Language) -> Json:
         "stage": stage_of(finding.leaf).in_language(language),
         "title": leaf.title.in_language(language),
         "remedy": leaf.remedy.in_language(language),
-        "where": finding.where,
-        "evidence": list(finding.evidence),
+        "where": "; ".join(all_said(finding.where.split("; "), language)),
+        "evidence": list[Json](all_said(finding.evidence, language)),
         "help": help_for(finding),
     }
 

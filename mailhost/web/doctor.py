@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -18,6 +19,7 @@ from starlette.routing import Route
 
 from mailhost.doctor.catalogue import Language
 from mailhost.doctor.client import NoAddress
+from mailhost.doctor.evidence import all_said, said
 from mailhost.doctor.sql import (
     LONGEST_SECONDS,
     DiagnosisRunning,
@@ -29,6 +31,7 @@ from mailhost.doctor.targets import BadSetting, Encryption, Protocol
 from mailhost.doctor.watch import explain, newest
 from mailhost.domains import BadDomainName
 from mailhost.errors import MailhostError
+from mailhost.findings import Finding
 from mailhost.language import N_
 from mailhost.login.catalogue import explain as explain_sign_in
 from mailhost.login.model import Clock
@@ -114,8 +117,8 @@ class DoctorPages:
             running = await self._database.read(list_diagnoses, visit.account.id)
             return self._pages.redirect(f"/doctor/{running[0].id}" if running else "/doctor")
         except MailhostError as error:
-            said = words.gettext(_TROUBLES.get(type(error), str(error)))
-            return await self._show_form(request, visit, form, said, 503 if isinstance(error, Busy) else 422)
+            told = words.gettext(_TROUBLES.get(type(error), str(error)))
+            return await self._show_form(request, visit, form, told, 503 if isinstance(error, Busy) else 422)
         self._diagnoses.start(visit.account.id, number, question)
         return self._pages.redirect(f"/doctor/{number}")
 
@@ -124,7 +127,8 @@ class DoctorPages:
         if found is None:
             raise HTTPException(404)
         if found.ended_at is None and self._clock() - found.asked_at < LONGEST_SECONDS:
-            return self._pages.show(request, "doctor/running.html", case=found, progress=found.progress)
+            language = self._language(request)
+            return self._pages.show(request, "doctor/running.html", case=found, progress=said(found.progress, language))
         if not found.reports:
             return self._pages.show(request, "doctor/interrupted.html", case=found)
         report = json.loads(found.reports)[self._language(request).value]
@@ -139,7 +143,11 @@ class DoctorPages:
         rows = await self._database.read(newest, visit.account.id, "", now)
         words = self._pages.words_of(request)
         attempts = [
-            (explain(*row).finding, row[1].at, explain_sign_in(*row, words, self._atlas))
+            (
+                _shown(explain(*row).finding, self._language(request)),
+                row[1].at,
+                explain_sign_in(*row, words, self._atlas),
+            )
             for row in sorted(rows, key=lambda row: -row[1].at)
             if row[1].at >= int(since) and row[0].protocol != "web"
         ]
@@ -209,6 +217,12 @@ def _asked(form: Form) -> Asked:
         },
         Asked,
     )
+
+
+def _shown(finding: Finding | None, language: Language) -> Finding | None:
+    if finding is None:
+        return None
+    return replace(finding, where=said(finding.where, language), evidence=tuple(all_said(finding.evidence, language)))
 
 
 def _refused(status: int, error: str, message: str) -> Response:
