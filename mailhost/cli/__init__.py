@@ -7,6 +7,7 @@ import os
 from typing import Final
 
 import click
+from click.exceptions import NoSuchCommand
 
 from mailhost import __version__
 
@@ -35,10 +36,12 @@ class _LazyGroup(click.Group):
         """In the order of the table."""
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """Import it."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import it. Raises NoSuchCommand, with those that have a similar name."""
         if cmd_name not in _COMMANDS:
-            return None
+            if ctx.resilient_parsing or cmd_name.startswith("-"):
+                return None
+            raise NoSuchCommand(cmd_name, possibilities=_COMMANDS, ctx=ctx)
         module, _ = _COMMANDS[cmd_name]
         command = getattr(importlib.import_module(f"mailhost.cli.{module}"), f"{module}")
         assert isinstance(command, click.Command)

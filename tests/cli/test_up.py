@@ -201,6 +201,12 @@ def test_a_certificate_that_is_none_is_one_sentence(tmp_path: Path) -> None:
     assert "There is no certificate with its key in" in refusal(tmp_path)
 
 
+def test_a_misspelt_command_is_answered_with_the_one_that_was_meant() -> None:
+    done = subprocess.run([*MAILHOST, "acount", "list"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == "Error: No such command 'acount'. Did you mean 'account'?"
+
+
 @pytest.mark.parametrize("words", [["--help"], ["--version"]])
 def test_help_imports_nothing_but_click(words: list[str]) -> None:
     heavy = ("rich", "apsw", "psycopg", "cryptography", "starlette", "structlog", "msgspec", "asyncio")
