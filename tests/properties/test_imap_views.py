@@ -52,7 +52,8 @@ class Client:
             line = (await self.reader.readline()).removesuffix(b"\r\n")
             assert line, f"hung up at {text}"
             if line.startswith(tag):
-                assert b" OK " in line, (text, line)
+                is_gone = text.startswith(("COPY", "MOVE")) and b" NO [EXPUNGEISSUED] " in line
+                assert is_gone or b" OK " in line, (text, line)
                 return
             self.hear(line, text, permits_expunge=permits_expunge)
 
