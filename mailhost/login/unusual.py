@@ -12,7 +12,7 @@ from typing import Final
 from mailhost import oauth
 from mailhost.accounts.audit.sql import count_failures
 from mailhost.accounts.credentials.sql import does_roam, let_roam, revoke_app_password
-from mailhost.accounts.held.sql import Held, State, settle
+from mailhost.accounts.held.sql import Held, State, refuse_all, settle
 from mailhost.accounts.model import Ended, NoSuchAppPassword
 from mailhost.accounts.places.sql import Place, places_of, record_places
 from mailhost.accounts.waits.sql import names_tried
@@ -130,6 +130,7 @@ def deny(tx: Tx, account_id: int, held_id: int, now: int) -> Held:
 
 def disown(tx: Tx, account_id: int, credential_id: int, now: int) -> None:
     """End an app password, or what a program was allowed, as somebody else uses it. Raises NoSuchAppPassword."""
+    refuse_all(tx, account_id, credential_id)
     try:
         revoke_app_password(tx, account_id, credential_id, now, Ended.NOT_ME)
     except NoSuchAppPassword as error:

@@ -42,6 +42,11 @@ class _Shown:
     why: str
     network: str
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is anything to decide."""
+        return self.held.state is State.WAITING and self.name != ""
+
 
 class UnusualPages:
     """The page, and the two answers."""
@@ -71,8 +76,8 @@ class UnusualPages:
         return self._pages.show(
             request,
             "account/unusual.html",
-            waiting=[one for one in shown if one.held.state is State.WAITING],
-            decided=[one for one in shown if one.held.state is not State.WAITING],
+            waiting=[one for one in shown if one.is_waiting],
+            decided=[one for one in shown if not one.is_waiting],
             let_in=[(row[0], row[1], explain(*row, words, self._atlas).sentence) for row in let_in],
             names=names,
             said=_SAID.get(request.query_params.get("said", "")),

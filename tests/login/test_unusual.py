@@ -11,7 +11,7 @@ from msgspec import structs
 
 from mailhost import accounts, mailstore
 from mailhost.accounts.audit.model import Cause
-from mailhost.accounts.held.sql import NoSuchHeld, State, list_held
+from mailhost.accounts.held.sql import MOST_WAITING, NoSuchHeld, State, count_waiting, hold, list_held
 from mailhost.accounts.places.sql import record_places
 from mailhost.language import translations
 from mailhost.limits import Unusual
@@ -190,3 +190,17 @@ async def test_an_impossible_journey_is_held_and_its_places_are_named(house: Hou
     assert "from 203.0.113.9 (Sydney, Australia) was held" in english
     assert "farther from the last place than anybody travels in that time" in english
     assert "203.0.113.9（AustraliaSydney）" in chinese
+
+
+async def test_whoever_has_a_password_cannot_flood_its_owner(house: House) -> None:
+    await at_home(house)
+    note = {"network": FAR_NETWORK, "peer": FAR, "protocol": "imap", "why": "network", "now": NOW}
+    news = [await house.database.write(hold, house.anna, 1, client=f"program {n}", **note) for n in range(30)]
+    assert news == [True] * MOST_WAITING + [False] * (30 - MOST_WAITING)
+    assert await house.database.write(hold, house.anna, 2, client="mutt", **note), "another password is another matter"
+    assert await house.database.read(count_waiting, house.anna) == MOST_WAITING + 1
+    first = (await house.database.read(list_held, house.anna))[-1]
+    await house.database.write(deny, house.anna, first.id, NOW)
+    assert await house.database.read(count_waiting, house.anna) == 1, "one answer is enough for all of them"
+    await house.database.write(accounts.revoke_app_password, house.anna, 2, NOW)
+    assert await house.database.read(count_waiting, house.anna) == 0

@@ -132,6 +132,21 @@ async def test_a_mistake_of_the_application_is_a_500() -> None:
     await close(listener)
 
 
+async def test_a_mistake_after_the_answer_ends_the_connection_and_is_told_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def broken(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 500, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"no"})
+        raise RuntimeError("a mistake")
+
+    listener = await listen(HttpServer(broken))
+    answer = await asyncio.to_thread(exchange, listener, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\nno")
+    await close(listener)
+    assert capsys.readouterr().out.count("session.crashed") == 1
+
+
 async def test_a_store_that_does_not_answer_shows() -> None:
     async def is_ill() -> bool:
         return False

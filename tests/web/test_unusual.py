@@ -124,7 +124,8 @@ async def test_of_a_password_that_has_ended_nothing_can_be_approved(town: Town) 
     await town.database.write(accounts.revoke_app_password, town.ids[ANNA], 1, NOW)
     after = await browser.submit(page, f"{HERE}/{number}/mine", everywhere="yes")
     assert after.path == f"{HERE}?said=ended"
-    assert "has ended meanwhile" in after.text
+    assert "The password has ended meanwhile" in after.text
+    assert "waits for your word" not in (await browser.open("/account")).text
     assert f"{HERE}/{number}/mine" not in after.text
 
 

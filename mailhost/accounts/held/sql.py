@@ -7,6 +7,8 @@ from mailhost.errors import MailhostError
 from mailhost.storage.database import Tx
 
 KEEP_SECONDS = 30 * 86_400
+MOST_WAITING = 20
+"""Of one credential: whoever has it can call a program what they like, and the owner gets a message for each."""
 _COLUMNS = "state, id, credential_id, network, client, peer, protocol, why, first_at, last_at, attempts"
 
 
@@ -51,7 +53,10 @@ def hold(
     why: str,
     now: int,
 ) -> bool:
-    """Note that a sign-in is held; whether it is the first of its kind, of which the owner is to be told."""
+    """Note that a sign-in is held; whether it is the first of its kind, of which the owner is to be told.
+
+    Beyond MOST_WAITING nothing is noted: the owner has enough to decide about the credential.
+    """
     again = tx.execute(
         """update held_sign_in set last_at = :now, attempts = attempts + 1, peer = :peer, why = :why
         where account_id = :account_id and credential_id = :credential_id and network = :network and client = :client
@@ -65,6 +70,14 @@ def hold(
         now=now,
     )
     if again:
+        return False
+    [(waiting,)] = tx.execute(
+        """select count(*) from held_sign_in
+        where account_id = :account_id and credential_id = :credential_id and state = 'waiting'""",
+        account_id=account_id,
+        credential_id=credential_id,
+    )
+    if waiting >= MOST_WAITING:
         return False
     tx.execute("delete from held_sign_in where last_at < :before", before=now - KEEP_SECONDS)
     [(last,)] = tx.execute(
@@ -100,11 +113,24 @@ def list_held(tx: Tx, account_id: int, at_most: int = 100) -> list[Held]:
 
 
 def count_waiting(tx: Tx, account_id: int) -> int:
-    """How many sign-ins of the account wait for its owner's word."""
+    """How many sign-ins of the account wait for its owner's word, but for those of app passwords that have ended."""
     [(count,)] = tx.execute(
-        "select count(*) from held_sign_in where account_id = :account_id and state = 'waiting'", account_id=account_id
+        """select count(*) from held_sign_in where account_id = :account_id and state = 'waiting' and not exists (
+            select 1 from app_password where app_password.account_id = held_sign_in.account_id
+                and app_password.id = credential_id and revoked_at is not null)""",
+        account_id=account_id,
     )
     return int(count)
+
+
+def refuse_all(tx: Tx, account_id: int, credential_id: int) -> None:
+    """The credential is in wrong hands: whatever of it waits was not its owner."""
+    tx.execute(
+        """update held_sign_in set state = 'refused'
+        where account_id = :account_id and credential_id = :credential_id and state = 'waiting'""",
+        account_id=account_id,
+        credential_id=credential_id,
+    )
 
 
 def settle(tx: Tx, account_id: int, held_id: int, state: State) -> Held:
