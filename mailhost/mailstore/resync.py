@@ -6,7 +6,7 @@ from itertools import chain
 from mailhost.mailstore.changes import changed_flags
 from mailhost.mailstore.model import UidRange, UidRanges
 from mailhost.mailstore.ranges import as_ranges
-from mailhost.mailstore.rows import live_uids
+from mailhost.mailstore.rows import live_rows, live_uids
 from mailhost.storage.database import Tx
 
 Matches = tuple[UidRanges, UidRanges]
@@ -58,6 +58,19 @@ def changed_inside(
     """(uid, modseq, flags) of the messages inside `ranges` and below `uid_next` that changed after `since`."""
     changed = {row[0]: row for row in changed_flags(tx, account_id, mailbox_id, since, uid_next)}
     return [changed[uid] for uid in inside(list(changed), ranges)]
+
+
+def shown_anew(
+    tx: Tx, account_id: int, mailbox_id: int, ranges: UidRanges, *, first_uid: int, uid_next: int, limit: int
+) -> tuple[list[UidRange], list[tuple[int, int, int]]]:
+    """What is inside `ranges` and not shown, and what is shown of a mailbox that shows its newest `limit` messages.
+
+    No modseq tells which messages came to be shown or ceased to since a client last looked: others did that by
+    arriving and leaving. So it hears the whole of the little there is.
+    """
+    rows = live_rows(tx, account_id, mailbox_id, first_uid, uid_next - 1, ("uid", "modseq", "flags"), limit)
+    shown = [(uid, modseq, flags) for uid, modseq, flags in rows]
+    return list(gaps([uid for uid, _, _ in shown], iter(ranges))), shown
 
 
 def last_match(uids: Sequence[int], matches: Matches) -> int:

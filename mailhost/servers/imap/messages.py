@@ -5,7 +5,7 @@ from typing import assert_never
 
 from mailhost.mailstore.labelling import NoLabels
 from mailhost.mailstore.model import NoSuchMailbox, NotSelectable, UidRanges
-from mailhost.mailstore.resync import vanished_since
+from mailhost.mailstore.resync import gaps, vanished_since
 from mailhost.mailstore.search import set_keys
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Copy, Fetch, Search, Sort, Store, StoreLabels, Thread
@@ -95,26 +95,35 @@ async def _fetch(session: Session, command: Fetch) -> Answer:
     if command.vanished:
         if not session.knows_qresync:
             return Answer("BAD", None, "VANISHED needs ENABLE QRESYNC before it.")
-        await _tell_vanished(session, command)
+        command = await _tell_vanished(session, command)
     await send_fetched(session, command)
     await tell_keywords(session, session.selected)
     return completed("FETCH")
 
 
-async def _tell_vanished(session: Session, command: Fetch) -> None:
-    """VANISHED (EARLIER): what was expunged before this session's view; later ones are told with the news."""
+async def _tell_vanished(session: Session, command: Fetch) -> Fetch:
+    """VANISHED (EARLIER): what was expunged before this session's view; later ones are told with the news.
+
+    Returns the FETCH that tells the rest: of a mailbox that shows its newest messages only, the whole (see shown_anew).
+    """
     assert command.changed_since is not None
     view = session.selected
+    ranges = command.numbers.resolve(view.uid_next - 1)
+    if view.is_clipped:
+        shown = (await view.numbers(session.services.database)).uids
+        await session.say(responses.vanished(list(gaps(shown, iter(ranges))), earlier=True))
+        return replace(command, changed_since=0)
     vanished = await session.services.database.read(
         vanished_since,
         view.account_id,
         view.mailbox_id,
-        command.numbers.resolve(view.uid_next - 1),
+        ranges,
         since=command.changed_since,
         until=view.modseq,
         uid_next=view.uid_next,
     )
     await session.say(responses.vanished(vanished, earlier=True))
+    return command
 
 
 async def _store(session: Session, command: Store) -> Answer:

@@ -7,7 +7,7 @@ from mailhost.mailstore.flags import Keywords, load_keywords
 from mailhost.mailstore.layout import clip
 from mailhost.mailstore.mailboxes import load_mailbox
 from mailhost.mailstore.model import MAX_UID, UidRange
-from mailhost.mailstore.resync import changed_inside, vanished_since
+from mailhost.mailstore.resync import changed_inside, shown_anew, vanished_since
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Close, Expunge, Resync, Select
 from mailhost.protocols.imap.objects import mailbox_id
@@ -54,6 +54,7 @@ async def select(session: Session, command: Select) -> Answer:
     # Labels are names of mailboxes, of which those of others are hidden.
     view.shows_labels = session.labels is not None and view.is_own
     view.first_uid, view.utf8 = first_uid, session.connection.utf8
+    view.is_clipped = bool(limit) and view.is_own
     session.open_view(view)
     session.told_keywords = keywords
     session.knows_condstore = session.knows_condstore or command.condstore
@@ -112,6 +113,11 @@ def _open_again(tx: Tx, account_id: int, command: Select, limit: int, known: Res
         return opened, Resynced([], [])
     last_uid = mailbox.uid_next - 1
     ranges: Ranges = ((1, last_uid),) if known.known_uids is None else known.known_uids.resolve(last_uid)
+    if limit and opened[0].place.is_own:
+        vanished, changed = shown_anew(
+            tx, account_id, mailbox.id, ranges, first_uid=opened[2], uid_next=mailbox.uid_next, limit=limit
+        )
+        return opened, Resynced(vanished, changed)
     matches = None
     if known.matches is not None:
         numbers, uids = known.matches

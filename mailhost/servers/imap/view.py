@@ -47,6 +47,7 @@ class MailboxView:
         "account_id",
         "exists",
         "first_uid",
+        "is_clipped",
         "is_examined",
         "keywords",
         "known",
@@ -87,6 +88,7 @@ class MailboxView:
         self.saved: Sequence[int] = ()  # the UIDs that `$` stands for, ascending (RFC 5182)
         self.shows_labels = False  # the account is in the gmail layout
         self.first_uid = 1  # older messages are not shown, where the account's owner limits the size of folders
+        self.is_clipped = False  # whether there is such a limit
         self.utf8 = False  # labels are told as UTF-8
         self._numbers: NumberMap | None = None
 
