@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,14 @@ class Facts:
         """Where people look after their accounts: `https://mail.example.org`, with the port where it is not 443."""
         return self._url("https", 443)
 
+    def base_url_from(self, host: str) -> str:
+        """Likewise, for who came to `host`: an address is kept, as our name may not lead here yet."""
+        try:
+            found = ipaddress.ip_address(host)
+        except ValueError:
+            return self.base_url
+        return self._url("https", 443, f"[{found}]" if found.version == 6 else str(found))
+
     @property
     def unusual_url(self) -> str:
         """Where those are sent whose sign-in is held."""
@@ -67,9 +76,9 @@ class Facts:
         """Where answers of the mail protocols send people to: without TLS, as it may be TLS that fails."""
         return self._url("http", 80) + "/help"
 
-    def _url(self, scheme: str, usual: int) -> str:
+    def _url(self, scheme: str, usual: int, host: str = "") -> str:
         port = self.ports.get(scheme, usual)
-        return f"{scheme}://{self.web_host}{'' if port == usual else f':{port}'}"
+        return f"{scheme}://{host or self.web_host}{'' if port == usual else f':{port}'}"
 
     def rows(self, *, for_servers: bool = False) -> list[Row]:
         """Those for mail programs, best first; `for_servers` adds the others."""

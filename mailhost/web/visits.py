@@ -196,7 +196,7 @@ class Visits:
         if request.url.scheme == "https":
             return None
         path = own_path(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
-        return RedirectResponse(self._pages.facts.base_url + path, 303)
+        return RedirectResponse(self._pages.facts.base_url_from(request.url.hostname or "") + path, 303)
 
 
 def new_token() -> str:

@@ -170,9 +170,9 @@ async def test_suspended_removed_and_renewed_accounts_have_no_sessions(town: Tow
 
 
 async def test_without_tls_nothing_is_shown_and_nothing_taken(town: Town) -> None:
-    def ask(method: str, path: str) -> tuple[int, str | None, str | None]:
+    def ask(method: str, path: str, host: str = "localhost") -> tuple[int, str | None, str | None]:
         client = http.client.HTTPConnection("localhost", town.ports["http"], timeout=10)
-        client.request(method, path, "x=1", {"Cookie": "__Host-session=x"})
+        client.request(method, path, "x=1", {"Cookie": "__Host-session=x", "Host": host})
         answer = client.getresponse()
         client.close()
         return answer.status, answer.getheader("location"), answer.getheader("set-cookie")
@@ -180,6 +180,15 @@ async def test_without_tls_nothing_is_shown_and_nothing_taken(town: Town) -> Non
     base = f"https://localhost:{town.ports['https']}"
     for method, path in (("GET", "/account?a=1"), ("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-out")):
         assert await asyncio.to_thread(ask, method, path) == (303, base + path, None)
+    for host, to in (
+        ("evil.example", "localhost"),
+        ("192.0.2.7:8080", "192.0.2.7"),
+        ("[2001:db8::1]:80", "[2001:db8::1]"),
+        ("127.0.0.1.evil.example", "localhost"),
+        ("x@evil.example", "127.0.0.1"),  # no host at all: our own end of the connection
+    ):
+        _, location, _ = await asyncio.to_thread(ask, "GET", "/account", host)
+        assert location == f"https://{to}:{town.ports['https']}/account"
 
 
 async def test_every_page_is_guarded_by_its_headers(town: Town) -> None:
