@@ -24,7 +24,7 @@ HUB = """
 const hub = () => document.querySelector("account-hub-container")?.shadowRoot?.querySelector("account-hub-email");
 const step = () => hub()?.querySelector(".account-hub-step:not([hidden])");
 const until = async (isDone) => {
-  for (const end = Date.now() + 30_000; !isDone(); ) {
+  for (const end = Date.now() + 80_000; !isDone(); ) {
     if (Date.now() > end) throw new Error("in vain at " + step()?.id + ": " + step()?.innerText);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
@@ -84,7 +84,7 @@ const script = `(() => {
   if (isThere) ((document, values) => { ${code} })(document, ${JSON.stringify(values)});
   sendAsyncMessage("test:done", isThere);
 })()`;
-for (const end = Date.now() + 20_000; Date.now() < end; ) {
+for (const end = Date.now() + 80_000; Date.now() < end; ) {
   const messages = frame()?.messageManager;
   if (messages) {
     const isDone = await new Promise((resolve) => {
@@ -104,7 +104,7 @@ throw new Error("no page of this title: " + titled);
 SUBJECTS = """
 const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
 const server = MailServices.accounts.accounts.map((each) => each.incomingServer).find((each) => each.type == "imap");
-for (const end = Date.now() + 30_000; Date.now() < end; ) {
+for (const end = Date.now() + 80_000; Date.now() < end; ) {
   const inbox = server.rootFolder.getFolderWithFlags(Ci.nsMsgFolderFlags.Inbox);
   if (inbox) {
     inbox.updateFolder(null);

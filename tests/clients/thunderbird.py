@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import socket
-import struct
 import subprocess
 import threading
 import time
@@ -64,15 +63,15 @@ class Internet:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError, struct.error):
-            methods = client.recv(2)[1]
-            client.recv(methods)
+        with client, contextlib.suppress(OSError):
+            methods = _exactly(client, 2)[1]
+            _exactly(client, methods)
             client.sendall(b"\5\0")
-            _, _, _, kind = client.recv(4, socket.MSG_WAITALL)
-            length = client.recv(1)[0] if kind == 3 else 4 if kind == 1 else 16
-            name = client.recv(length, socket.MSG_WAITALL)
+            kind = _exactly(client, 4)[3]
+            length = _exactly(client, 1)[0] if kind == 3 else 4 if kind == 1 else 16
+            name = _exactly(client, length)
             host = name.decode() if kind == 3 else socket.inet_ntop({1: socket.AF_INET, 4: socket.AF_INET6}[kind], name)
-            (port,) = struct.unpack("!H", client.recv(2, socket.MSG_WAITALL))
+            port = int.from_bytes(_exactly(client, 2), "big")
             target = self._zone.get((host, port))
             (self.refused if target is None else self.reached).append((host, port))
             if target is None:
@@ -84,6 +83,14 @@ class Internet:
                 back.start()
                 _pump(client, server)
                 back.join()
+
+
+def _exactly(client: socket.socket, count: int) -> bytes:
+    """So many octets. Raises ConnectionError for one that thought better of it."""
+    data = client.recv(count, socket.MSG_WAITALL)
+    if len(data) < count:
+        raise ConnectionError
+    return data
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
@@ -106,7 +113,7 @@ class Thunderbird:
         give_up = time.monotonic() + 60
         while True:
             try:
-                self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+                self._socket = socket.create_connection(("127.0.0.1", port), timeout=120)
             except OSError:
                 if time.monotonic() > give_up or process.poll() is not None:
                     raise
@@ -118,6 +125,7 @@ class Thunderbird:
         self._read()
         self._call("WebDriver:NewSession", {"capabilities": {"alwaysMatch": {"acceptInsecureCerts": False}}})
         self._call("Marionette:SetContext", {"value": "chrome"})
+        self._call("WebDriver:SetTimeouts", {"script": 100_000})
 
     def _read(self) -> object:
         length = b""
@@ -136,11 +144,11 @@ class Thunderbird:
             raise Refused(f"{error['error']}: {error['message']}")
         return result["value"] if isinstance(result, dict) and "value" in result else result
 
-    def run(self, script: str, *arguments: object, seconds: float = 60) -> object:
+    def run(self, script: str, *arguments: object) -> object:
         """Run JavaScript in the main window: what it returns, or what the promise it returns comes to."""
         whole = f"return (async function () {{{script}}}).apply(null, arguments)"
         words = {"script": whole, "args": list(arguments), "newSandbox": False, "sandbox": "system"}
-        return self._call("WebDriver:ExecuteScript", words | {"scriptTimeout": int(seconds * 1000)})
+        return self._call("WebDriver:ExecuteScript", words)
 
     def install(self, add_on: Path) -> object:
         """What "Install Add-on From File" does; the add-on's id."""
