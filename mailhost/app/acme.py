@@ -7,7 +7,6 @@ with a finding; so it spoils none of the others. Each domain has a certificate o
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -37,8 +36,17 @@ _LOOK_EVERY: Final = 24 * 3600  # for names that came or went
 _LOOK_SOON: Final = 900  # while some do not lead to us
 _SERVED_SECONDS: Final = 30.0
 _MAX_ORDERS: Final = 4  # for one certificate at a time
-IN_TLS: Final = ("https", "imaps", "pop3s", "submissions")
-"""Doors that begin with TLS; the others upgrade with the same context."""
+_DOORS: Final[dict[str, tuple[bytes, ...]]] = {
+    "https": (),
+    "imaps": (),
+    "pop3s": (),
+    "submissions": (),
+    "imap": (b"a STARTTLS\r\n",),
+    "pop3": (b"STLS\r\n",),
+    "submission": (b"EHLO localhost\r\n", b"STARTTLS\r\n"),
+    "smtp": (b"EHLO localhost\r\n", b"STARTTLS\r\n"),
+}
+"""Doors that show a certificate, and what is said before they do."""
 
 
 class CertificateOrders:
@@ -191,7 +199,7 @@ class CertificateOrders:
         page.said = {}
         await self._ask_when(page, held, now)
         log.info("certificate.obtained", domain=domain, names=held.names, ends=held.ends.isoformat())
-        stale = await in_thread(lambda: _doors_without(held, self._ports, self._services.config.listen))
+        stale = await in_thread(lambda: doors_without(held, self._ports, self._services.config.listen[0]))
         if stale:
             log.error("certificate.unserved", domain=domain, doors=stale)
 
@@ -234,24 +242,28 @@ def is_here(address: str) -> bool:
     return True
 
 
-def _doors_without(held: Held, ports: Mapping[str, int], listen: Sequence[str]) -> list[str]:
-    """The doors that do not show the certificate after a while, as their clients see them."""
-    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen[0], listen[0])  # noqa: S104 - compared, not bound
-    waiting = [door for door in IN_TLS if door in ports]
-    until = time.monotonic() + _SERVED_SECONDS
-    while waiting and time.monotonic() < until:
-        time.sleep(random.uniform(0.5, 1.5))  # noqa: S311 - no secret
-        waiting = [door for door in waiting if _served(address, ports[door], held.names[0]) != held.der]
-    return waiting
+def doors_without(held: Held, ports: Mapping[str, int], host: str, seconds: float = _SERVED_SECONDS) -> list[str]:
+    """The doors that do not show the certificate after a while, as their clients see them. It blocks for as long."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    waiting = [door for door in _DOORS if door in ports]
+    until = time.monotonic() + seconds
+    while True:
+        waiting = [door for door in waiting if _served(address, ports[door], _DOORS[door], held.names[0]) != held.der]
+        if not waiting or time.monotonic() > until:
+            return waiting
+        time.sleep(1)
 
 
-def _served(address: str, port: int, name: str) -> bytes:
+def _served(address: str, port: int, lines: Sequence[bytes], name: str) -> bytes:
     """The certificate that a port shows for a name, DER; b"" when it shows none."""
     try:
-        with (
-            socket.create_connection((address, port), timeout=5) as plain,
-            looking_context().wrap_socket(plain, server_hostname=name) as secure,
-        ):
-            return secure.getpeercert(binary_form=True) or b""
+        with socket.create_connection((address, port), timeout=5) as plain:
+            for line in lines:  # each answer, and the greeting before the first, comes whole
+                plain.recv(4096)
+                plain.sendall(line)
+            if lines:
+                plain.recv(4096)
+            with looking_context().wrap_socket(plain, server_hostname=name) as secure:
+                return secure.getpeercert(binary_form=True) or b""
     except OSError:
         return b""

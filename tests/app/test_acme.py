@@ -11,13 +11,17 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+from mailhost.app.acme import doors_without
+from mailhost.app.certificates import read_held
 from mailhost.app.orderbook import Book, findings, read_book, write_book
 from mailhost.findings import Finding, Severity
+from mailhost.network.certificates import ensure_certificates
 from tests.app.pebble import Pebble
 from tests.running import Server, running, start, stop
 
@@ -151,3 +155,17 @@ def test_a_name_that_cannot_be_proved_spoils_none_of_the_others(
         [evidence] = told(server)["H8"].evidence
         assert evidence.startswith("smtp.example.test: connection")
         assert book(server).domains["example.test"].unproved["smtp.example.test"].tries == 1
+
+
+def test_a_door_that_shows_another_certificate_is_named(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as server:
+        folder = server.folder / "tls"
+        held = read_held(folder / "server.pem")
+        assert held is not None
+        assert doors_without(held, server.ports, "127.0.0.1", 0) == []
+        other = ensure_certificates(tmp_path / "other", ["imap.example.test"], datetime.now(UTC))[0]
+        stranger = read_held(other.certificate)
+        assert stranger is not None
+        ports = {name: server.ports[name] for name in ("https", "imap", "smtp", "lmtp")}
+        assert doors_without(stranger, ports, "127.0.0.1", 0) == ["https", "imap", "smtp"]
+        assert doors_without(held, {"imaps": 1}, "127.0.0.1", 0) == ["imaps"]
