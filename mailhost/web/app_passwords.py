@@ -21,6 +21,7 @@ from mailhost.accounts import (
     Protocols,
     Scope,
     TooManyAppPasswords,
+    TwoStepMissing,
 )
 from mailhost.accounts.sessions.sql import list_sessions
 from mailhost.crypto import SecretKey
@@ -119,8 +120,6 @@ class AppPasswordPages:
         )
 
     async def _make(self, request: Request, visit: Visit, form: Form) -> Response:
-        if not visit.has_two_step:
-            return self._pages.redirect(HERE)
         now = int(self._clock())
         scope = _scope(form, now)
         try:
@@ -131,6 +130,8 @@ class AppPasswordPages:
             return self._form(request, form, scope.protocols, _WRONG_NETWORKS if scope.protocols else _NO_PROTOCOL)
         except TooManyAppPasswords:
             return self._form(request, form, scope.protocols, _TOO_MANY)
+        except TwoStepMissing:
+            return self._pages.redirect(HERE)
         if made is None:
             return self._pages.redirect(f"{HERE}?said=made")
         return await self._show_made(request, visit, *made)
