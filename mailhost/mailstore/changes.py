@@ -1,14 +1,13 @@
 """What happened since a modseq: the one answer to IDLE, NOOP, CONDSTORE, POP3 and the web (DESIGN §4)."""
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import Final
 
 from mailhost.mailstore.mailboxes import load_mailbox
 from mailhost.mailstore.model import Changes, SleptTooLong, UidRange, UidRanges
 from mailhost.mailstore.ranges import conditions, portions
 from mailhost.protocols.imap.sets import parse_set
-from mailhost.storage.database import Row, Tx
+from mailhost.storage.database import Row, Tx, Value
 
 _UIDS_AT_ONCE: Final = 10_000
 
@@ -71,12 +70,21 @@ def vanished(tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next: int
 def changed_flags(tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next: int) -> list[tuple[int, int, int]]:
     """(uid, modseq, flags) of placements below `uid_next` whose MODSEQ is above `since`, ascending by UID."""
     spans = changed_spans(tx, account_id, mailbox_id, since, uid_next, exactly=True)
-    return [row for rows in changed_rows(tx, account_id, mailbox_id, spans, since) for row in rows]
+    return sorted(row for rows in changed_rows(tx, account_id, mailbox_id, spans, since) for row in rows)
 
 
 def changed_rows(tx: Tx, account_id: int, mailbox_id: int, spans: UidRanges, since: int) -> Iterator[list[Row]]:
-    """(uid, modseq, flags) of the placements inside the spans whose MODSEQ is above `since`, in pieces."""
-    for condition, parameters in chain.from_iterable(map(conditions, portions(spans, _UIDS_AT_ONCE))):
+    """(uid, modseq, flags) of the placements inside the spans whose MODSEQ is above `since`, in ascending pieces."""
+    single = [first for first, last in spans if first == last]
+    wide = [(first, last) for first, last in spans if first < last]
+    listed = "select value from json_each(:uids)" if tx.engine == "sqlite" else "select unnest(cast(:uids as bigint[]))"
+    pieces: list[tuple[str, dict[str, Value]]] = []
+    for start in range(0, len(single), _UIDS_AT_ONCE):
+        text = ",".join(map(str, single[start : start + _UIDS_AT_ONCE]))
+        pieces.append((f"uid in ({listed})", {"uids": f"[{text}]" if tx.engine == "sqlite" else f"{{{text}}}"}))
+    for portion in portions(wide, _UIDS_AT_ONCE):
+        pieces += ((condition, dict(parameters)) for condition, parameters in conditions(portion))
+    for condition, parameters in pieces:
         yield tx.execute(
             f"""select uid, modseq, flags from placement
             where account_id = :account_id and mailbox_id = :mailbox_id and {condition} and modseq > :since
