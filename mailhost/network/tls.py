@@ -17,7 +17,10 @@ from typing import Final
 from mailhost.errors import MailhostError
 from mailhost.network.hello import asked_name
 
-RECORD: Final = 16384  # octets of a TLS record; larger pieces would leave their size behind in the memory BIOs for good
+RECORD: Final = 16384  # octets of the largest TLS record
+_PIECE: Final = (
+    4096  # a memory BIO keeps room for the largest piece it ever held, in each of ten thousand idle sessions
+)
 RECORD_TYPES: Final = range(0x14, 0x18)  # the first byte of each TLS record, and of no line of text; a hello is 0x16
 _VERSIONS: Final = {b"\x03\x00": "SSLv3", b"\x03\x01": "TLSv1", b"\x03\x02": "TLSv1.1", b"\x03\x03": "TLSv1.2"}
 
@@ -107,23 +110,26 @@ class TlsLayer:
     def decrypt(self, data: bytes | memoryview, into: bytearray) -> bool:
         """Append the plain text of the peer's bytes; False once it said that it sends no more. Raises TlsFailed."""
         incoming = self._incoming
-        incoming.write(data)
         try:
-            while incoming.pending:  # a read takes one whole record, so nothing stays behind inside OpenSSL
-                plain = self._object.read(RECORD)
-                if not plain:
-                    return False
-                into += plain
-        except ssl.SSLWantReadError:
-            pass
+            for start in range(0, len(data), _PIECE):
+                incoming.write(data[start : start + _PIECE])
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    while incoming.pending:  # a read takes one whole record, so nothing stays behind inside OpenSSL
+                        plain = self._object.read(RECORD)
+                        if not plain:
+                            return False
+                        into += plain
         except ssl.SSLError as error:
             raise TlsFailed(error.reason or type(error).__name__) from error
         return True
 
     def encrypt(self, data: bytes | memoryview) -> bytes:
-        """`data`, at most a RECORD of it, for the wire."""
-        self._object.write(data)
-        return self._outgoing.read()
+        """`data` for the wire."""
+        records = []
+        for start in range(0, len(data), _PIECE):
+            self._object.write(data[start : start + _PIECE])
+            records.append(self._outgoing.read())
+        return b"".join(records)
 
     def pending_output(self) -> bytes:
         """What OpenSSL has to say by itself: handshakes, alerts, answers to a key update."""

@@ -1,12 +1,18 @@
-"""The lines that look for messages: SEARCH in rows, fields and bodies, SORT and THREAD."""
+"""The lines that look for messages: SEARCH in rows, fields and bodies, SORT and THREAD; and what the index costs."""
+
+import statistics
 
 from tests.bench import corpus
 from tests.bench.client import Imap
-from tests.bench.works import BIG, Measure, Scale, Server, connect, timed
+from tests.bench.processes import wait_until_quiet
+from tests.bench.works import BIG, Measure, Scale, Server, connect, deliver, fill, timed
 
 WORDS = "Words"
 WORDS_ACCOUNT = 1
 """An account of its own, so that the index of 10,000 letters is not that of 100,000 others, too."""
+
+
+_TURNS = 5
 
 
 def body(word: str, key: str = "BODY", *, found_by: str | None = None) -> Measure:
@@ -22,6 +28,18 @@ def body(word: str, key: str = "BODY", *, found_by: str | None = None) -> Measur
         return seconds
 
     return measure
+
+
+def slowed_delivery(server: Server, scale: Scale) -> float:
+    """By how many percent deliveries are slower while letters wait for the search index; the median of five pairs."""
+    slower = []
+    for turn in range(_TURNS):
+        wait_until_quiet(server.pids())
+        alone = deliver(server, scale)
+        wait_until_quiet(server.pids())
+        fill(server, f"Waiting{turn}", scale.letters // 2, WORDS_ACCOUNT, corpus.wordy)
+        slower.append(100 * (1 - deliver(server, scale) / alone))
+    return statistics.median(slower)
 
 
 def must_find(session: Imap, command: bytes, expected: int) -> None:

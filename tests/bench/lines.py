@@ -21,6 +21,7 @@ WORKS = (
     Work("login-cost", "LOGIN + LOGOUT, processor time of the server", "s", 0, works.sign_in_cost),
     Work("notice", "delivery to * EXISTS in an idle session", "s", 0, works.notice),
     Work("lmtp", "LMTP deliveries of 10 KB, 8 at once", "/s", 2, works.deliver),
+    Work("lmtp-indexing", "LMTP, slower while the index has work", "%", 0, finding.slowed_delivery, is_single=True),
     Work("append", "APPEND of 10 KB, 8 at once", "/s", 1, works.append),
     Work("copy", "COPY of 1,000", "s", 2, works.copy(1), True),
     Work("copy-many", "COPY of 10,000", "s", 3, works.copy(10), True),
@@ -79,4 +80,5 @@ LIMITS = {
     "idle-memory": 40.0,
     "waiting-memory": 45.0,
     "search-chinese": 0.005,
+    "lmtp-indexing": 10.0,
 }

@@ -99,7 +99,7 @@ def processor_seconds(pids: list[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def wait_until_quiet(pids: list[int], seconds: float = 120) -> None:
+def wait_until_quiet(pids: list[int], seconds: float = 1_200) -> None:
     """Let a server end what it does behind its clients' backs, such as indexing, before the next line is measured."""
     ends = time.monotonic() + seconds
     before = processor_seconds(pids)

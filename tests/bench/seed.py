@@ -2,25 +2,13 @@
 
 import sys
 import time
-from collections.abc import Callable
 
 from tests.bench import corpus
 from tests.bench.finding import WORDS, WORDS_ACCOUNT
 from tests.bench.memory import HELD_MAILBOX
-from tests.bench.works import BIG, Server, connect
+from tests.bench.works import BIG, Server, fill
 
-BATCH = 100
 HELD = 1_000
-
-
-def fill(server: Server, mailbox: str, count: int, account: int, make: Callable[[int], bytes] = corpus.message) -> None:
-    """Make a mailbox of `count` messages, a part of them read and none as old as another."""
-    session = connect(server, account=account)
-    session.run(f"CREATE {mailbox}".encode())
-    for first in range(0, count, BATCH):
-        batch = range(first, min(first + BATCH, count))
-        session.append(mailbox, list(map(make, batch)), list(map(corpus.append_words, batch)))
-    session.close()
 
 
 def seed_big(server: Server, count: int) -> None:

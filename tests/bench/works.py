@@ -12,6 +12,7 @@ from tests.bench.client import Imap, Lmtp, Load, tls_context, together
 from tests.bench.processes import Account, processor_seconds
 
 BIG = "Big"
+BATCH = 100
 DOVECOT = "Dovecot"
 DOVECOT_INDEXED = "Dovecot with its full-text plugin"
 TLS = tls_context()
@@ -78,6 +79,16 @@ def connect(server: Server, mailbox: str | None = None, account: int = 0, tls: b
     if mailbox:
         session.run(f"SELECT {mailbox}".encode())
     return session
+
+
+def fill(server: Server, mailbox: str, count: int, account: int, make: Callable[[int], bytes] = corpus.message) -> None:
+    """Make a mailbox of `count` messages, a part of them read and none as old as another."""
+    session = connect(server, account=account)
+    session.run(f"CREATE {mailbox}".encode())
+    for first in range(0, count, BATCH):
+        batch = range(first, min(first + BATCH, count))
+        session.append(mailbox, list(map(make, batch)), list(map(corpus.append_words, batch)))
+    session.close()
 
 
 def timed(session: Imap, command: bytes) -> float:
