@@ -178,7 +178,7 @@ class _Revocation(RevocationEndpoint):
         del request
         tx, now, found = self.server.tx, self.server.now, token.token
         if found.kind == "refresh":  # and what it led to (RFC 7009 §2.1)
-            sql.revoke_tokens(tx, found.account_id, found.grant_id, now)
+            sql.end_grant(tx, found.account_id, found.grant_id, now)
         else:
             sql.revoke_token(tx, found.digest, now)
         self.server.house.people.sessions_end(tx, found.account_id)

@@ -78,12 +78,13 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one person allowed one program, as they see it: `name` is the program's."""
+    """What one person allowed one program, as they see it: `name` and `kind` are the program's."""
 
     account_id: int
     id: int
     client_id: str
     name: str
+    kind: Kind
     scopes: str
     created_at: int
 

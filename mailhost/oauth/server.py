@@ -15,6 +15,7 @@ from authlib.oauth2.rfc6749 import (
     AuthorizationServer,
     BaseGrant,
     ClientMixin,
+    InvalidGrantError,
     InvalidScopeError,
     OAuth2Error,
     OAuth2Request,
@@ -178,10 +179,12 @@ class Server(AuthorizationServer):
         return None if client is None else ClientView(client, self.house.key)
 
     def save_token(self, token: Mapping[str, object], request: OAuth2Request) -> None:
-        """Keep what is issued; raises for a program that asks without measure."""
+        """Keep what is issued; raises where its person withdrew it, and for a program that asks without measure."""
         client, user = request.client, request.user
         assert isinstance(client, ClientView)
         assert isinstance(user, User)
+        if not sql.hold_grant(self.tx, user.account_id, user.grant_id):
+            raise InvalidGrantError(description="The access was withdrawn in the meantime.")
         if sql.issued_since(self.tx, client.client.id, self.now - 60) >= MAX_TOKENS_A_MINUTE:
             raise TooManyTokens
         scopes = str(token.get("scope", ""))
@@ -275,6 +278,7 @@ def granted(server: Server, account_id: int, client_id: str, scopes: str) -> Use
 def revoke_family(server: Server, account_id: int, grant_id: int, app: str) -> None:
     """End every token that came from one consent, as one of them was copied, and tell whose they were."""
     if sql.revoke_tokens(server.tx, account_id, grant_id, server.now):
+        sql.end_grant(server.tx, account_id, grant_id, server.now)
         server.house.people.sessions_end(server.tx, account_id)
         server.house.people.token_was_copied(server.tx, Copied(account_id, grant_id, app, server.peer, server.now))
 

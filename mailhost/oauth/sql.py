@@ -101,6 +101,18 @@ def insert_grant(tx: Tx, account_id: int, grant_id: int, client_id: str, scopes:
     )
 
 
+def hold_grant(tx: Tx, account_id: int, grant_id: int) -> bool:
+    """Whether what was allowed still is; until this transaction ends nobody withdraws it meanwhile."""
+    return bool(
+        tx.execute(
+            """update oauth_grant set scopes = scopes
+            where account_id = :account_id and id = :id and revoked_at is null returning id""",
+            account_id=account_id,
+            id=grant_id,
+        )
+    )
+
+
 def widen_grant(tx: Tx, account_id: int, grant_id: int, scopes: str) -> None:
     """Note that more is allowed now."""
     tx.execute(
@@ -114,17 +126,26 @@ def widen_grant(tx: Tx, account_id: int, grant_id: int, scopes: str) -> None:
 def list_grants(tx: Tx, account_id: int) -> list[Grant]:
     """The programs that an account allows something, the oldest first."""
     rows = tx.execute(
-        """select oauth_grant.account_id, oauth_grant.id, client_id, oauth_client.name, oauth_grant.scopes,
-            oauth_grant.created_at
+        """select oauth_grant.account_id, oauth_grant.id, client_id, oauth_client.name, oauth_client.kind,
+            oauth_grant.scopes, oauth_grant.created_at
         from oauth_grant join oauth_client on oauth_client.id = client_id
         where account_id = :account_id and revoked_at is null order by oauth_grant.id""",
         account_id=account_id,
     )
-    return [Grant(*row) for row in rows]
+    return [
+        Grant(account_id, grant_id, client_id, name, Kind(kind), scopes, created_at)
+        for account_id, grant_id, client_id, name, kind, scopes, created_at in rows
+    ]
 
 
 def revoke_grant(tx: Tx, account_id: int, grant_id: int, now: int) -> None:
     """Withdraw what was allowed, with all its tokens. Raises NoSuchGrant."""
+    if not end_grant(tx, account_id, grant_id, now):
+        raise NoSuchGrant
+
+
+def end_grant(tx: Tx, account_id: int, grant_id: int, now: int) -> bool:
+    """The same; False where there is nothing to withdraw."""
     rows = tx.execute(
         """update oauth_grant set revoked_at = :now
         where account_id = :account_id and id = :id and revoked_at is null returning id""",
@@ -132,9 +153,9 @@ def revoke_grant(tx: Tx, account_id: int, grant_id: int, now: int) -> None:
         id=grant_id,
         now=now,
     )
-    if not rows:
-        raise NoSuchGrant
-    revoke_tokens(tx, account_id, grant_id, now)
+    if rows:
+        revoke_tokens(tx, account_id, grant_id, now)
+    return bool(rows)
 
 
 def revoke_all_grants(tx: Tx, account_id: int, now: int) -> None:

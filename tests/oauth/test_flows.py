@@ -11,6 +11,7 @@ from mailhost.accounts.audit.model import Cause
 from mailhost.accounts.audit.sql import list_sign_ins
 from mailhost.language import translations
 from mailhost.login.catalogue import explain
+from mailhost.login.tokens import revoke_program
 from mailhost.oauth import Kind, NewClient, endpoints
 from mailhost.oauth.endpoints import Asked
 from mailhost.oauth.model import (
@@ -97,6 +98,30 @@ async def test_a_stolen_code_is_of_no_use(server: House, changes: dict[str, str]
     status, answer = await server.exchange(client, await server.code(client), **changes)
     assert status in (400, 401)
     assert answer["error"] == error
+
+
+async def test_what_is_withdrawn_gives_no_tokens_any_more(server: House) -> None:
+    client, device = await server.client(), await server.client(Kind.DEVICE, name="Television")
+    code = await server.code(client)
+    _, begun = await server.ask(endpoints.device, client_id=device.client.id, scope="mail")
+    anna, user_code = server.people["anna"], str(begun["user_code"])
+    await server.database.write(endpoints.decide_device, server.house, user_code, anna, allows=True, now=server.now)
+    grants = await server.database.read(oauth.list_grants, anna)
+    assert [grant.kind for grant in grants] == [Kind.NATIVE, Kind.DEVICE]
+    for grant in grants:
+        await server.database.write(revoke_program, anna, grant.id, server.now)
+    assert (await server.exchange(client, code))[1]["error"] == "invalid_grant"
+    assert (await ask_for_device(server, device, str(begun["device_code"])))[1]["error"] == "invalid_grant"
+
+
+async def test_a_copied_token_takes_the_program_from_the_list(server: House) -> None:
+    client = await server.client()
+    first = await server.tokens(client)
+    await server.refresh(client, first["refresh_token"])
+    server.now += REUSE_SECONDS + 1
+    await server.refresh(client, first["refresh_token"])
+    assert await server.database.read(oauth.list_grants, server.people["anna"]) == []
+    assert (await server.tokens(client))["scope"] == "mail"  # once it is allowed anew
 
 
 async def test_a_code_ends_soon_and_belongs_to_one_program(server: House) -> None:
