@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterable
 from typing import Final
 
 from mailhost.autoconfig.mozilla import OAUTH_SCOPE
@@ -21,13 +20,14 @@ _OLDEST: Final = "128.0"
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)  # always the same bytes
 
 
-def manifest(settings: Iterable[ClientSettings], site: str, client_id: str, version: str) -> dict[str, object]:
-    """The add-on's manifest for the hosts of these domains. `site` is the issuer, `client_id` our name for Thunderbird.
+def manifest(settings: ClientSettings, client_id: str, version: str) -> dict[str, object]:
+    """The add-on's manifest for the hosts of one domain: which others are here is nobody's business.
 
-    `version` has digits and dots alone.
+    `client_id` is our name for Thunderbird; `version` has digits and dots alone.
     """
+    site = settings.site
     host = site.removeprefix("https://")
-    hosts = dict.fromkeys(server.host for each in settings for server in each.servers)
+    hosts = dict.fromkeys(server.host for server in settings.servers)
     return {
         "manifest_version": 2,
         "name": f"Sign-in at {host}",

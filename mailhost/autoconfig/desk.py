@@ -10,11 +10,10 @@ from mailhost import domains, oauth
 from mailhost.autoconfig import addon, apple
 from mailhost.autoconfig.settings import LOCAL, ClientSettings, client_settings, hosts_of
 from mailhost.domains import BadDomainName, normalise_domain
-from mailhost.limits import NO_RULES, Rules
+from mailhost.limits import Rules
 from mailhost.network.certificates import is_named_in
 from mailhost.storage.database import Database, Tx
 
-_MOST_DOMAINS: Final = 1_000  # in an add-on
 _DAY: Final = 86_400
 
 
@@ -83,15 +82,13 @@ class Desk:
         """Whether the operator made Thunderbird known for OAuth."""
         return bool(self.site) and await self._database.read(_thunderbird) is not None
 
-    async def thunderbird(self) -> dict[str, object] | None:
-        """The manifest of Thunderbird's add-on for all our domains; None where Thunderbird is not known."""
+    async def thunderbird(self, settings: ClientSettings) -> dict[str, object] | None:
+        """The manifest of Thunderbird's add-on for a domain; None where Thunderbird is not known."""
         client = await self._database.read(_thunderbird)
         if client is None or not self.site:
             return None
-        found = await self._database.read(domains.list_domains, _MOST_DOMAINS)
-        settings = [self._settings(domain.name, NO_RULES, True) for domain in found]
         day, second = divmod(client.created_at, _DAY)  # a version's numbers have nine digits at most
-        return addon.manifest(settings, self.site, client.id, f"1.{day}.{second}")
+        return addon.manifest(settings, client.id, f"1.{day}.{second}")
 
     def profile(self, settings: ClientSettings, address: str, *, name: str = "", password: str = "") -> bytes:
         """The profile of an address, with an app password in it or without one, signed unless there is no certificate.

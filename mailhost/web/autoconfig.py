@@ -110,7 +110,10 @@ class AutoconfigRoutes:
         return Response(signed, 200, headers, apple.MEDIA_TYPE)
 
     async def _add_on(self, request: Request) -> Response:
-        manifest = await self._desk.thunderbird()
+        settings = await self._settings(request, request.query_params.get("address", ""))
+        if settings is None:
+            settings = await self._desk.settings(self._desk.reach.domain)
+        manifest = await self._desk.thunderbird(settings) if settings is not None else None
         if manifest is None:
             return PlainTextResponse("Sign-in with OAuth is not set up for Thunderbird here.\n", 404)
         return _conditional(request, addon.package(manifest), addon.MEDIA_TYPE)

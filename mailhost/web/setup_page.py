@@ -43,6 +43,7 @@ class SetupPage:
         if settings is None:
             settings = await self._desk.settings(self._desk.reach.domain)
         address = typed if is_ours else ""
+        query = f"?{urlencode({'address': address})}" if address else ""
         return self._pages.show(
             request,
             "setup.html",
@@ -56,9 +57,9 @@ class SetupPage:
             guides=GUIDES,
             tokens=TOKENS if settings is not None and settings.has_oauth else (),
             code=_code(settings, address) if settings is not None and address else "",
-            profile=f"/setup/mail.mobileconfig?{urlencode({'address': address})}" if address else "",
-            page_code=self._page_code(address),
-            has_add_on=await self._desk.knows_thunderbird(),
+            profile=f"/setup/mail.mobileconfig{query}" if address else "",
+            add_on=f"/setup/thunderbird.xpi{query}" if await self._desk.knows_thunderbird() else "",
+            page_code=self._page_code(query),
         )
 
     async def _of_host(self, request: Request) -> ClientSettings | None:
@@ -66,12 +67,11 @@ class SetupPage:
         host = (request.url.hostname or "").lower()
         return await self._desk.settings(host.partition(".")[2] if host.startswith("mail.") else host)
 
-    def _page_code(self, address: str) -> Markup | None:
+    def _page_code(self, query: str) -> Markup | None:
         """The code that brings a telephone to this page; None where a telephone could not reach it."""
         reach = self._desk.reach
         if reach.is_local or not self._desk.site:
             return None
-        query = f"?{urlencode({'address': address})}" if address else ""
         return Markup(codes.svg(f"{self._desk.site}/setup{query}"))  # noqa: S704 - our own picture
 
 

@@ -275,12 +275,18 @@ async def test_the_profile_is_signed_by_the_certificate_of_the_host(web: Web) ->
     assert [each["PayloadType"] for each in content] == ["com.apple.mail.managed", "com.apple.security.root"]
 
 
-async def test_the_add_on_names_the_hosts_of_every_domain_until_thunderbird_is_removed(web: Web) -> None:
-    answer = await web.asks("https://mail.example.com/setup/thunderbird.xpi")
+@pytest.mark.parametrize(
+    ("query", "host"), [("", "imap.example.com"), ("?address=a%40own.example", "imap.own.example")]
+)
+async def test_the_add_on_names_the_hosts_of_one_domain_until_thunderbird_is_removed(
+    web: Web, query: str, host: str
+) -> None:
+    answer = await web.asks(f"https://mail.example.com/setup/thunderbird.xpi{query}")
     assert answer.headers["content-type"] == "application/x-xpinstall"
     with zipfile.ZipFile(BytesIO(answer.body)) as archive:
         manifest = json.loads(archive.read("manifest.json"))
-    assert {"imap.example.com", "imap.own.example"} < set(manifest["oauth_provider"]["hostnames"])
+    assert manifest["oauth_provider"]["hostnames"][0] == host
+    assert len({name.partition(".")[2] for name in manifest["oauth_provider"]["hostnames"]}) == 1
     [client] = await web.database.read(oauth.list_clients)
     assert manifest["oauth_provider"]["clientId"] == client.id
     await web.database.write(oauth.delete_client, client.id)
