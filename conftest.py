@@ -1,9 +1,13 @@
 """What a run left out is named at its end; with CI=true leaving anything out is a failure."""
 
 import os
+import signal
 from collections import Counter
 
 import pytest
+
+# What a shell starts in the background is deaf to SIGINT, and the programs that tests interrupt would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def skipped_reasons(terminal: pytest.TerminalReporter) -> Counter[str]:
