@@ -259,6 +259,8 @@ def changed_mailboxes(tx: Tx, account_id: int, since: int) -> list[Mailbox]:
 def rename_mailbox(tx: Tx, account_id: int, old: str, new: str) -> None:
     """Rename a mailbox with everything below it; UIDVALIDITY stays. INBOX cannot be renamed here (RFC 9051 §6.3.6).
 
+    In the gmail layout subscriptions go along.
+
     Raises NoSuchMailbox, MailboxExists, BadMailboxName, TooManyMailboxes.
     """
     new = _own_name(new)
@@ -275,14 +277,20 @@ def rename_mailbox(tx: Tx, account_id: int, old: str, new: str) -> None:
     if new.startswith(mailbox.name + DELIMITER):
         raise BadMailboxName("A mailbox cannot move below itself.")
     _make_parents(tx, account_id, new, turn.modseq, is_selectable=not turn.is_gmail)
+    # What the gmail layout subscribes by itself it keeps subscribed; else a label would be gone from many a client.
+    subscribed = subscriptions(tx, account_id) if turn.is_gmail else set()
     for child in [mailbox, *_children(tx, account_id, mailbox.name)]:
+        name = canonical_name(new + child.name[len(mailbox.name) :])
+        if child.name in subscribed:
+            unsubscribe(tx, account_id, child.name)
+            subscribe(tx, account_id, name)
         tx.execute(
             """update mailbox set name = :name,
                 other_name = case when other_name like :system then other_name else '' end
             where account_id = :account_id and id = :id""",
             account_id=account_id,
             id=child.id,
-            name=canonical_name(new + child.name[len(mailbox.name) :]),
+            name=name,
             system=f"{ROOT}/%",
         )
     if turn.is_gmail:

@@ -89,8 +89,8 @@ async def rename(session: Session, command: Rename) -> Answer:
     async with Progress(session, command.tag):
         renamed = await services.database.write(_rename, session.account_id, command)
     if session.speaks_rev2:
-        uses = filter(None, [renamed.special_use])
-        await session.say(responses.list_line(uses, renamed.name, utf8=True, old_name=command.mailbox))
+        attributes = filter(None, ["" if renamed.is_selectable else "\\Noselect", renamed.special_use])
+        await session.say(responses.list_line(attributes, renamed.name, utf8=True, old_name=command.mailbox))
     return completed("RENAME")
 
 
