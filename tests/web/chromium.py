@@ -71,6 +71,10 @@ class Person:
     def path(self) -> str:
         return urlsplit(self.page.url).path
 
+    def arrive(self, path: str) -> None:
+        """Wait until a page of this path is there."""
+        self.page.wait_for_url(lambda url: urlsplit(url).path == path)
+
     def press(self, name: str) -> None:
         """A button or a link."""
         self.page.get_by_role("button", name=name, exact=True).or_(
@@ -97,6 +101,7 @@ class Person:
         self.secret = self.page.locator("code.secret").inner_text().replace(" ", "")
         self.page.get_by_label("Code", exact=True).fill(self.next_code())
         self.press("Set up")
+        self.page.locator(".codes").wait_for()
 
     def stumbles(self) -> list[str]:
         """What others would stumble over on the page at hand."""

@@ -36,6 +36,7 @@ def switch_off(someone: Person) -> None:
     """So that the next test begins as this one did."""
     someone.open("/account/two-step/off")
     someone.press("Switch off")
+    someone.arrive("/account")
     assert "is off" in someone.page.get_by_role("status").inner_text()
 
 
@@ -44,11 +45,14 @@ def test_a_passkey_opens_the_account(server: Server, browser: object) -> None:
     add_key(someone)
     someone.open("/account")
     someone.sign_in()
+    someone.arrive("/account")
     someone.press("Add a passkey")
     someone.page.get_by_label("Name").fill("Chromium's own")
     someone.press("Add a passkey")
+    someone.page.locator(".codes").wait_for()
     assert someone.page.locator(".codes li").count() == 10
     someone.press("I have kept them")
+    someone.arrive("/account")
     assert "Chromium's own" in someone.page.get_by_role("main").inner_text()
 
     someone.press("Add a passkey")  # the same one is not taken twice
@@ -58,9 +62,9 @@ def test_a_passkey_opens_the_account(server: Server, browser: object) -> None:
 
     someone.press("Sign out")
     someone.sign_in()
-    assert someone.path == "/sign-in/second"
+    someone.arrive("/sign-in/second")
     someone.press("Use a passkey")
-    someone.page.wait_for_url("**/account")
+    someone.arrive("/account")
     assert "last used" in someone.page.get_by_role("main").inner_text()
     switch_off(someone)
     assert someone.complaints == []
@@ -70,14 +74,16 @@ def test_with_the_keyboard_alone(server: Server, browser: object) -> None:
     someone = person(browser, server)
     someone.open("/sign-in")
     keyboard = someone.page.keyboard
-    keyboard.type("me@example.test")  # the first field has the focus
+    someone.page.locator("#address:focus").wait_for()
+    keyboard.type("me@example.test")
     keyboard.press("Tab")
     keyboard.type("wrong")
     keyboard.press("Enter")
     someone.page.get_by_role("alert").wait_for()
-    keyboard.type(PASSWORD)  # now it is the password's
+    someone.page.locator("#password:focus").wait_for()
+    keyboard.type(PASSWORD)
     keyboard.press("Enter")
-    someone.page.wait_for_url("**/account")
+    someone.arrive("/account")
     keyboard.press("Tab")
     focused = "document.activeElement.textContent.trim()"
     assert someone.page.evaluate(focused) == "To the content"
@@ -85,21 +91,23 @@ def test_with_the_keyboard_alone(server: Server, browser: object) -> None:
     keyboard.press("Tab")
     assert someone.page.evaluate(focused) == "Set up an authenticator app"
     keyboard.press("Enter")
-    someone.page.wait_for_url("**/two-step/app")
+    someone.arrive("/account/two-step/app")
 
 
 def test_without_javascript(server: Server, browser: object) -> None:
     someone = person(browser, server, java_script_enabled=False)
     someone.open("/account")
     someone.sign_in()
+    someone.arrive("/account")
     someone.set_app_up()
     someone.open("/account")
     someone.press("Sign out")
     someone.sign_in()
+    someone.arrive("/sign-in/second")
     assert not someone.page.get_by_role("button", name="Use a passkey").is_visible()
     someone.page.get_by_label("Code", exact=True).fill(someone.next_code())
     someone.press("Go on")
-    assert someone.path == "/account"
+    someone.arrive("/account")
     someone.open("/account/two-step/passkey")
     assert someone.page.get_by_text("Passkeys need JavaScript.").is_visible()
     switch_off(someone)
@@ -114,11 +122,11 @@ def test_nobody_stumbles(server: Server, browser: object, language: str, options
     someone.page.locator("#address").fill("me@example.test")
     someone.page.locator("#password").fill(PASSWORD)
     someone.page.locator("main button").click()
-    someone.page.wait_for_url("**/account")
+    someone.arrive("/account")
     tag = "zh-CN" if language == "zh-CN" else "en"
     for path in PAGES:
         someone.open(path)
-        assert someone.path == path
+        someone.arrive(path)
         assert someone.page.locator("html").get_attribute("lang") == tag
         found[path] = someone.stumbles()
     assert {path: stumbles for path, stumbles in found.items() if stumbles} == {}
