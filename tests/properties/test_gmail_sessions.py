@@ -1,7 +1,7 @@
 """Sessions that change labels at random: what the gmail layout promises holds, and numbers stay true.
 
 Every client believes what it is told and nothing else, as in test_imap_views. Between the commands a checker looks
-the promises up in the rows.
+the promises up in the rows. `make test-long` takes 100,000 steps on each engine.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from tests.properties.test_imap_views import Client
 from tests.transcripts.house import ANNA, APP_PASSWORDS, SAMPLE, House
 
 STEPS = 150
+LONG_STEPS = 1_000
 BOXES = (
     "INBOX",
     "work",
@@ -113,10 +114,24 @@ async def clients(house: House) -> AsyncIterator[list[LabelClient]]:
 async def test_labels_hold_and_numbers_stay_true(
     house: House, clients: list[LabelClient], wanted: LabelSettings
 ) -> None:
-    dice = random.Random(len(wanted.on_expunge.value))
+    await walk(house, clients, wanted, random.Random(len(wanted.on_expunge.value)), STEPS)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("seed", range(100_000 // LONG_STEPS))
+async def test_labels_hold_for_long(house: House, clients: list[LabelClient], seed: int) -> None:
+    wanted = SETTINGS[seed % len(SETTINGS)]
+    await walk(house, clients, wanted, random.Random(1_000 + seed), LONG_STEPS)
+
+
+async def walk(
+    house: House, clients: list[LabelClient], wanted: LabelSettings, dice: random.Random, steps: int
+) -> None:
+    """So many things that clients do, each of which must leave the rows as they are promised; then all must agree."""
     account = house.ids[ANNA]
     await house.database.write(mailstore.set_label_settings, account, wanted)
-    for _ in range(STEPS):
+    for _ in range(steps):
         await dice.choice(clients).step(dice)
         await house.database.read(check_labels, account)
     for client in clients:
