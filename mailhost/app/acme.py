@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from copy import deepcopy
 from typing import Final
 
 from mailhost import domains, observe
 from mailhost.app.certificates import Held, challenges, issued_folder, read_held
+from mailhost.app.checkup import ANY, preamble
 from mailhost.app.orderbook import Page, again, read_book, write_book
 from mailhost.app.services import Services
 from mailhost.app.threads import in_thread
+from mailhost.config import Config
 from mailhost.config.model import ACME_DIRECTORIES
-from mailhost.doctor.names import Resolver
+from mailhost.doctor.names import Addresses, Resolver, Status
 from mailhost.doctor.world import looking_context
 from mailhost.network.acme import Authority, AuthorityRefuses, NotProved, Proof
 from mailhost.network.certificates import write_private
@@ -31,6 +33,7 @@ PREFIXES: Final = ("imap", "pop", "smtp", "mail", "autoconfig", "autodiscover")
 """In front of each domain; a finding says which do not lead to us."""
 _WELCOME: Final = ("", "mta-sts.", "ua-auto-config.")
 """Taken in where they lead to us, and not missed where they do not."""
+_FAILURES: Final = {Status.UNREACHABLE, Status.FAILED, Status.BOGUS}
 _ROUND_SECONDS: Final = 60.0
 _LOOK_EVERY: Final = 24 * 3600  # for names that came or went
 _LOOK_SOON: Final = 900  # while some do not lead to us
@@ -100,28 +103,31 @@ class CertificateOrders:
             for domain in names:
                 page = book.domains.setdefault(domain, Page())
                 before = deepcopy(page)
-                await self._tend(domain, page, resolver, now)
+                is_away = await self._tend(domain, page, resolver, now)
                 if page != before:
                     write_book(self._folder, book)
+                if is_away:  # the others need not hear it as well
+                    break
         finally:
             await resolver.close()
 
-    async def _tend(self, domain: str, page: Page, resolver: Resolver, now: int) -> None:
-        """One domain: is anything due, and if so, for which names?"""
+    async def _tend(self, domain: str, page: Page, resolver: Resolver, now: int) -> bool:
+        """One domain: is anything due, and if so, for which names? Returns whether the authority is away."""
         held = read_held(self._folder / f"{domain}.pem")
         page.ends = int(held.ends.timestamp()) if held else 0
         if page.refusal is not None and now < page.refusal.retry_at:
-            return
+            return False
         if held is not None and now >= page.ask_at:
             await self._ask_when(page, held, now)
         is_due = held is None or now >= page.renew_at
         if now < page.look_at and (held is None or page.unproved or not is_due):
-            return
-        ours = await self._lead_here(domain, page, resolver)
+            return False
+        ours = await self._lead_here(domain, page, resolver, held)
+        if ours is None:
+            return False
         page.look_at = now + (_LOOK_SOON if page.elsewhere or not ours else _LOOK_EVERY)
         wanted = [name for name in ours if name not in page.unproved or now >= page.unproved[name].retry_at]
-        if _is_worth_it(page, wanted, held, now):
-            await self._order(domain, page, wanted, held, now)
+        return _is_worth_it(page, wanted, held, now) and await self._order(domain, page, wanted, held, now)
 
     async def _ask_when(self, page: Page, held: Held, now: int) -> None:
         """Two thirds of its life, or what the authority says (RFC 9773): it may have to revoke many at once."""
@@ -144,17 +150,23 @@ class CertificateOrders:
             names[self._host] = True
         return names
 
-    async def _lead_here(self, domain: str, page: Page, resolver: Resolver) -> list[str]:
-        """The names whose every address is ours; the page keeps what is known of the others."""
+    async def _lead_here(self, domain: str, page: Page, resolver: Resolver, held: Held | None) -> list[str] | None:
+        """The names whose every address is ours; the page keeps what is known of the others.
+
+        A name server that fails proves nothing: what the certificate holds stays, and a first one waits (None).
+        """
         candidates = self._candidates(domain)
         known = await asyncio.gather(*map(resolver.addresses, candidates))
         host = await resolver.addresses(self._host)
         ours: list[str] = []
+        if held is None and any(_is_unknown(each, {Status.UNREACHABLE}) for each in known):
+            return None
         page.elsewhere = {}
         for (name, is_missed), addresses in zip(candidates.items(), known, strict=True):
             where = addresses.ipv4 + addresses.ipv6
             foreign = [each for each in where if each not in host.ipv4 + host.ipv6 and not is_here(each)]
-            if where and not foreign:
+            is_kept = held is not None and name in held.names and _is_unknown(addresses, _FAILURES)
+            if (where and not foreign) or is_kept:
                 ours.append(name)
             elif is_missed:
                 page.elsewhere[name] = "; ".join(map(str, addresses.answers)) or "it has no address"
@@ -164,8 +176,11 @@ class CertificateOrders:
 
     # Ordering
 
-    async def _order(self, domain: str, page: Page, names: list[str], held: Held | None, now: int) -> None:
-        """Prove the names, one way or the other, and take the certificate. What cannot be proved is left out."""
+    async def _order(self, domain: str, page: Page, names: list[str], held: Held | None, now: int) -> bool:
+        """Prove the names, one way or the other, and take the certificate. What cannot be proved is left out.
+
+        Returns whether the authority is away.
+        """
         tries = 0
         while tries < _MAX_ORDERS and _is_worth_it(page, names, held, now):
             tries += 1
@@ -178,12 +193,13 @@ class CertificateOrders:
                 page.refusal = again(page.refusal, str(refused), now, refused.retry_at)
                 page.look_at = page.refusal.retry_at
                 log.warning("certificate.refused", domain=domain, said=str(refused), retry_at=page.refusal.retry_at)
-                return
+                return refused.is_away
             else:
                 await self._take(domain, page, pem, now)
                 break
         if page.unproved:  # until then the old certificate, if there is one, stays
             page.look_at = min(page.look_at, *(trouble.retry_at for trouble in page.unproved.values()))
+        return False
 
     async def _certificate(self, names: Sequence[str], proofs: Mapping[str, Proof]) -> bytes:
         asked = list(names)
@@ -199,7 +215,7 @@ class CertificateOrders:
         page.said = {}
         await self._ask_when(page, held, now)
         log.info("certificate.obtained", domain=domain, names=held.names, ends=held.ends.isoformat())
-        stale = await in_thread(lambda: doors_without(held, self._ports, self._services.config.listen[0]))
+        stale = await in_thread(lambda: doors_without(held, self._ports, self._services.config))
         if stale:
             log.error("certificate.unserved", domain=domain, doors=stale)
 
@@ -231,6 +247,11 @@ def _give_up(domain: str, page: Page, failed: Mapping[str, str], now: int) -> No
         log.warning("certificate.unproved", domain=domain, name=name, said=both)
 
 
+def _is_unknown(addresses: Addresses, statuses: Set[Status]) -> bool:
+    """Whether DNS gave no address, and failed at it in one of these ways."""
+    return not addresses.all and any(answer.status in statuses for answer in addresses.answers)
+
+
 def is_here(address: str) -> bool:
     """Whether the address is one of this machine's."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -242,22 +263,26 @@ def is_here(address: str) -> bool:
     return True
 
 
-def doors_without(held: Held, ports: Mapping[str, int], host: str, seconds: float = _SERVED_SECONDS) -> list[str]:
+def doors_without(held: Held, ports: Mapping[str, int], config: Config, seconds: float = _SERVED_SECONDS) -> list[str]:
     """The doors that do not show the certificate after a while, as their clients see them. It blocks for as long."""
-    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    address = ANY.get(config.listen[0], config.listen[0])
+    first = preamble(config, address)
     waiting = [door for door in _DOORS if door in ports]
     until = time.monotonic() + seconds
     while True:
-        waiting = [door for door in waiting if _served(address, ports[door], _DOORS[door], held.names[0]) != held.der]
+        waiting = [
+            door for door in waiting if _served((address, ports[door]), first, _DOORS[door], held.names[0]) != held.der
+        ]
         if not waiting or time.monotonic() > until:
             return waiting
         time.sleep(1)
 
 
-def _served(address: str, port: int, lines: Sequence[bytes], name: str) -> bytes:
+def _served(place: tuple[str, int], first: bytes, lines: Sequence[bytes], name: str) -> bytes:
     """The certificate that a port shows for a name, DER; b"" when it shows none."""
     try:
-        with socket.create_connection((address, port), timeout=5) as plain:
+        with socket.create_connection(place, timeout=5) as plain:
+            plain.sendall(first)
             for line in lines:  # each answer, and the greeting before the first, comes whole
                 plain.recv(4096)
                 plain.sendall(line)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +20,9 @@ from mailhost.doctor.domain import diagnose_domain
 from mailhost.doctor.names import Resolver
 from mailhost.doctor.own import SERVICES, OwnServer, diagnose_server
 from mailhost.doctor.report import Report
-from mailhost.doctor.world import World
+from mailhost.doctor.world import Connect, World, connect
 
-_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 _MAX_DOMAINS: Final = 50
 
 
@@ -43,7 +45,7 @@ async def own_server(services: Services) -> OwnServer:
     bound = ports_of(data) or {}
     return OwnServer(
         host=config.host_name or (f"mail.{names[0]}" if names else "localhost"),
-        addresses=tuple(_ANY.get(each, each) for each in config.listen),
+        addresses=tuple(ANY.get(each, each) for each in config.listen),
         ports={service: bound.get(service, getattr(config.ports, service)) for service in SERVICES},
         domains=names,
         is_public=not all(ipaddress.ip_address(each).is_loopback for each in config.listen),
@@ -57,11 +59,29 @@ def own_authority(config: Config, data: Path) -> Path | None:
     return None if config.tls.certificate or config.tls.acme else own_files(config, data).authority
 
 
+def preamble(config: Config, address: str) -> bytes:
+    """What our doors must hear first from an address of ours: a PROXY header, where it counts as a load balancer."""
+    is_proxy = any(ipaddress.ip_address(address) in ipaddress.ip_network(network) for network in config.proxies)
+    return b"PROXY UNKNOWN\r\n" if is_proxy else b""
+
+
+def knocking(config: Config) -> Connect:
+    """Connections to our own doors."""
+
+    async def knock(address: str, port: int) -> socket.socket:
+        made = await connect(address, port)
+        await asyncio.get_running_loop().sock_sendall(made, preamble(config, address))
+        return made
+
+    return knock
+
+
 async def check_up(services: Services) -> Checkup:
     """`doctor server`, and for a public server `doctor domain` for each of its domains."""
     own = await own_server(services)
     resolver = Resolver(services.config.name_servers())
-    world = World(resolver, authorities=own_authority(services.config, services.data))
+    authority = own_authority(services.config, services.data)
+    world = World(resolver, knocking(services.config), authorities=authority)
     try:
         reports = [await diagnose_server(own, world)]
         if own.is_public:

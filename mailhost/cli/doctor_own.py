@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from mailhost.app.checkup import own_authority, own_server
+from mailhost.app.checkup import knocking, own_authority, own_server
 from mailhost.cli.diagnosis import Sheet
 from mailhost.cli.doctor import common, finish
 from mailhost.cli.store import data_option, opened, plainly
@@ -37,6 +37,7 @@ def server(as_json: bool, language: str, resolver: str | None, ca: Path | None, 
     own, config = asyncio.run(_facts(data))
 
     async def work(world: World, progress: Callable[[str], None]) -> Report:
+        world.connect = knocking(config)
         return await diagnose_server(own, world, progress)
 
     ca = ca or own_authority(config, data)

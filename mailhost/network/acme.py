@@ -20,7 +20,6 @@ from acme import challenges, client, errors, messages
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from josepy.errors import Error as JoseError
 from josepy.jwa import ES256
 from josepy.jwk import JWK, JWKEC
 from requests import RequestException, Response
@@ -55,12 +54,13 @@ class NotProved(MailhostError):
 class AuthorityRefuses(MailhostError):
     """The authority cannot be reached or gives no certificate; the message holds its words.
 
-    `retry_at` is when it wants to be asked again, where it said so.
+    `retry_at` is when it wants to be asked again, where it said so. `is_away`: nobody can have a certificate now.
     """
 
-    def __init__(self, said: str, retry_at: datetime | None = None) -> None:
+    def __init__(self, said: str, retry_at: datetime | None = None, *, is_away: bool = False) -> None:
         super().__init__(said)
         self.retry_at = retry_at
+        self.is_away = is_away
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +208,12 @@ class _Translated:
             case errors.TimeoutError():
                 raise self._refusal(f"it did not finish within {_ORDER_SECONDS} seconds") from error
             case RequestException():
-                raise self._refusal(f"it cannot be reached: {_cause(error)}") from error
-            case errors.Error() | JoseError() | ValueError() | KeyError():
-                raise self._refusal(f"it does not answer as an ACME server does: {_cause(error)}") from error
+                raise AuthorityRefuses(f"it cannot be reached: {_cause(error)}", is_away=True) from error
+            case MailhostError() | OSError():
+                return  # ours, and the disk's
+            case Exception():  # the library's own, and whatever it stumbles over in a strange answer
+                said = f"it does not answer as an ACME server does: {_cause(error)}"
+                raise AuthorityRefuses(said, is_away=True) from error
 
     def _named(self, error: messages.Error) -> dict[str, str]:
         """The names that an order is refused for: as problems of their own (RFC 8555 §6.7.1), or in a sentence."""

@@ -17,12 +17,16 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from mailhost.app.acme import doors_without
+from mailhost.app.acme import CertificateOrders, doors_without
 from mailhost.app.certificates import read_held
-from mailhost.app.orderbook import Book, findings, read_book, write_book
+from mailhost.app.orderbook import Book, Page, findings, read_book, write_book
+from mailhost.app.services import open_services
+from mailhost.config import Config, Tls
+from mailhost.doctor.names import Resolver
 from mailhost.findings import Finding, Severity
 from mailhost.network.certificates import ensure_certificates
-from tests.app.pebble import Pebble
+from tests.app.pebble import Pebble, free_port
+from tests.doctor.zoo.zone import SERVFAIL, Zone
 from tests.running import Server, running, start, stop
 
 NAMES = ("imap", "pop", "smtp", "mail", "autoconfig", "autodiscover")
@@ -162,10 +166,40 @@ def test_a_door_that_shows_another_certificate_is_named(tmp_path: Path) -> None:
         folder = server.folder / "tls"
         held = read_held(folder / "server.pem")
         assert held is not None
-        assert doors_without(held, server.ports, "127.0.0.1", 0) == []
+        assert doors_without(held, server.ports, Config(), 0) == []
         other = ensure_certificates(tmp_path / "other", ["imap.example.test"], datetime.now(UTC))[0]
         stranger = read_held(other.certificate)
         assert stranger is not None
         ports = {name: server.ports[name] for name in ("https", "imap", "smtp", "lmtp")}
-        assert doors_without(stranger, ports, "127.0.0.1", 0) == ["https", "imap", "smtp"]
-        assert doors_without(held, {"imaps": 1}, "127.0.0.1", 0) == ["imaps"]
+        assert doors_without(stranger, ports, Config(), 0) == ["https", "imap", "smtp"]
+        assert doors_without(held, {"imaps": 1}, Config(), 0) == ["imaps"]
+
+
+async def test_a_name_server_that_fails_takes_no_name_out_of_a_certificate(tmp_path: Path) -> None:
+    """Renewals go on with what the certificate holds; a first one waits until it is known what leads here."""
+    zone = Zone()
+    for name in NAMES:
+        zone.add(f"{name}.example.test", "A", "127.0.0.1")
+    zone.add("smtp.example.test", "A", SERVFAIL)
+    address, port = await zone.serve()
+    resolver = Resolver(((address, port),))
+    files, _ = ensure_certificates(tmp_path / "tls", [f"{name}.example.test" for name in NAMES], datetime.now(UTC))
+    held = read_held(files.certificate)
+    stop_asking = Resolver((("127.0.0.1", free_port()),), try_seconds=0.1)
+    async with open_services(Config(tls=Tls(acme="letsencrypt")), tmp_path) as services:
+        orders = CertificateOrders(services, "mail.example.test", {})
+        page = Page()
+        ours = await orders._lead_here("example.test", page, resolver, held)
+        assert ours is not None
+        assert set(ours) == {f"{name}.example.test" for name in NAMES}
+        without = await orders._lead_here("example.test", page, resolver, None)
+        assert without is not None
+        assert set(ours) - set(without) == {"smtp.example.test"}
+        assert "smtp.example.test" in page.elsewhere
+        assert await orders._lead_here("example.test", page, stop_asking, None) is None
+        kept = await orders._lead_here("example.test", page, stop_asking, held)
+        assert kept is not None
+        assert set(kept) == set(ours)
+    for each in (resolver, stop_asking):
+        await each.close()
+    zone.close()

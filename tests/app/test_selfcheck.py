@@ -23,7 +23,7 @@ from mailhost.app.selfcheck import SelfCheck
 from mailhost.cli.store import opened
 from mailhost.network.certificates import ensure_certificates, names_of
 from tests.app.test_certificates import served
-from tests.running import MAILHOST, Account, Server, run, running
+from tests.running import MAILHOST, Account, Server, run, running, start, stop
 
 NOW = 1_800_000_000
 
@@ -116,3 +116,14 @@ def test_nothing_is_told_of_a_server_that_is_gone(tmp_path: Path) -> None:
     assert ports_of(tmp_path) is None
     (tmp_path / "running.json").write_text('{"pid": 999999999, "ports": {}}')
     assert ports_of(tmp_path) is None
+
+
+def test_a_server_behind_a_load_balancer_of_its_own_machine_is_healthy(tmp_path: Path) -> None:
+    stop(start(tmp_path / "data"))
+    toml = tmp_path / "data" / "mailhost.toml"
+    toml.write_text('proxies = ["127.0.0.0/8", "::1/128"]\n' + toml.read_text())
+    with running(tmp_path / "data") as server:
+        command = [*MAILHOST, "doctor", "server", "--data", str(server.folder), "--json"]
+        report = json.loads(run(command, codes=(0, 3, 4)))
+        assert report["verdict"] == "healthy", report["findings"]
+        assert not check(server)

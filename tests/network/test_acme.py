@@ -133,11 +133,15 @@ def test_an_authority_that_wants_a_web_account_is_told(fake: Fake, tmp_path: Pat
 
 def test_an_authority_out_of_reach_or_out_of_its_mind(fake: Fake, tmp_path: Path) -> None:
     nobody = Authority("http://127.0.0.1:1/dir", "", tmp_path / "account.key", Challenges(tmp_path / "challenges"))
-    with pytest.raises(AuthorityRefuses, match="cannot be reached"):
+    with pytest.raises(AuthorityRefuses, match="cannot be reached") as refused:
         nobody.certificate(["imap.example.test"], {})
-    fake.problem = {"words": "without a type"}
-    with pytest.raises(AuthorityRefuses):
-        authority(fake, tmp_path).certificate(["imap.example.test"], {})
+    assert refused.value.is_away
+    for strange in ({"words": "without a type"}, {"type": 7}, [], "no"):
+        fake.problem = strange  # type: ignore[assignment]
+        for fake.status in (200, 403, 500):
+            with pytest.raises(AuthorityRefuses) as refused:
+                authority(fake, tmp_path).certificate(["imap.example.test"], {})
+            assert str(refused.value)
 
 
 def test_the_authority_says_when_to_renew(fake: Fake, tmp_path: Path) -> None:
