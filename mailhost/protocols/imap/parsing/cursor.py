@@ -27,6 +27,7 @@ _NUMBER: Final = re.compile(rb"[0-9]{1,20}")
 _SET: Final = re.compile(rb"\$|[0-9*][0-9*:,]*")
 _WINDOW: Final = re.compile(rb"(-?)([1-9][0-9]{0,9}):\1([1-9][0-9]{0,9})")
 _SPACES: Final = re.compile(rb" +")
+_END: Final = re.compile(rb" *\Z")
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 
 
@@ -96,12 +97,12 @@ class Cursor:
         self.place = found.end()
 
     def at_end(self) -> bool:
-        """Whether nothing is left."""
-        return self.place >= len(self.text)
+        """Whether nothing is left; trailing blanks are forgiven, some clients send one."""
+        return _END.match(self.text, self.place) is not None
 
     def end(self) -> None:
-        """Nothing may be left; trailing blanks are forgiven, some clients send one."""
-        if self.place < len(self.text) and self.text[self.place :].strip(b" "):
+        """Nothing may be left."""
+        if not self.at_end():
             raise Refusal("The command has too many arguments or a malformed one.")
 
     def tag(self) -> bytes:

@@ -106,7 +106,6 @@ def parse_create(cursor: Cursor, tag: bytes) -> Create:
 
     if not cursor.at_end():
         cursor.space()
-    if not cursor.at_end():
         _parenthesised(cursor, read_parameter)
     cursor.end()
     return Create(tag, mailbox, tuple(uses))
@@ -238,7 +237,6 @@ def parse_list(cursor: Cursor, tag: bytes) -> List:
     metadata: list[str] = []
     if not cursor.at_end():
         cursor.space()
-    if not cursor.at_end():
         extended = True
         if cursor.word() != b"RETURN":
             raise Refusal("Expected RETURN behind the pattern.")

@@ -297,9 +297,9 @@ def read_keys(
     """
     reader = _Reader(cursor, codec)
     keys = [reader.key(0)]
-    while cursor.skip(b" ") and not cursor.at_end():
+    while not cursor.at_end():
+        cursor.space()
         keys.append(reader.key(0))
-    cursor.end()
     if not reader.has_fuzzy and (needs_fuzzy or ReturnOption.RELEVANCY in (returns or ())):
         raise Refusal("RELEVANCY needs a FUZZY search key.")
     return keys[0] if len(keys) == 1 else And(tuple(keys))
