@@ -111,7 +111,7 @@ class TlsLayer:
         """Append the plain text of the peer's bytes; False once it said that it sends no more. Raises TlsFailed."""
         incoming = self._incoming
         try:
-            for start in range(0, len(data), _PIECE):
+            for start in range(0, len(data), _PIECE) or (0,):  # nothing new: what came along with the handshake waits
                 incoming.write(data[start : start + _PIECE])
                 with contextlib.suppress(ssl.SSLWantReadError):
                     while incoming.pending:  # a read takes one whole record, so nothing stays behind inside OpenSSL
