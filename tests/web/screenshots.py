@@ -5,14 +5,17 @@ import json
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from socket import AF_INET
 
+from tests.clients.test_oauth import make_client
 from tests.house.source import ROOT
 from tests.running import MAILHOST, Server, run, running
 from tests.web.chromium import ADDRESS, PASSWORD, TELEPHONE, Person, add_key, chromium, person, prepare
+from tests.web.test_consent_in_chromium import Program, request_of
 
 FOLDER = ROOT / "docs" / "images"
 WINDOW = {"width": 960, "height": 720}
-PAGES = ("app-passwords", "sessions", "sign-ins", "storage")
+PAGES = ("app-passwords", "sessions", "sign-ins", "storage", "programs")
 
 
 def visit(server: Server, password: str) -> imaplib.IMAP4_SSL:
@@ -30,7 +33,7 @@ def take(someone: Person, name: str) -> None:
     someone.page.screenshot(path=FOLDER / f"account-{name}.png", full_page=True)
 
 
-def walk(someone: Person, kind: str) -> None:
+def walk(someone: Person, kind: str, consent: str) -> None:
     """From the sign-in through every page, in the words of any language."""
     page = someone.page
     main = page.locator("main")
@@ -52,6 +55,10 @@ def walk(someone: Person, kind: str) -> None:
     page.wait_for_url("**/account?done=*")
     someone.open("/account")
     take(someone, f"security-{kind}")
+    someone.open(consent)
+    take(someone, f"consent-{kind}")
+    main.locator("button[value=allow]").click()
+    page.wait_for_function("document.title == 'Signed in'")
     for name in PAGES:
         someone.open(f"/account/{name}")
         take(someone, f"{name}-{kind}")
@@ -86,7 +93,10 @@ def main() -> None:
                 visit(server, secret).logout()
             laptop = visit(server, json.loads(told)["app_password"])
             with chromium(server) as browser:
-                walk(person(browser, server, **options), kind)
+                client, program = make_client(server, name="Thunderbird"), Program(AF_INET, "127.0.0.1")
+                request = request_of(client["installed"]["client_id"], f"http://127.0.0.1:{program.server_port}/")
+                walk(person(browser, server, **options), kind, request)
+                program.end()
             laptop.logout()
 
 
