@@ -13,17 +13,41 @@ import click
 from mailhost import domains
 from mailhost.app.doors import office_of
 from mailhost.cli.store import data_option, opened, plainly
-from mailhost.delivery.model import NoSuchUser, Office, Origin, Recipient, RecipientFull, RecipientSuspended
+from mailhost.config import load
+from mailhost.delivery.model import (
+    DailyLimitReached,
+    HeaderTooLarge,
+    MailLoop,
+    NoSuchUser,
+    Office,
+    Origin,
+    Recipient,
+    RecipientFull,
+    RecipientSuspended,
+    SenderNotYours,
+)
 from mailhost.delivery.route import is_ours, route
 from mailhost.delivery.submit import Submission
 from mailhost.errors import MailhostError
 from mailhost.login.enrol import account_at
+from mailhost.mailstore import MessageTooLarge, OverQuota
 from mailhost.message.addresses import parse_addresses
 from mailhost.message.headers import parse_fields
 from mailhost.message.mime import unfold
 from mailhost.protocols.smtp.addresses import Address, parse_address
 from mailhost.storage.database import Tx
 
+_ANSWERS: Final[dict[type[MailhostError], str]] = {
+    NoSuchUser: "There is no account {address}.",
+    RecipientSuspended: "{address} is suspended.",
+    RecipientFull: "{address} is full: its owner has to delete mail, or gets more room.",
+    MessageTooLarge: "The message is larger than mailhost.toml allows (limits.message_octets).",
+    HeaderTooLarge: "The header of the message is too long.",
+    MailLoop: "The message has passed too many servers already.",
+    SenderNotYours: "The From field must name {address}, and nobody else.",
+    DailyLimitReached: "{address} has sent as many messages as it may in 24 hours (limits.messages_a_day).",
+    OverQuota: "{address} has no room for the copy in Sent: delete mail, or give it more (mailhost account quota).",
+}
 _RECIPIENT_FIELDS: Final = frozenset({b"to", b"cc", b"bcc"})
 
 
@@ -43,7 +67,10 @@ def send(file: BinaryIO, sender: str | None, recipients: Sequence[str], data: Pa
     As from a mail program, Bcc is taken off, Date and Message-ID are added where they are missing, a copy is filed in
     Sent, and recipients elsewhere are left to the smarthost by the running server.
     """
-    content = b"".join(line.rstrip(b"\r\n") + b"\r\n" for line in file)
+    read = file.read(load(data).limits.message_octets + 1)  # one more shows that it is too large
+    if b"\0" in read:
+        raise CannotSend("The message holds a NUL octet; encode what is not text as base64.")
+    content = b"".join(line.rstrip(b"\r\n") + b"\r\n" for line in read.splitlines(keepends=True))
     reached = asyncio.run(_send(content, sender, recipients, data))
     click.echo(f"Sent to {', '.join(reached)}.")
 
@@ -68,10 +95,16 @@ async def _send(content: bytes, sender: str | None, recipients: Sequence[str], d
             submission.write(content)
             incoming = await submission.finish()
             await submission.send(incoming, local, remote)
-        except BaseException:
+        except MailhostError as error:
+            raise _in_words(error, account.address) from error
+        finally:
             submission.discard()
-            raise
     return wanted
+
+
+def _in_words(error: MailhostError, address: str) -> MailhostError:
+    words = _ANSWERS.get(type(error))
+    return error if words is None else CannotSend(words.format(address=address))
 
 
 def _addresses(fields: Sequence[tuple[bytes, bytes, bytes]], names: frozenset[bytes]) -> list[str]:
@@ -99,12 +132,8 @@ def _routed(tx: Tx, office: Office, addresses: Sequence[Address]) -> tuple[list[
         if is_ours(tx, address):
             try:
                 local.append(route(tx, address))
-            except NoSuchUser:
-                raise CannotSend(f"There is no account {address}.") from None
-            except RecipientSuspended:
-                raise CannotSend(f"{address} is suspended.") from None
-            except RecipientFull:
-                raise CannotSend(f"{address} is full: its owner has to delete mail, or gets more room.") from None
+            except MailhostError as error:
+                raise _in_words(error, str(address)) from error
         elif office.smarthost is not None:
             remote.append(address)
         else:

@@ -34,13 +34,18 @@ def among(tx: Tx, numbers: Iterable[int], column: str, name: str) -> tuple[str, 
     return f"{column} = any(cast(:{name} as bigint[]))", {name: f"{{{text}}}"}
 
 
-def of_messages(tx: Tx, ids: Ids) -> tuple[str, str, dict[str, str]]:
-    """(table, condition, parameters): the placements of some messages, by the index that leads to them.
+def by_message(tx: Tx) -> str:
+    """The table of placements, to be read by the index that leads to a message's.
 
     SQLite, which counts no rows, would rather walk through all placements of the account.
     """
+    return "placement indexed by placement_message" if tx.engine == "sqlite" else "placement"
+
+
+def of_messages(tx: Tx, ids: Ids) -> tuple[str, str, dict[str, str]]:
+    """(table, condition, parameters): the placements of some messages."""
     condition, value = among(tx, ids, "message_id", "ids")
-    return "placement indexed by placement_message" if tx.engine == "sqlite" else "placement", condition, value
+    return by_message(tx), condition, value
 
 
 def take_uids(

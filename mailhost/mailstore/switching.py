@@ -15,7 +15,7 @@ from mailhost.mailstore.labels import Labels, find_boxes
 from mailhost.mailstore.layout import Layout
 from mailhost.mailstore.mailboxes import insert_mailbox, mailbox_topic
 from mailhost.mailstore.model import DELIMITER, Flag
-from mailhost.mailstore.placing import COPIED, enter, leave
+from mailhost.mailstore.placing import COPIED, among, by_message, enter, leave
 from mailhost.storage.database import Tx
 
 _AT_ONCE: Final = 5_000
@@ -354,34 +354,40 @@ def _split_twins(tx: Tx, turn: Turn, trash: int, spam: int) -> None:
 
 def _join_twins(tx: Tx, turn: Turn) -> None:
     """Undo `_split_twins` for all that are still alike: the same flags, and both of them there."""
+    placement = by_message(tx)
     rows = tx.execute(
-        f"""select message.id, twin_of, message.octets from message
+        f"""select message.id, message.octets from message
         where account_id = :account_id and twin_of is not null and removed_at is null
-            and (select min(flags & {~int(Flag.DELETED)}) from placement
+            and (select min(flags & {~int(Flag.DELETED)}) from {placement}
                 where placement.account_id = message.account_id and message_id = message.id)
-            = (select min(flags & {~int(Flag.DELETED)}) from placement
+            = (select min(flags & {~int(Flag.DELETED)}) from {placement}
                 where placement.account_id = message.account_id and message_id = twin_of)""",  # noqa: S608
         account_id=turn.account_id,
     )
-    for twin_id, message_id, octets in rows:
-        for table in ("placement", "tombstone"):
+    octets = {row[0]: row[1] for row in rows}
+    for ids in _pieces(octets):
+        condition, value = among(tx, ids, "message_id", "ids")
+        for table in (placement, "tombstone"):
             tx.execute(
-                f"update {table} set message_id = :id where account_id = :account_id and message_id = :twin",  # noqa: S608
+                f"""update {table} set message_id = (select twin_of from message
+                    where message.account_id = :account_id and message.id = message_id)
+                where account_id = :account_id and {condition}""",  # noqa: S608
                 account_id=turn.account_id,
-                id=message_id,
-                twin=twin_id,
+                **value,
             )
         for table, column in (("thread", "message_id"), ("message", "id")):
+            inside, value = among(tx, ids, column, "ids")
             tx.execute(
-                f"delete from {table} where account_id = :account_id and {column} = :twin",  # noqa: S608
+                f"delete from {table} where account_id = :account_id and {inside}",  # noqa: S608
                 account_id=turn.account_id,
-                twin=twin_id,
+                **value,
             )
         tx.execute(
-            """update mail_account set used_messages = used_messages - 1, used_octets = used_octets - :octets
+            """update mail_account set used_messages = used_messages - :count, used_octets = used_octets - :octets
             where account_id = :account_id""",
             account_id=turn.account_id,
-            octets=octets,
+            count=len(ids),
+            octets=sum(octets[each] for each in ids),
         )
 
 

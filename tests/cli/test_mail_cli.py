@@ -101,7 +101,19 @@ def test_a_message_is_sent_and_filed(data: Path) -> None:
             "a@elsewhere.test is elsewhere, and there is no smarthost",
         ),
         (b"From: other@example.test\nTo: you@example.test\n\nx\n", "There is no account other@example.test"),
+        (
+            b"From: me@example.test\nFrom: you@example.test\nTo: me@example.test\n\nx\n",
+            "must name me@example.test, and",
+        ),
+        (b"Received: x\n" * 51 + b"From: me@example.test\nTo: me@example.test\n\nx\n", "passed too many servers"),
+        (
+            b"From: me@example.test\nTo: me@example.test\nX: " + b"x" * 2_000_000 + b"\n\n",
+            "header of the message is too",
+        ),
+        (b"From: me@example.test\nTo: me@example.test\n\n" + b"x\n" * 20_000_000, "larger than mailhost.toml allows"),
+        (b"From: me@example.test\nTo: me@example.test\n\nx\0\n", "holds a NUL octet"),
     ],
+    ids=range(10),
 )
 def test_what_cannot_be_sent_is_said_in_a_sentence(data: Path, text: bytes, sentence: str) -> None:
     assert sentence in run(data, "send", "-", stdin=text, code=1).output

@@ -1,6 +1,6 @@
 """From one layout to the other and back: nothing is lost, and what both have keeps its UIDs and UIDVALIDITY."""
 
-from itertools import count
+from itertools import count, pairwise
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -157,3 +157,55 @@ async def test_what_nobody_touched_in_between_may_still_change(database: Databas
         assert mailstore.find_mailbox(tx, account, "[Gmail]/All Mail").messages == 1  # the copies are joined
 
     await database.write(work)
+
+
+async def test_joining_many_copies_takes_few_statements(database, account, put) -> None:
+    for _ in range(3):
+        await put()
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    for _ in range(7):
+        await database.write(mailstore.copy, account, inbox.id, inbox.id, [(1, MAX_UID)], NOW)
+    before = await database.read(mailstore.usage, account)
+    await database.write(mailstore.set_quota, account, 10**9)
+    await database.write(mailstore.set_layout, account, Layout.GMAIL, NOW)
+    assert (await database.read(mailstore.usage, account)).used_messages == 3 * 2**7
+    statements = database.queries
+    await database.write(mailstore.set_layout, account, Layout.CLASSIC, NOW)
+    assert database.queries - statements < 150  # for 381 of them
+    after = await database.read(mailstore.usage, account)
+    assert (after.used_messages, after.used_octets) == (before.used_messages, before.used_octets)
+    assert (await database.read(mailstore.find_mailbox, account, "INBOX")).messages == 3 * 2**7
+
+
+class Planned:
+    """A transaction that notes how SQLite goes about what is asked of it."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self.plans: list[str] = []
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._tx, name)
+
+    def execute(self, sql: str, /, **values: object) -> list[tuple]:
+        if self._tx.engine == "sqlite":
+            self.plans += [row[-1] for row in self._tx.execute("explain query plan " + sql, **values)]
+        return self._tx.execute(sql, **values)
+
+
+async def test_no_message_costs_a_walk_through_all_placements(database, account, put) -> None:
+    for _ in range(3):
+        await put()
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    await database.write(mailstore.copy, account, inbox.id, inbox.id, [(1, 3)], NOW)
+
+    def there_and_back(tx: Tx) -> list[str]:
+        planned = Planned(tx)
+        for layout in (Layout.GMAIL, Layout.CLASSIC):
+            mailstore.set_layout(planned, account, layout, NOW)
+        return planned.plans
+
+    plans = await database.write(there_and_back)
+    # What follows these words is done for every row.
+    inner = [plan for before, plan in pairwise(plans) if before.startswith("CORRELATED")]
+    assert not [plan for plan in inner if "PRIMARY KEY (account_id=?)" in plan], inner
