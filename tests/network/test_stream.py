@@ -43,6 +43,33 @@ async def test_tls_tells_version_cipher_and_name(
     assert await asyncio.to_thread(talk) == b"TLSv1.3 imap.example.test"
 
 
+async def test_first_words_in_one_packet_with_the_handshake_are_heard(
+    listen: Open, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    listener = await listen(context=server_tls)
+
+    def talk() -> bytes:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = client_tls.wrap_bio(incoming, outgoing, server_hostname="example.test")
+        with dial(listener) as client:
+            while True:
+                try:
+                    tls.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    client.sendall(outgoing.read())
+                    incoming.write(client.recv(65536))
+            tls.write(b"at once")
+            client.sendall(outgoing.read())  # the end of the handshake, and the words
+            while True:
+                try:
+                    return tls.read(100)
+                except ssl.SSLWantReadError:
+                    incoming.write(client.recv(65536))
+
+    assert await asyncio.to_thread(talk) == b"at once"
+
+
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
 async def test_a_client_of_old_gets_an_alert_and_the_reason_is_kept(listen: Open, server_tls: ssl.SSLContext) -> None:
     admission = Admission(per_address=10, in_all=10)
