@@ -23,6 +23,7 @@ from mailhost.config import Config, write_first
 from mailhost.config import Limits as ConfiguredLimits
 from mailhost.login import DoorKeeper, Identity, Limits, Reason, Refused, Visit, store_key
 from mailhost.storage.database import open_database
+from tests.network.places import BERLIN, write_places
 
 GROUPS = {"account": account, "app-password": app_password, "domain": domain, "share": share}
 
@@ -188,7 +189,11 @@ def test_the_diary_names_the_remedy(with_anna: Shell) -> None:
     assert told["sentence"].startswith("Your account password was right")
     chinese = json.loads(with_anna.output("account sign-ins anna@example.test --json --language zh-CN"))
     assert chinese["remedy"] == "请为该程序创建一个应用专用密码，并在程序中改用它。"
-    assert "ghost@example.test" in with_anna.output("account sign-ins")
+    assert "ghost@example.test; it was tried from 192.0.2.8." in with_anna.output("account sign-ins")
+    write_places(with_anna.data / "places.mmdb", {"192.0.2.0/24": BERLIN})
+    write_first(with_anna.data, Config(geoip="places.mmdb"))
+    assert "tried from 192.0.2.8 (Berlin, Germany)." in with_anna.output("account sign-ins")
+    assert "192.0.2.8（德国柏林）" in with_anna.output("account sign-ins --language zh-CN")
     assert with_anna.output("account sign-ins --doorstep") == ""
     assert "no account" in with_anna.sentence("account sign-ins ghost@example.test")
 
