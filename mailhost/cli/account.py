@@ -24,6 +24,7 @@ from mailhost.mailstore import Layout
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
 
+_LARGEST = 2**60  # what a column holds, with room to add up
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
@@ -38,7 +39,7 @@ class OctetsType(click.ParamType[int]):
             return value
         text = str(value).upper().removesuffix("B").removesuffix("I")
         number, unit = (text[:-1], text[-1]) if text and text[-1] in _UNITS else (text, "")
-        if not number.isascii() or not number.isdigit() or len(number) > 15 or int(number) * _UNITS[unit] < 1:
+        if not number.isascii() or not number.isdigit() or not 0 < int(number[:20]) * _UNITS[unit] < _LARGEST:
             self.fail(f"{value!r} is no size; write it like 500M or 15G.", param, ctx)
         return int(number) * _UNITS[unit]
 
@@ -212,7 +213,9 @@ def resume(address: str, data: Path) -> None:
 @account.command()
 @click.argument("address")
 @click.argument("size", type=OctetsType())
-@click.option("--messages", type=click.IntRange(0), help="Limit the number of messages, too; else it is not limited.")
+@click.option(
+    "--messages", type=click.IntRange(0, 2**53), help="Limit the number of messages, too; else it is not limited."
+)
 @data_option
 @plainly
 def quota(address: str, size: int, messages: int | None, data: Path) -> None:

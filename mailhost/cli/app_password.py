@@ -10,7 +10,7 @@ import click
 
 from mailhost import accounts
 from mailhost.accounts import ALL_PROTOCOLS, AppPassword, NoSuchAppPassword, Protocols, Scope
-from mailhost.cli.store import Group, data_option, opened, plainly, show_table
+from mailhost.cli.store import NUMBER, Group, data_option, opened, plainly, show_table
 from mailhost.login.enrol import account_at, issue_app_password, replace_app_password
 from mailhost.storage.database import Tx
 
@@ -167,7 +167,7 @@ def _shown_scope(scope: Scope) -> str:
 
 @app_password.command()
 @click.argument("address")
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @data_option
 @plainly
 def revoke(address: str, number: int, data: Path) -> None:
@@ -190,7 +190,7 @@ def revoke(address: str, number: int, data: Path) -> None:
 
 @app_password.command()
 @click.argument("address")
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @data_option
 @plainly

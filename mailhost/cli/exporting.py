@@ -14,7 +14,7 @@ from mailhost.app.services import Services
 from mailhost.cli.mail_files import MaildirWriter, MboxWriter
 from mailhost.cli.store import account_option, chosen_account, data_option, opened, plainly
 from mailhost.errors import MailhostError
-from mailhost.mailstore import Flag, Mailbox
+from mailhost.mailstore import Flag, Mailbox, NoSuchMailbox, NotSelectable
 from mailhost.storage.database import Row, Tx
 
 _PAGE: Final = 200
@@ -57,7 +57,10 @@ async def _export(target: Path, mailbox: str | None, address: str | None, data: 
         account = await services.database.read(chosen_account, address)
         is_mbox = target.suffix == ".mbox"
         name = mailbox or (mailstore.INBOX if is_mbox else None)
-        boxes = await services.database.read(_mailboxes, account.id, name)
+        try:
+            boxes = await services.database.read(_mailboxes, account.id, name)
+        except (NoSuchMailbox, NotSelectable):
+            raise CannotExport(f"{account.address} has no mailbox {name} with messages.") from None
         try:
             if is_mbox:
                 return await _write(services, account.id, boxes[0], MboxWriter(target))

@@ -10,7 +10,7 @@ import click
 
 from mailhost.accounts.held.sql import Held, NoSuchHeld, State, list_held
 from mailhost.cli.app_password import shown_time
-from mailhost.cli.store import data_option, opened, plainly, show_table
+from mailhost.cli.store import NUMBER, data_option, opened, plainly, show_table
 from mailhost.language import translations
 from mailhost.login.catalogue import explain_signs
 from mailhost.login.enrol import account_at
@@ -20,9 +20,11 @@ from mailhost.storage.database import Tx
 
 @click.command(name="held")
 @click.argument("address")
-@click.option("--mine", type=int, metavar="NUMBER", help="It was the owner: let the program in from there.")
+@click.option("--mine", type=NUMBER, metavar="NUMBER", help="It was the owner: let the program in from there.")
 @click.option("--everywhere", is_flag=True, help="With --mine: from anywhere, for programs that come through a cloud.")
-@click.option("--not-mine", type=int, metavar="NUMBER", help="It was not: revoke the password, and end its sessions.")
+@click.option(
+    "--not-mine", type=NUMBER, metavar="NUMBER", help="It was not: revoke the password, and end its sessions."
+)
 @data_option
 @plainly
 def held(address: str, mine: int | None, everywhere: bool, not_mine: int | None, data: Path) -> None:

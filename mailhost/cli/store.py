@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
@@ -31,6 +31,9 @@ data_option = click.option(
     help="The data folder.",
 )
 
+
+NUMBER: Final = click.IntRange(1, 2**53)
+"""What a column holds: the type of arguments that name a row."""
 
 account_option = click.option("--account", help="The account's address; not needed where there is only one.")
 
@@ -76,7 +79,8 @@ def plainly(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except MailhostError as error:
-            raise click.ClickException(str(error)) from error
+            # A model says what happened by the class alone.
+            raise click.ClickException(str(error) or (type(error).__doc__ or "").partition("\n")[0]) from error
 
     return wrapped
 

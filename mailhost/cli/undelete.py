@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from mailhost import mailstore
-from mailhost.cli.store import account_option, chosen_account, data_option, opened, plainly, show_table
+from mailhost.cli.store import NUMBER, account_option, chosen_account, data_option, opened, plainly, show_table
 from mailhost.mailstore.model import RETENTION_SECONDS
 from mailhost.mailstore.overview import heading
 from mailhost.storage.database import Row, Tx
@@ -22,9 +22,9 @@ _SHOWN: Final = 60  # characters of a subject or a sender
 
 
 @click.command("undelete")
-@click.option("--hours", type=click.IntRange(1), default=24, show_default=True, help="How far back to look.")
+@click.option("--hours", type=click.IntRange(1, 100_000), default=24, show_default=True, help="How far back to look.")
 @click.option("--all", "everything", is_flag=True, help="Put all of them back.")
-@click.argument("numbers", type=int, nargs=-1)
+@click.argument("numbers", type=NUMBER, nargs=-1)
 @account_option
 @data_option
 @plainly

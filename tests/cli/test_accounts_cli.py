@@ -245,6 +245,8 @@ def test_domains_in_their_own_script(shell: Shell) -> None:
         ("account add anna@elsewhere.test", "mailhost domain add elsewhere.test"),
         ("account add otto@example.test --quota much", "500M"),
         ("account add otto@example.test --quota 0", "500M"),
+        ("account quota anna@example.test 99999999T", "500M"),
+        ("app-password revoke anna@example.test 99999999999999999999", "is not in the range"),
         ("account remove ghost@example.test --yes", "no account ghost@example.test"),
         ("account password ghost@example.test", "no account"),
         ("account suspend ghost@example.test", "no account"),

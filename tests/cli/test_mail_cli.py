@@ -224,6 +224,8 @@ def test_export_and_import_give_the_same_octets(data: Path, tmp_path: Path, targ
     out = tmp_path / target
     assert "21 messages written" in run(data, "export", str(out), "--account", "me@example.test").output
     assert "exists already" in run(data, "export", str(out), "--account", "me@example.test", code=1).output
+    nowhere = ("export", str(tmp_path / "x"), "--account", "me@example.test", "--mailbox", "Nope")
+    assert "me@example.test has no mailbox Nope" in run(data, *nowhere, code=1).output
     run(data, "import", str(out), "--into", "Back", "--account", "you@example.test")
     assert sorted(content for content, _, _ in letters(data, "you@example.test", "Back")) == sorted(mail)
     if out.is_dir():
