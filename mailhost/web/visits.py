@@ -154,10 +154,11 @@ class Visits:
         return visit
 
     async def own_form(self, request: Request) -> Form | None:
-        """The fields of a form that stood on a page of ours in this browser; None for any other."""
+        """The fields of a form that stood on a page of ours in this browser; None for any other.
+
+        Browsers say where a form stood; a program that does not has read the word for forms all the same.
+        """
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
-        if origin is None and site is None:
-            return None
         if site not in (None, "same-origin") or origin not in (None, f"https://{request.headers.get('host', '')}"):
             return None
         try:  # the bridge bounds the body
