@@ -67,7 +67,7 @@ async def test_guessing_has_to_wait_even_with_the_right_password_and_for_unknown
         ({"Origin": "null"}, None),
         ({"Sec_Fetch_Site": "cross-site"}, None),
         ({"Sec_Fetch_Site": "same-site"}, None),
-        ({"Origin": "", "Sec_Fetch_Site": ""}, None),
+        ({"Origin": "", "Sec_Fetch_Site": ""}, "0" * 64),
         ({}, ""),
         ({}, "0" * 64),
         ({}, "é\ud800"),
@@ -90,6 +90,12 @@ async def test_forms_of_others_do_nothing(town: Town, headers: dict[str, str], c
     fields |= {} if csrf is None else {"csrf": sent}
     assert (await stranger.post("/sign-in", fields, **headers)).status == 403
     assert (await stranger.open("/account")).path.startswith("/sign-in")
+
+
+async def test_a_program_that_read_the_form_need_not_say_where_it_stood(town: Town) -> None:
+    browser = await town.signed_in()
+    word = (await browser.open("/account")).form("/sign-out").fields["csrf"]
+    assert (await browser.post("/sign-out", {"csrf": word}, Origin="", Sec_Fetch_Site="")).path == "/sign-in"
 
 
 async def test_a_form_s_word_is_of_one_browser_and_one_sign_in(town: Town) -> None:
