@@ -264,6 +264,8 @@ class Session:
 
     def stop_compression(self) -> None:
         """Nothing is compressed any more, either way (RFC 8437 §4.1); what was said before is sent already."""
+        assert self._compression is not None
+        self.connection.receive_data(self._compression.left())
         self._compression = None
 
     def rest(self) -> None:

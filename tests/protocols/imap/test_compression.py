@@ -49,3 +49,13 @@ def test_what_is_no_stream_is_broken(ending: bytes) -> None:
     layer.feed(ending)
     with pytest.raises(CompressionBroken):
         layer.take()
+
+
+def test_what_stands_behind_a_flush_is_inflated_only_when_it_is_asked_for() -> None:
+    client = zlib.compressobj(6, zlib.DEFLATED, -15)
+    layer = Compression()
+    layer.feed(client.compress(b"a NOOP\r\n") + client.flush(zlib.Z_SYNC_FLUSH))
+    layer.feed(client.compress(b"b UNAUTHENTICATE\r\n") + client.flush(zlib.Z_SYNC_FLUSH) + b"c LOGIN anna x\r\n")
+    assert layer.take() == b"a NOOP\r\n"
+    assert layer.take() == b"b UNAUTHENTICATE\r\n"
+    assert layer.left() == b"c LOGIN anna x\r\n"

@@ -20,7 +20,8 @@ from mailhost.servers.imap.answers import ANSWERS
 _ROOT: Final = Path(mailhost.__file__).parent
 _SOURCES: Final = (_ROOT / "servers" / "imap", _ROOT / "protocols" / "imap")
 _SAID: Final = "\n".join(
-    path.read_text(encoding="utf-8") for path in sorted(Path("tests/transcripts/imap").glob("*.txt"))
+    path.read_text(encoding="utf-8")
+    for path in sorted((Path(__file__).parents[2] / "transcripts" / "imap").glob("*.txt"))
 )
 
 _PLACE: Final = {"Answer": 1, "untagged": 2, "tagged": 3, "bye": 2}
