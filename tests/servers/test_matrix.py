@@ -37,12 +37,12 @@ Arrange = Callable[[House], Awaitable[None]]
 WRONG = {
     IMAP: r"a NO \[AUTHENTICATIONFAILED\] Invalid credentials \(Failure\)",
     POP3: r"-ERR \[AUTH\] Username and password not accepted\.",
-    SMTP: r"535-5\.7\.8 Username and Password not accepted\. .*\n535 5\.7\.8 \S+/bad-credentials",
+    SMTP: r"535-5\.7\.8 Username and Password not accepted\. .*\n535 5\.7\.8 \S+/bad-credentials \w+",
 }
 APP_PASSWORD = {
     IMAP: r"a NO \[ALERT\] Application-specific password required: \S+/app-passwords \(Failure\)",
     POP3: r"-ERR \[AUTH\] Application-specific password required: \S+/app-passwords",
-    SMTP: r"534-5\.7\.9 Application-specific password required\. .*\n534 5\.7\.9 \S+/app-passwords",
+    SMTP: r"534-5\.7\.9 Application-specific password required\. .*\n534 5\.7\.9 \S+/app-passwords \w+",
 }
 WEB = {
     IMAP: r"\* NO \[WEBALERT https://\S+/account/unusual\] Web login required\.\n"
@@ -50,12 +50,12 @@ WEB = {
     POP3: r"-ERR \[AUTH\] Web login required: https://\S+/account/unusual",
     SMTP: r"534-5\.7\.14 <https://\S+/account/unusual>\n"
     r"534-5\.7\.14 Please log in via your web browser and then try again\.\n"
-    r"534-5\.7\.14 Learn more at\n534 5\.7\.14 \S+",
+    r"534-5\.7\.14 Learn more at\n534 5\.7\.14 \S+ \w+",
 }
 NOT_ENABLED = {
     IMAP: r"a NO \[ALERT\] Your account is not enabled for IMAP use\. Please visit \S+ and enable .* \(Failure\)",
     POP3: r"-ERR \[SYS/PERM\] Your account is not enabled for POP access\. Please visit \S+ and enable .*",
-    SMTP: r"535-5\.7\.8 Your account is not enabled for sending with this password\. .*\n535 5\.7\.8 \S+/smtp",
+    SMTP: r"535-5\.7\.8 Your account is not enabled for sending with this password\. .*\n535 5\.7\.8 \S+/smtp \w+",
 }
 OFF = {
     IMAP: r"a NO \[ALERT\] IMAP access is disabled for your domain\. Please contact your domain administrator .*",
@@ -65,12 +65,12 @@ OFF = {
 SUSPENDED = {
     IMAP: r"a NO \[ALERT\] The account is suspended: \S+ \(Failure\)",
     POP3: r"-ERR \[SYS/PERM\] The account is suspended: \S+",
-    SMTP: r"535-5\.7\.8 The account is suspended\. .*\n535 5\.7\.8 \S+",
+    SMTP: r"535-5\.7\.8 The account is suspended\. .*\n535 5\.7\.8 \S+ \w+",
 }
 WAIT = {
     IMAP: r"a NO \[ALERT\] Too many wrong passwords\. Try again in \d+ seconds\. \(Failure\)",
     POP3: r"-ERR \[SYS/TEMP\] Too many wrong passwords\. Try again in \d+ seconds\.",
-    SMTP: r"454 4\.7\.0 Too many login attempts, please try again in \d+ seconds\.",
+    SMTP: r"454 4\.7\.0 Too many login attempts, please try again in \d+ seconds\. \w+",
 }
 _HOW_MUCH = r"command or bandwidth limits: 1 kB a day; try again at .* UTC\. \(Failure\)"
 OVER = {
@@ -80,7 +80,7 @@ OVER = {
 LATER = {
     IMAP: r"a NO \[UNAVAILABLE\] Temporary System Problem \(Failure\)",
     POP3: r"-ERR \[SYS/TEMP\] Temporary system problem\. Please try again later\.",
-    SMTP: r"454 4\.7\.0 Cannot authenticate due to a temporary system problem\. Try again later\.",
+    SMTP: r"454 4\.7\.0 Cannot authenticate due to a temporary system problem\. Try again later\. \w+",
 }
 WELCOME = {IMAP: r"a OK \[CAPABILITY .*", POP3: r"\+OK Welcome\.", SMTP: r"235 2\.7\.0 Accepted"}
 

@@ -118,6 +118,11 @@ def is_permanent(error: MailhostError) -> bool:
     return ANSWERS.get(type(error), TEMPORARY)[0] >= 500
 
 
+def quotable(refusal: bytes, connection: str) -> bytes:
+    """A refusal that ends in the name of the connection, as Gmail has it: programs show it, and users can quote it."""
+    return refusal.removesuffix(b"\r\n") + f" {connection}\r\n".encode()
+
+
 def sign_in_refusal(refused: Refused, help_url: str, unusual_url: str, now: float) -> bytes:
     """The reply to a sign-in that was not accepted."""
     match refused.reason:

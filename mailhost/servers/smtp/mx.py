@@ -8,7 +8,7 @@ from mailhost.mailstore import Incoming
 from mailhost.protocols.smtp import events as e
 from mailhost.protocols.smtp.addresses import Address
 from mailhost.protocols.smtp.replies import reply
-from mailhost.servers.smtp.answers import answer_for, is_permanent
+from mailhost.servers.smtp.answers import answer_for, is_permanent, quotable
 from mailhost.servers.smtp.session import Session, Sink, Transaction, log
 
 
@@ -25,7 +25,7 @@ class MxSession(Session):
             f"Sign-in is not possible on this port. To send mail, use port 465 or 587: {self.settings.help_url}/ports"
         )
         self.tell(Cause.SENDING_ON_WRONG_PORT, event.mechanism)
-        await self.say(reply(530, text, "5.7.0"))
+        await self.say(quotable(reply(530, text, "5.7.0"), self.stream.id))
         await self.count_mistake()
         return b""
 

@@ -26,7 +26,7 @@ from mailhost.protocols.sasl import (
 from mailhost.protocols.smtp import events as e
 from mailhost.protocols.smtp.addresses import Address
 from mailhost.protocols.smtp.replies import challenge, reply
-from mailhost.servers.smtp.answers import answer_for, sign_in_refusal
+from mailhost.servers.smtp.answers import answer_for, quotable, sign_in_refusal
 from mailhost.servers.smtp.session import Session, Sink, SmtpServices, Transaction, log
 
 
@@ -107,7 +107,8 @@ class SubmissionSession(Session):
                 await self._ask(refused_token(credentials.mechanism))
                 self.connection.auth_ended()
             settings = self.settings
-            await self.say(sign_in_refusal(refused, settings.help_url, settings.unusual_url, self.office.clock()))
+            said = sign_in_refusal(refused, settings.help_url, settings.unusual_url, self.office.clock())
+            await self.say(quotable(said, self.stream.id))
             await self.count_mistake()
             return b""
         return reply(235, "Accepted", "2.7.0")

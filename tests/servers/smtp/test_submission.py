@@ -219,12 +219,15 @@ async def test_sign_in(house: House) -> None:
         b"AUTH PLAIN " + wrong,
         b"MAIL FROM:<ann@example.test>",
     )
+    quoted = {each.rpartition(b" ")[2] for each in said if b"-passwords " in each or b"-credentials " in each}
+    assert len(quoted) == 1  # the connection's name ends each refusal
+    name = quoted.pop().decode()
     assert said[:-1] == [
         f"530 5.7.0 {HELP}/authentication".encode(),
         b"334",
         b"501 5.7.0 Authentication cancelled",
-        f"535 5.7.8 {HELP}/bad-credentials".encode(),
-        f"534 5.7.9 {HELP}/app-passwords".encode(),
+        f"535 5.7.8 {HELP}/bad-credentials {name}".encode(),
+        f"534 5.7.9 {HELP}/app-passwords {name}".encode(),
         b"504 5.7.4 Unrecognized Authentication Type; known are PLAIN LOGIN",
         b"501 5.5.2 Cannot Decode response: That is not valid base64.",
         b"334 VXNlcm5hbWU6",
