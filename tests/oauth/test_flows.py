@@ -1,5 +1,6 @@
 """The ways to a token, as programs walk them, and those who try to cheat."""
 
+import asyncio
 import time
 
 import pytest
@@ -112,6 +113,25 @@ async def test_what_is_withdrawn_gives_no_tokens_any_more(server: House) -> None
         await server.database.write(revoke_program, anna, grant.id, server.now)
     assert (await server.exchange(client, code))[1]["error"] == "invalid_grant"
     assert (await ask_for_device(server, device, str(begun["device_code"])))[1]["error"] == "invalid_grant"
+
+
+async def test_withdrawing_while_tokens_are_given(server: House) -> None:
+    client, anna = await server.client(), server.people["anna"]
+
+    def outliving(tx: Tx) -> int:
+        [(count,)] = tx.execute(
+            """select count(*) from oauth_token t join oauth_grant g on g.id = t.grant_id
+            where g.account_id = t.account_id and g.revoked_at is not null and t.revoked_at is null"""
+        )
+        return int(count)
+
+    for _ in range(20):
+        code = await server.code(client)
+        [grant] = await server.database.read(oauth.list_grants, anna)
+        await asyncio.gather(
+            server.exchange(client, code), server.database.write(revoke_program, anna, grant.id, server.now)
+        )
+        assert await server.database.read(outliving) == 0
 
 
 async def test_a_copied_token_takes_the_program_from_the_list(server: House) -> None:
