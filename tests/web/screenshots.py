@@ -11,6 +11,7 @@ from tests.clients.test_oauth import make_client
 from tests.house.source import ROOT
 from tests.running import MAILHOST, Server, run, running
 from tests.web.chromium import ADDRESS, PASSWORD, TELEPHONE, Person, add_key, chromium, person, prepare
+from tests.web.png import smaller
 from tests.web.test_consent_in_chromium import Program, request_of
 
 FOLDER = ROOT / "docs" / "images"
@@ -30,7 +31,7 @@ def visit(server: Server, password: str) -> imaplib.IMAP4_SSL:
 def take(someone: Person, name: str) -> None:
     """One picture, of the whole page."""
     FOLDER.mkdir(exist_ok=True)
-    someone.page.screenshot(path=FOLDER / f"account-{name}.png", full_page=True)
+    (FOLDER / f"account-{name}.png").write_bytes(smaller(someone.page.screenshot(full_page=True)))
 
 
 def walk(someone: Person, kind: str, consent: str) -> None:

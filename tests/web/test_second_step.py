@@ -227,7 +227,6 @@ async def test_names_do_not_become_code(town: Town) -> None:
     page = await browser.open("/account")
     assert "<script>alert" not in page.text
     assert html.unescape(page.text).count(EVIL) == 2  # the name, and the label of its button
-    assert "49" not in html.escape(page.text).partition("alert(1)")[2][:40]
 
 
 async def test_grave_things_want_the_second_step_anew(town: Town) -> None:
