@@ -62,9 +62,12 @@ def _find_in_field(tx: Tx, account_id: int, name: str, text: str) -> dict[int, i
     scores = dict.fromkeys(textindex.find_field(tx, account_id, name, casemap(text)), WHOLE)
     terms = parse_terms(text)
     shown = _scored(terms, [_find_term(tx, account_id, term, {SHOWN: int}) for term in terms])
+    alike: dict[str, int] = {}  # many messages have the same
     for message_id, value in textindex.field_texts(tx, account_id, name, sorted(shown.keys() - scores.keys())):
-        if like := score_of_field(value.split("\n"), text):
-            scores[message_id] = like
+        if value not in alike:
+            alike[value] = score_of_field(value.split("\n"), text)
+        if alike[value]:
+            scores[message_id] = alike[value]
     return scores
 
 
