@@ -132,7 +132,12 @@ def changed_spans(
     )
     spans = [arrivals]
     for first, last, uids in rows:
-        spans += parse_set(uids.encode()).ranges if exactly and uids else [(first, last)]
+        if not exactly or not uids:
+            spans.append((first, last))
+        elif ":" in uids:
+            spans += parse_set(uids.encode()).ranges
+        else:
+            spans += ((uid, uid) for uid in map(int, uids.split(",")))
     merged: list[tuple[int, int]] = []
     for first, last in sorted(spans):
         end = min(last, uid_next - 1)

@@ -117,10 +117,15 @@ class KnownMailbox:
         """Of ascending UIDs those that are here: where they stand, and where they stand among the given."""
         here, count, place = self.uids, len(self.uids), 0
         for other, uid in enumerate(uids):
-            place = bisect_left(here, uid, place)
             if place == count:
                 return
-            if here[place] == uid:
+            # UIDs lie as far apart as their places, or farther where some are gone.
+            farthest = place + max(uid - here[place], 0)
+            if farthest < count and here[farthest] == uid:
+                place = farthest
+            else:
+                place = bisect_left(here, uid, place, min(farthest, count))
+            if place < count and here[place] == uid:
                 yield place, other
 
     def span(self, first_uid: int, last_uid: int) -> tuple[int, int]:
