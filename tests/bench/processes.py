@@ -99,13 +99,16 @@ def processor_seconds(pids: list[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+_QUIET_SECONDS = 3  # in a row, for the index takes breaths of one
+
+
 def wait_until_quiet(pids: list[int], seconds: float = 1_200) -> None:
     """Let a server end what it does behind its clients' backs, such as indexing, before the next line is measured."""
     ends = time.monotonic() + seconds
     before = processor_seconds(pids)
-    while time.monotonic() < ends:
+    quiet = 0
+    while quiet < _QUIET_SECONDS and time.monotonic() < ends:
         time.sleep(1)
         now = processor_seconds(pids)
-        if now - before < 0.03:
-            return
+        quiet = quiet + 1 if now - before < 0.03 else 0
         before = now
