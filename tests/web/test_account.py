@@ -6,6 +6,7 @@ import pytest
 
 from mailhost.accounts import list_app_passwords
 from mailhost.accounts.audit.model import Cause
+from mailhost.login import Visit
 from mailhost.login.enrol import issue_app_password
 from tests.web.conftest import ANNA, PASSWORD, Town
 
@@ -87,3 +88,14 @@ async def test_what_was_done_is_only_ever_one_of_our_sentences(town: Town) -> No
         assert "<script>" not in page.text
         assert "<b>" not in page.text
         assert "9999999" not in page.text.partition("<main")[2].partition("<footer")[0]
+
+
+async def test_a_sign_in_from_an_unusual_place_is_told_to_the_owner_once(town: Town) -> None:
+    home = Visit("web", 443, "192.0.2.7", "c1", "TLSv1.3", client_id="Firefox 140 (Linux)")
+    away = Visit("web", 443, "203.0.113.9", "c2", "TLSv1.3", client_id="Chrome 156 (Windows)")
+    for visit in (home, home, away, away):
+        await town.keeper.web.welcome(town.ids[ANNA], ANNA, visit)
+        await town.causes()
+    assert (await town.causes()).count(Cause.SIGNED_IN_UNUSUALLY) == 1
+    [message] = await town.messages()
+    assert "Chrome 156 (Windows) signed in over HTTPS from 203.0.113.9, which is not usual" in message
