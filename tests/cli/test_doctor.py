@@ -195,7 +195,7 @@ def test_our_running_server_from_outside(tmp_path: Path) -> None:
     ports = free_ports(len(SERVICES))
     data = tmp_path / "data"
     data.mkdir()
-    write_first(data, Config(ports=Ports(**dict(zip(SERVICES, ports, strict=True)), lmtp=0, http=0)))
+    write_first(data, Config(ports=Ports(**dict(zip(SERVICES, ports, strict=True)), lmtp=0, http=0, https=0)))
     command = [*MAILHOST, "up", "--json", "--data", str(data)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
         assert server.stdout is not None
