@@ -34,6 +34,18 @@ async def test_relaxed_writes_are_seen_at_once(database: Database) -> None:
     assert await database.point(names) == ["t-a"]
 
 
+async def test_a_change_tells_how_many_rows_it_was(database: Database) -> None:
+    for name in ("t-a", "t-b", "t-c"):
+        await database.write(add, name, value="x")
+
+    def change(tx: Tx, first: str) -> int:
+        return tx.change(
+            "update meta set value = :value where name >= :first and name like 't-%'", value="y", first=first
+        )
+
+    assert [await database.write(change, first) for first in ("t-a", "t-c", "t-d")] == [3, 1, 0]
+
+
 async def test_a_refused_write_leaves_nothing_and_harms_no_neighbour(database: Database) -> None:
     def refuse(tx: Tx, name: str) -> None:
         add(tx, name)
