@@ -38,7 +38,11 @@ class Site:
                 Route("/language/{tag}", self._choose_language),
                 *(Route(f"/{name}", show_asset) for name in ASSETS),
             ],
-            exception_handlers={HTTPException: self._trouble, StorageError: self._store_away},
+            exception_handlers={
+                HTTPException: self._trouble,
+                StorageError: self._store_away,
+                Exception: self._broken,  # who asked gets a page; the bridge, which sees it all the same, logs it
+            },
         )
 
     async def _help(self, request: Request) -> Response:
@@ -76,3 +80,6 @@ class Site:
 
     async def _store_away(self, request: Request, _trouble: Exception) -> Response:
         return self._pages.show(request, "trouble.html", 503, code=503)
+
+    async def _broken(self, request: Request, _mistake: Exception) -> Response:
+        return self._pages.show(request, "trouble.html", 500, code=500)

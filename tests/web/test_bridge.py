@@ -156,3 +156,19 @@ async def test_a_store_that_does_not_answer_shows() -> None:
     assert (await asyncio.to_thread(exchange, listener, ask)).startswith(b"HTTP/1.1 503")
     assert (await asyncio.to_thread(exchange, listener, ask.replace(b"healthz", b"ca.pem"))).startswith(b"HTTP/1.1 404")
     await close(listener)
+
+
+async def test_a_mistake_of_ours_shows_a_page_and_stands_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    async def is_well() -> bool:
+        raise LookupError("a mistake")
+
+    listener = await listen(
+        HttpServer(Site(Pages(Facts("localhost", "example.test", {}, None)), is_well).application())
+    )
+    answer = await asyncio.to_thread(exchange, listener, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 500")
+    assert b"content-security-policy" in answer
+    assert b"Something went wrong (500)" in answer
+    assert b"a mistake" not in answer
+    await close(listener)
+    assert capsys.readouterr().out.count("session.crashed") == 1
