@@ -6,6 +6,7 @@ typing errors make of it. A run of Chinese, Japanese or Korean is found by its p
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from mailhost.message.tokens import MAX_TOKEN, is_run, normalise, words
@@ -22,10 +23,14 @@ _TWO_ERRORS_FROM: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A piece of a query: a word, or of a run of CJK a pair of characters, or the character that is all of it."""
+    """A piece of a query: a word, or of a run of CJK a pair of characters, or the character that is all of it.
+
+    `errors`: how many typing errors it may have.
+    """
 
     token: str
     is_cjk: bool
+    errors: int
 
     @property
     def is_prefix(self) -> bool:
@@ -37,41 +42,40 @@ class Term:
         """What it is worth to be the beginning of a longer token."""
         return WHOLE if self.is_cjk else BEGINNING
 
-    @property
-    def errors(self) -> int:
-        """How many typing errors it may have. In numbers each digit counts, and in short words each letter."""
-        if self.is_cjk or any(map(str.isdigit, self.token)):
-            return 0
-        length = len(self.token)
-        return (length >= _ONE_ERROR_FROM) + (length >= _TWO_ERRORS_FROM)
-
     def quality(self, token: str) -> int:
         """How well the term stands in a token of a text; 0 where it does not."""
         if token == self.token:
             return WHOLE
         if self.is_prefix and token.startswith(self.token):
             return self.beginning
-        errors = self.errors
-        if not errors or token[:1] != self.token[:1] or abs(len(token) - len(self.token)) > errors:
+        if not self.errors or token[:1] != self.token[:1] or abs(len(token) - len(self.token)) > self.errors:
             return 0
-        found = typing_errors(self.token, token, errors)
-        return 0 if found > errors else (ONE_ERROR if found == 1 else TWO_ERRORS)
+        found = typing_errors(self.token, token, self.errors)
+        return 0 if found > self.errors else (ONE_ERROR if found == 1 else TWO_ERRORS)
 
     def best(self, tokens: Collection[str]) -> int:
         """How well it stands in any of some tokens."""
         return WHOLE if self.token in tokens else max(map(self.quality, tokens), default=0)
 
 
+@lru_cache(maxsize=64)
 def parse_terms(text: str) -> tuple[Term, ...]:
     """The terms of a query, each once; none when it has no words, as `!!!`."""
     terms: dict[Term, None] = {}
     for word in words(normalise(text)):
         if is_run(word):
             pairs = [word[place : place + 2] for place in range(len(word) - 1)]
-            terms |= dict.fromkeys(Term(pair, is_cjk=True) for pair in pairs or [word])
+            terms |= dict.fromkeys(Term(pair, is_cjk=True, errors=0) for pair in pairs or [word])
         else:
-            terms[Term(word[:MAX_TOKEN], is_cjk=False)] = None
+            terms[Term(word[:MAX_TOKEN], is_cjk=False, errors=_errors_in(word))] = None
     return tuple(terms)[:MAX_TERMS]
+
+
+def _errors_in(word: str) -> int:
+    """How many typing errors a word may have. In numbers each digit counts, and in short words each letter."""
+    if any(map(str.isdigit, word)):
+        return 0
+    return (len(word) >= _ONE_ERROR_FROM) + (len(word) >= _TWO_ERRORS_FROM)
 
 
 def score(terms: Sequence[Term], qualities: Sequence[int]) -> int:
@@ -86,6 +90,7 @@ def score(terms: Sequence[Term], qualities: Sequence[int]) -> int:
     return max(1, round(sum(qualities) / len(terms)))
 
 
+@lru_cache(maxsize=4096)  # mail says the same words over and over
 def typing_errors(wanted: str, found: str, most: int) -> int:
     """How many letters are missing, too many, wrong or swapped with the next; `most` + 1 stands for more."""
     before: list[int] = []
