@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mailhost.cli.doctor import doctor
-from mailhost.config import Config, Ports, write_first
+from mailhost.config import FILE_NAME
 from mailhost.doctor.classic import CLASSICS
 from mailhost.doctor.client import Question, diagnose
 from mailhost.doctor.names import Resolver
@@ -192,20 +192,16 @@ def test_watching_a_sign_in_that_works(server: Server) -> None:
 
 
 def test_our_running_server_from_outside(tmp_path: Path) -> None:
-    ports = free_ports(len(SERVICES))
     data = tmp_path / "data"
-    data.mkdir()
-    write_first(data, Config(ports=Ports(**dict(zip(SERVICES, ports, strict=True)), lmtp=0, http=0, https=0)))
-    command = [*MAILHOST, "up", "--json", "--data", str(data)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
-        assert server.stdout is not None
-        assert server.stdout.readline()
+    with running(data) as server:
         result = run("server", "--data", str(data), "--json")
-        server.terminate()
-        server.communicate(timeout=30)
+        ports = {server.ports[name] for name in SERVICES}
     report = json.loads(result.stdout)
     assert report["findings"] == []
-    assert {path["port"] for path in report["paths"]} == {*ports}
+    assert {path["port"] for path in report["paths"]} == ports
+    settings = (data / FILE_NAME).read_text()
+    closed_ports = "\n".join(f"{name} = {port}" for name, port in zip(SERVICES, free_ports(len(SERVICES)), strict=True))
+    (data / FILE_NAME).write_text(settings.replace("[ports]", "[ports]\n" + closed_ports))
     closed = run("server", "--data", str(data), "--json")
     assert closed.exit_code == 4
     assert [each["leaf"] for each in json.loads(closed.stdout)["findings"]] == ["B1"]
