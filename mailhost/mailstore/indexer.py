@@ -168,8 +168,8 @@ class TextIndex:
                 started = time.monotonic()
                 if await self._advance(account_id):
                     still_behind.append(account_id)
-                # While mail arrives, it has nineteen twentieths of the time; else the index takes a fifth of it.
-                await asyncio.sleep((time.monotonic() - started) * (19 if self._woken.is_set() else 4))
+                # While mail arrives, it has nineteen twentieths of the time; else the index takes half of it.
+                await asyncio.sleep((time.monotonic() - started) * (19 if self._woken.is_set() else 1))
             if self._woken.is_set():
                 return  # other accounts may have got mail: look anew
             behind = still_behind
