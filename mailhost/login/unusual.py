@@ -16,6 +16,7 @@ from mailhost.accounts.held.sql import Held, State, refuse_all, settle
 from mailhost.accounts.model import Ended, NoSuchAppPassword
 from mailhost.accounts.places.sql import Place, places_of, record_places
 from mailhost.accounts.waits.sql import names_tried
+from mailhost.login.names import network_of
 from mailhost.login.throttle import source_of
 from mailhost.login.tokens import revoke_program
 from mailhost.network.atlas import NOWHERE, Atlas, kilometres
@@ -34,6 +35,7 @@ _DOUBT: Final = 500
 _FARTHEST: Final = 20_038
 """Kilometres to the other side of the earth."""
 
+_HERE: Final = network_of("::1")
 _HEAVY: Final = frozenset({"failures", "stranger", "hopping", "impossible"})
 
 
@@ -59,7 +61,7 @@ def weigh(
 ) -> Signs:
     """What is unusual about a credential's use in a network with a program."""
     places = places_of(tx, account_id, credential_id)
-    if not places or any(place.network == network for place in places):
+    if not places or any(_is_same(place.network, network) for place in places):
         return Signs()
     if does_roam(tx, account_id, credential_id):
         return Signs()
@@ -94,6 +96,15 @@ def _is_impossible(atlas: Atlas, network: str, places: list[Place], now: int) ->
         if there is not None and kilometres(here, there) > within_reach:
             return True
     return False
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two networks are one place; this machine is, whether programs come by ::1 or 127.0.0.1."""
+    return one == other or (_is_here(one) and _is_here(other))
+
+
+def _is_here(network: str) -> bool:
+    return network == _HERE or network.startswith("127.")
 
 
 def _hops(places: list[Place], since: int) -> int:

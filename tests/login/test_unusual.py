@@ -17,6 +17,7 @@ from mailhost.language import translations
 from mailhost.limits import Unusual
 from mailhost.login import DoorKeeper, Identity, Reason, Refused
 from mailhost.login.catalogue import explain
+from mailhost.login.names import network_of
 from mailhost.login.notice import Messenger
 from mailhost.login.unusual import Signs, approve, deny, weigh
 from mailhost.network.atlas import Atlas
@@ -44,6 +45,13 @@ async def test_the_first_use_and_the_usual_are_not_unusual(house: House) -> None
     assert await weighed(house, FAR_NETWORK) == Signs()
     await at_home(house)
     assert await weighed(house, HOME_NETWORK, "another program") == Signs()
+
+
+async def test_this_machine_is_one_place_whatever_it_is_called(house: House) -> None:
+    await house.database.write(record_places, [(house.anna, 1, network_of("127.0.0.1"), "mutt", NOW - 60)])
+    for peer in ("::1", "127.0.0.1", "127.3.2.1"):
+        assert await weighed(house, network_of(peer), "another program") == Signs()
+    assert (await weighed(house, network_of("2001:db8::1"), "mutt")).found == ("network", "far")
 
 
 async def test_signs_add_up(house: House) -> None:
