@@ -67,6 +67,7 @@ from mailhost.protocols.imap.events import (
     Mistake,
     SaslResponse,
 )
+from mailhost.protocols.imap.sets import SequenceSet
 from mailhost.servers.imap import (
     access,
     capability,
@@ -142,6 +143,8 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
         session.watching.begin_command(_names_changed_by(command))
     await session.count_command()
     try:
+        if _names_the_untold(session, command):
+            await tell_events(session)
         answer = await _obey(session, command)
     except (MailboxGone, ViewBroken):
         raise
@@ -162,6 +165,21 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
     )
     await tell_events(session, permits_expunge=not is_by_number, removes=removes)
     await session.say(responses.tagged(command.tag, answer.status, answer.text, answer.code))
+
+
+def _names_the_untold(session: Session, command: Command | AppendMessage) -> bool:
+    """Whether the client names UIDs that this session has not told it of, for it heard of them from another one.
+
+    They are told first, or the command would leave out what it means: Apple Mail moves new mail so.
+    """
+    match command:
+        case Fetch() | Store() | StoreLabels() | Copy() if command.by_uid:
+            asked = command.numbers
+        case Expunge(uids=SequenceSet() as asked):
+            pass
+        case _:
+            return False
+    return session.view is not None and asked.beyond(session.view.uid_next - 1) is not None
 
 
 def _names_changed_by(command: Command | AppendMessage) -> set[str]:
