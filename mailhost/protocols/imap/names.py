@@ -17,9 +17,12 @@ class InvalidName(ValueError):
 
 
 def decode_name(data: bytes, *, utf8: bool) -> str:
-    """A mailbox name from the wire. `utf8` once UTF8=ACCEPT is enabled. Raises InvalidName."""
+    """A mailbox name from the wire. `utf8` once UTF8=ACCEPT is enabled. Raises InvalidName.
+
+    Modified UTF-7 is understood then too: Thunderbird for Android enables UTF8=ACCEPT and goes on writing it.
+    """
     try:
-        name = data.decode("utf-8") if utf8 else decode_utf7(data)
+        name = (_shifted(data) or data.decode("utf-8")) if utf8 else decode_utf7(data)
     except InvalidUtf7 as error:
         raise InvalidName("The mailbox name is not valid modified UTF-7.") from error
     except UnicodeDecodeError as error:
@@ -37,5 +40,20 @@ def canonical_name(name: str) -> str:
 
 
 def encode_name(name: str, *, utf8: bool) -> bytes:
-    """The name's bytes on the wire, not yet quoted."""
-    return name.encode("utf-8") if utf8 else encode_utf7(name)
+    """The name's bytes on the wire, not yet quoted.
+
+    A name that looks like modified UTF-7 itself is told in modified UTF-7 in any case: what `decode_name` makes of
+    the bytes is this name again.
+    """
+    octets = name.encode("utf-8")
+    return octets if utf8 and _shifted(octets) is None else encode_utf7(name)
+
+
+def _shifted(data: bytes) -> str | None:
+    """What well-formed modified UTF-7 means, where that is something else than it says."""
+    if b"&" not in data:
+        return None
+    try:
+        return decode_utf7(data)
+    except InvalidUtf7:
+        return None

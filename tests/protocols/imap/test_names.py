@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailhost.protocols.imap.names import InvalidName, decode_name, encode_name
+from mailhost.protocols.imap.names import InvalidName, canonical_name, decode_name, encode_name
 from mailhost.protocols.imap.utf7 import InvalidUtf7, decode_utf7, encode_utf7
 
 
@@ -53,6 +53,22 @@ def test_inbox_is_one_mailbox_however_it_is_written() -> None:
 def test_utf8_names_are_taken_as_they_are() -> None:
     assert decode_name("R&D/Übung".encode(), utf8=True) == "R&D/Übung"
     assert encode_name("R&D/Übung", utf8=True) == "R&D/Übung".encode()
+
+
+NAMES = st.text(st.one_of(st.sampled_from("&-,+/aAPYw"), st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"])))
+
+
+@given(NAMES)
+def test_after_utf8_accept_every_name_leads_back_to_itself_however_it_is_written(name: str) -> None:
+    name = canonical_name(name)
+    assert decode_name(encode_name(name, utf8=True), utf8=True) == name
+    assert decode_name(encode_name(name, utf8=False), utf8=True) == name
+
+
+def test_what_only_looks_like_modified_utf7_is_told_in_it() -> None:
+    assert decode_name(b"K&APY-ln", utf8=True) == "Köln"
+    assert encode_name("K&APY-ln", utf8=True) == b"K&-APY-ln"
+    assert decode_name(b"R&-D", utf8=True) == decode_name(b"R&D", utf8=True) == "R&D"
 
 
 @pytest.mark.parametrize("data", [b"a\x00b", b"a\r\nb", b"\xff", "a\u0085".encode()])
