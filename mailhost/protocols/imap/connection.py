@@ -87,6 +87,7 @@ class ImapConnection:
         "_mode",
         "_synchronising",
         "_wanted",
+        "_was_blank",
         "gmail",
         "state",
         "utf8",
@@ -107,6 +108,7 @@ class ImapConnection:
         self._events: list[Event] = []  # what a line said beside its first event
         self._idle_tag = b""
         self._mistakes = 0
+        self._was_blank = True  # the last line was empty, or there was none yet
 
     def receive_data(self, data: bytes) -> None:
         """Take octets from the client; nothing is parsed yet."""
@@ -179,7 +181,14 @@ class ImapConnection:
     # Commands
 
     def _continue_command(self, line: bytes) -> Event | None:
-        """One more line of a command, which ends here unless a literal follows."""
+        """One more line of a command, which ends here unless a literal follows.
+
+        One empty line behind a command is forgiven: Apple Mail and others end DONE or a literal with a line too many.
+        """
+        if self._command is None:
+            was_blank, self._was_blank = self._was_blank, not line
+            if not line and not was_blank:
+                return None
         if b"\0" in line:
             return self._refuse(line, Refusal("A NUL is not allowed in a command."))
         literal = _LITERAL.search(line) if line.endswith(b"}") else None

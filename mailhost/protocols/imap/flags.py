@@ -13,16 +13,17 @@ _KEYWORD: Final = re.compile(r'[^\x00-\x20(){%*"\\\]\x7f-\uffff]+')
 
 
 class InvalidFlag(ValueError):
-    """No system flag and no keyword; the message says why."""
+    """No keyword; the message says why."""
 
 
-def parse_flag(atom: str) -> str:
-    """The flag in its canonical case, a keyword as written. Raises InvalidFlag."""
+def parse_flag(atom: str) -> str | None:
+    """The flag in its canonical case, a keyword as written. Raises InvalidFlag.
+
+    None for any other system flag, `\\Recent` among them: what is not among PERMANENTFLAGS is passed over (RFC 9051
+    §7.1), for programs bring along what other servers made up.
+    """
     if atom.startswith("\\"):
-        try:
-            return _CANONICAL[atom.lower()]
-        except KeyError as error:
-            raise InvalidFlag("There is no such system flag.") from error
+        return _CANONICAL.get(atom.lower())
     if len(atom) > MAX_KEYWORD:
         raise InvalidFlag(f"A keyword has at most {MAX_KEYWORD} characters.")
     if _KEYWORD.fullmatch(atom) is None:

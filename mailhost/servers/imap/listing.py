@@ -57,31 +57,32 @@ async def _say_more(session: Session, reached: Reached, command: List) -> None:
 
 
 async def list_subscribed(session: Session, command: Lsub) -> Answer:
-    """LSUB: `%` also shows a name that only has subscribed children, as \\Noselect."""
+    """LSUB: `%` also shows a name that only has subscribed children, as \\Noselect; so is what cannot be opened."""
     if not command.pattern:
         await session.say(responses.root_line("LSUB"))
         return completed("LSUB")
     names = await session.services.database.read(_find_subscribed, session.account_id, command)
     if session.labels is not None:
         hidden = await session.services.database.read(hidden_mailboxes, session.account_id)
-        names = {name: is_subscribed for name, is_subscribed in names.items() if name not in hidden}
-    for name, is_subscribed in names.items():
-        attributes = () if is_subscribed else ("\\Noselect",)
+        names = {name: opens for name, opens in names.items() if name not in hidden}
+    for name, opens in names.items():
+        attributes = () if opens else ("\\Noselect",)
         await session.say(responses.list_line(attributes, name, utf8=session.connection.utf8, command="LSUB"))
     return completed("LSUB")
 
 
 def _find_subscribed(tx: Tx, account_id: int, command: Lsub) -> dict[str, bool]:
-    """Names that match, and whether they are subscribed themselves."""
+    """Names that match, and whether they are subscribed themselves and not known to hold children only."""
     pattern = Pattern(command.reference + command.pattern)
     subscribed = subscriptions(tx, account_id)
+    empty = {mailbox.name for mailbox in list_mailboxes(tx, account_id) if not mailbox.is_selectable}
     found: dict[str, bool] = {}
     for name in sorted(subscribed):
         if pattern.matches(name):
             found[name] = True
         elif command.pattern.endswith("%"):
             found.update({parent: False for parent in parents_of(name) if pattern.matches(parent)})
-    return {name: name in subscribed for name in found}
+    return {name: name in subscribed and name not in empty for name in found}
 
 
 def _find_shown(tx: Tx, account_id: int, command: List, labels: LabelSettings | None) -> list[Entry]:

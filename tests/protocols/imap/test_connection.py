@@ -159,13 +159,26 @@ def test_an_append_given_up_half_way() -> None:
 def test_an_append_with_mistakes() -> None:
     connection = opened()
     assert [type(event) for event in drain(connection, b"a APPEND &x {4+}\r\nx\r\ny\r\nb NOOP\r\n")] == [Mistake, Noop]
-    drain(connection, b"a APPEND INBOX {1+}\r\nx (\\Nope) {1+}\r\ny\r\nb NOOP\r\n")
+    drain(connection, b"a APPEND INBOX {1+}\r\nx (%) {1+}\r\ny\r\nb NOOP\r\n")
     connection.accept_literal()
     events = drain(connection, b"")
     assert [type(event) for event in events] == [LiteralChunk, Mistake, Noop]
     connection = opened(State.NOT_AUTHENTICATED)
     [mistake] = drain(connection, b"a APPEND INBOX {4}\r\n")
     assert mistake == Mistake(b"a", "BAD", None, "APPEND is not possible before signing in.")
+
+
+def test_one_empty_line_behind_a_command_is_forgiven() -> None:
+    connection = opened()
+    assert drain(connection, b"a NOOP\r\n\r\nb NOOP\r\n\n") == [Noop(b"a"), Noop(b"b")]
+    assert [type(event) for event in drain(connection, b"\r\nc NOOP\r\n\r\n\r\n")] == [Mistake, Noop, Mistake]
+    connection = opened()
+    assert [type(event) for event in drain(connection, b"\r\na NOOP\r\n")] == [Mistake, Noop]
+    connection = opened()
+    drain(connection, b"a APPEND INBOX {1+}\r\n")
+    connection.accept_literal()
+    events = drain(connection, b"x\r\n\r\nb NOOP\r\n")
+    assert events == [LiteralChunk(b"x"), AppendFinished(b"a"), Noop(b"b")]
 
 
 def test_idle_and_done_in_one_packet() -> None:

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from mailhost.protocols.imap.fetch import Window
 from mailhost.protocols.imap.flags import InvalidFlag, parse_flag
-from mailhost.protocols.imap.names import InvalidName, decode_name
+from mailhost.protocols.imap.names import DELIMITER, InvalidName, decode_name
 from mailhost.protocols.imap.sets import MAX_NUMBER, InvalidSequenceSet, SequenceSet, parse_set
 
 MAX_MODSEQ: Final = (1 << 63) - 1
@@ -191,7 +191,12 @@ class Cursor:
         return _SET.match(self.text, self.place) is not None
 
     def mailbox(self) -> str:
-        """A mailbox name, decoded."""
+        """A mailbox name, decoded; one `/` at its end means nothing, and some clients write it."""
+        name = self.reference()
+        return name if len(name) == 1 else name.removesuffix(DELIMITER)
+
+    def reference(self) -> str:
+        """The beginning of mailbox names, decoded."""
         return self._name(self.astring())
 
     def list_pattern(self) -> str:
@@ -230,12 +235,9 @@ class Cursor:
         return self.mailbox() if found is None else found[0].decode()
 
     def flag(self) -> str | None:
-        """A flag to set; None for `\\Recent`, which some clients send back though only we may set it."""
-        octets = self.take(_FLAG, "A flag")
-        if octets.lower() == b"\\recent":
-            return None
+        """A flag to set; None for one that cannot be set, which is passed over."""
         try:
-            return parse_flag(octets.decode("ascii"))
+            return parse_flag(self.take(_FLAG, "A flag").decode("ascii"))
         except InvalidFlag as error:
             raise Refusal(str(error)) from error
 

@@ -19,7 +19,6 @@ from mailhost.protocols.imap.commands import (
     StatusItem,
     Subscribe,
 )
-from mailhost.protocols.imap.names import DELIMITER
 from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, Cursor, Refusal
 from mailhost.protocols.imap.parsing.metadata import parse_entries
 
@@ -27,6 +26,8 @@ MAX_PATTERNS: Final = 100
 
 _USE: Final = re.compile(rb"\\[^\x00-\x20(){%*\"\\\]\x7f-\xff]+")
 _STATUS_ITEMS: Final = {item.value.encode(): item for item in StatusItem}
+_PASSED_OVER: Final = frozenset({b"PERMFLAGS"})
+"""No items of STATUS. Nextcloud Mail asks for it by mistake, ends its sync over BAD, and does without an answer."""
 
 
 def _mailbox_argument(cursor: Cursor) -> str:
@@ -95,7 +96,7 @@ def parse_examine(cursor: Cursor, tag: bytes) -> Select:
 def parse_create(cursor: Cursor, tag: bytes) -> Create:
     """CREATE mailbox [(USE (attributes))]; `name/` announces children (RFC 9051 §6.3.4, RFC 6154 §3)."""
     cursor.space()
-    mailbox = cursor.mailbox().removesuffix(DELIMITER)
+    mailbox = cursor.mailbox()
     uses: dict[str, None] = {}
 
     def read_parameter() -> None:
@@ -120,7 +121,7 @@ def parse_rename(cursor: Cursor, tag: bytes) -> Rename:
     """RENAME mailbox new-name."""
     cursor.space()
     mailbox = cursor.mailbox()
-    return Rename(tag, mailbox, _mailbox_argument(cursor).removesuffix(DELIMITER))
+    return Rename(tag, mailbox, _mailbox_argument(cursor))
 
 
 def parse_subscribe(cursor: Cursor, tag: bytes) -> Subscribe:
@@ -179,13 +180,14 @@ def _status_items(cursor: Cursor) -> tuple[StatusItem, ...]:
     items: dict[StatusItem, None] = {}
 
     def read_item() -> None:
-        item = _STATUS_ITEMS.get(cursor.word())
-        if item is None:
+        word = cursor.word()
+        item = _STATUS_ITEMS.get(word)
+        if item is not None:
+            items[item] = None
+        elif word not in _PASSED_OVER:
             raise Refusal("There is no such STATUS item.")
-        items[item] = None
 
-    _parenthesised(cursor, read_item)
-    if not items:
+    if not _parenthesised(cursor, read_item):
         raise Refusal("STATUS needs at least one item.")
     return tuple(items)
 
@@ -205,7 +207,7 @@ def _parenthesised(cursor: Cursor, read_one: Callable[[], None]) -> int:
 def parse_lsub(cursor: Cursor, tag: bytes) -> Lsub:
     """LSUB reference pattern."""
     cursor.space()
-    reference = cursor.mailbox()
+    reference = cursor.reference()
     cursor.space()
     pattern = cursor.list_pattern()
     cursor.end()
@@ -222,7 +224,7 @@ def parse_list(cursor: Cursor, tag: bytes) -> List:
         cursor.space()
     if selection == {b"RECURSIVEMATCH"}:
         raise Refusal("RECURSIVEMATCH needs another selection option beside it.")
-    reference = cursor.mailbox()
+    reference = cursor.reference()
     cursor.space()
     patterns: list[str] = []
     if cursor.text.startswith(b"(", cursor.place):

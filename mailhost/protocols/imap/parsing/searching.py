@@ -117,8 +117,10 @@ class _Reader:
         self.cursor.space()
         try:
             flag = parse_flag(self.cursor.astring().decode("ascii", "replace"))
-        except InvalidFlag as error:
-            raise Refusal("There is no such keyword.") from error
+        except InvalidFlag:
+            flag = None
+        if flag is None:
+            raise Refusal("There is no such keyword.")
         return HasFlag(flag) if flag.startswith("\\") else HasKeyword(flag)
 
     def arrival(self, relation: Relation) -> ArrivalDay:
