@@ -18,6 +18,9 @@ setting as a comment beside its default. Changes take effect at the next start. 
 names it. Secrets come from environment variables. This page is made from the code.
 """
 
+HERE = "# Here: "
+"""Begins the second line of a program's transcript: why it works."""
+
 
 def table(owner: msgspec.Struct) -> list[str]:
     """One row for each setting of a section that is no section itself."""
@@ -99,12 +102,34 @@ def doctor_providers() -> str:
     return "\n".join(lines) + "\n"
 
 
+def programs() -> str:
+    """Programs known to break elsewhere: what the first two lines of their transcripts say."""
+    lines = [
+        "# Programs that break elsewhere",
+        "",
+        "What mail programs do that broke them on one server or another, and why they work here. Each row stands on a",
+        "session that the tests play; what is withheld from single programs is in",
+        "[Mail programs](../clients.md#programs-that-break-otherwise). This page is made from the sessions.",
+        "",
+        "| program | what it does | here |",
+        "|---|---|---|",
+    ]
+    for path in sorted((ROOT / "tests" / "transcripts" / "imap").glob("client-*.txt")):
+        said, here = path.read_text(encoding="utf-8").splitlines()[:2]
+        if here.startswith(HERE):
+            program, _, habit = said.removeprefix("# ").partition(": ")
+            link = f"[{program}](../../tests/transcripts/imap/{path.name})"
+            lines.append(f"| {link} | {habit} | {here.removeprefix(HERE)} |")
+    return "\n".join(lines) + "\n"
+
+
 PAGES = {
     ROOT / "docs" / "doctor-leaves.md": doctor_leaves,
     ROOT / "docs" / "doctor-providers.md": doctor_providers,
     ROOT / "docs" / "configuration.md": configuration,
     ROOT / "docs" / "decisions" / "README.md": decisions,
     ROOT / "docs" / "reference" / "imap.md": imap.page,
+    ROOT / "docs" / "reference" / "programs.md": programs,
 }
 
 if __name__ == "__main__":

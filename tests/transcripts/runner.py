@@ -7,8 +7,8 @@
     S1: a OK ...
 
 The folder names the protocol. `C:` and `S:` are client 1. Sentences before the first line of a client say what is in
-place (`house.py` lists them). Between the lines `C1 starts TLS`, `C1 compresses`, `C1 compresses no more`,
-`C1 goes away`, `S1 closes`, `S1 is silent`.
+place (`house.py` lists them). Between the lines `C1 starts TLS`, `C1 compresses`, `C1 compresses, flushing in part`,
+`C1 compresses no more`, `C1 goes away`, `S1 closes`, `S1 is silent`.
 
 Each `C:` line is sent with CRLF. In it ␀ is a NUL, ␠ a blank, ␊ LF alone, which ends the line without CRLF,
 and `«x × 300»` is 300 of x. In an `S:` line `...` is any text, also none, and ␀ a NUL too.
@@ -30,7 +30,9 @@ PATIENCE: Final = 10.0
 SILENCE: Final = 0.05
 
 _SPOKEN: Final = re.compile(r"([CS])(\d*): ?(.*)")
-_ACTION: Final = re.compile(r"([CS])(\d*) (starts TLS|compresses|compresses no more|goes away|closes|is silent)")
+_ACTION: Final = re.compile(
+    r"([CS])(\d*) (starts TLS|compresses(?:, flushing in part| no more)?|goes away|closes|is silent)"
+)
 _PREPARED: Final = re.compile(r"([\d, and]+) ha(?:s|ve) (.+)")
 _REPEATED: Final = re.compile(r"«(.+?) × (\d+)»")
 
@@ -45,6 +47,7 @@ class Client:
     deflate: "zlib._Compress | None" = None
     inflate: "zlib._Decompress | None" = None
     inflated: bytes = b""
+    flush: int = zlib.Z_SYNC_FLUSH
 
     async def line(self) -> str:
         """The server's next line; empty at the end."""
@@ -70,7 +73,7 @@ class Client:
         data = text.replace("␊", "\n").encode()
         data = data if text.endswith("␊") else data + b"\r\n"
         if self.deflate is not None:
-            data = self.deflate.compress(data) + self.deflate.flush(zlib.Z_SYNC_FLUSH)
+            data = self.deflate.compress(data) + self.deflate.flush(self.flush)
         self.writer.write(data)
         with suppress(ConnectionError):  # the server may hang up; what it said is still to be read
             await self.writer.drain()
@@ -168,6 +171,9 @@ class Transcript:
                 context = ssl.create_default_context(cafile=self.authority)
                 await client.writer.start_tls(context, server_hostname="imap.example.test")
             case "compresses":
+                client.compress()
+            case "compresses, flushing in part":
+                client.flush = zlib.Z_PARTIAL_FLUSH
                 client.compress()
             case "compresses no more":
                 client.deflate = client.inflate = None

@@ -9,6 +9,8 @@ from mailhost.servers.imap.quirks import QUIRKS, Quirk, withheld_from
 
 ROOT = Path(__file__).parents[3]
 RECORDED = ROOT / "tests" / "transcripts" / "imap"
+_OF_MANY = {"client-others", "client-thunderbird"}
+"""Sessions that show what programs rely on, and no break."""
 
 
 @pytest.mark.parametrize("quirk", QUIRKS, ids=lambda quirk: quirk.name)
@@ -30,6 +32,12 @@ def test_each_row_is_told_to_those_who_look(quirk: Quirk) -> None:
     words = ", ".join(f"`{word}`" for word in sorted(quirk.withheld))
     page = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
     assert f"| {quirk.name} | {words} | {quirk.reason} |" in page
+
+
+def test_each_session_of_a_program_says_what_broke_elsewhere_and_why_it_works_here() -> None:
+    for path in RECORDED.glob("client-*.txt"):
+        said, here = path.read_text(encoding="utf-8").splitlines()[:2]
+        assert path.stem in _OF_MANY or (": " in said and here.startswith("# Here: ")), path
 
 
 def test_one_row_for_each_program() -> None:
