@@ -82,7 +82,7 @@ class SqliteDatabase:
         try:
             self._prepare(serving, schema)
         except BaseException:
-            self._writer.connection.close()
+            self._writer.close()
             raise
         self._read_jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._readers = [Reader(path, options, self._bridge, self._read_jobs) for _ in range(options.readers)]
@@ -110,7 +110,7 @@ class SqliteDatabase:
             raise translate(error) from error
 
     def _threads(self) -> list[threading.Thread]:
-        return [self._writer.thread, *(reader.thread for reader in self._readers)]
+        return [*self._writer.threads, *(reader.thread for reader in self._readers)]
 
     @property
     def queries(self) -> int:
@@ -188,7 +188,7 @@ class SqliteDatabase:
             thread.join()
         for reader in self._readers:
             reader.connection.close()
-        self._writer.connection.close()
+        self._writer.close()
 
 
 async def open_sqlite(

@@ -23,7 +23,7 @@ class SqliteOptions:
     group_seconds: float = 0.02  # and how long a group may collect, so that its first writer is not kept waiting
     queue_limit: int = 20_000  # waiting writes; more are refused, as the disk is not keeping up
     busy_seconds: float = 10.0  # how long another process may hold the write lock
-    checkpoint_pages: int = 500  # as fast as more, and the writer who has to wait for it waits 13 ms instead of 58
+    checkpoint_pages: int = 500  # of the WAL between two checkpoints
 
 
 class SqliteTx:
@@ -82,11 +82,14 @@ def translate(error: BaseException) -> BaseException:
 
 
 def connect(path: Path, options: SqliteOptions) -> apsw.Connection:
-    """A connection with our pragmas. `page_size` counts only for a file that does not exist yet."""
+    """A connection with our pragmas. What shapes the file counts only where there is none yet."""
     connection = apsw.Connection(str(path), statementcachesize=_STATEMENTS_CACHED)
     connection.set_busy_timeout(int(options.busy_seconds * 1000))
     # Without this, SQLite plans a statement anew whenever a bound value might change the plan: 33 µs instead of 9.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    # So 0 and 1 take an octet like other small numbers, in a new file, and a row whose flags change is written over the
+    # old one instead of making room: that takes a fifth off a STORE.
+    connection.config(apsw.SQLITE_DBCONFIG_LEGACY_FILE_FORMAT, 1)
     for pragma in (
         "page_size=8192",
         "journal_mode=wal",

@@ -20,6 +20,7 @@ import apsw
 from mailhost.storage.jobs import Bridge, Job
 from mailhost.storage.neighbours import Neighbours
 from mailhost.storage.sql import count_outside_write, outside_writes
+from mailhost.storage.sqlite_checkpoint import Checkpointer
 from mailhost.storage.sqlite_connection import SqliteOptions, SqliteTx, connect, translate
 
 _TICK_SECONDS = 0.5  # how long a relaxed write may stay out of reach of an fsync; twice that is promised
@@ -34,11 +35,13 @@ class Writer:
         self._neighbours = neighbours
         self.queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self.connection = connect(path, options)
-        self.connection.wal_autocheckpoint(options.checkpoint_pages)
+        self.connection.set_wal_hook(self._note_pages)  # in place of SQLite's own, who would keep us waiting
         self.tx = SqliteTx(self.connection)
         self._command = self.connection.cursor()
         self._wal = Path(f"{path}-wal")
-        self._turn = os.open(f"{path}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        turn = Path(f"{path}-turn")
+        self._turn = os.open(turn, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._checkpointer = Checkpointer(path, turn, options.checkpoint_pages)
         self._synchronous = True
         self._unsynced_since: float | None = None
         self._next_tick = 0.0
@@ -46,7 +49,10 @@ class Writer:
         self._outside_writes = 0
         self.commits = 0
         self.syncs = 0
-        self.thread = threading.Thread(target=self._run, name="mailhost-writer", daemon=True)
+        self.threads = (
+            threading.Thread(target=self._run, name="mailhost-writer", daemon=True),
+            threading.Thread(target=self._checkpointer.run, name="mailhost-checkpoint", daemon=True),
+        )
 
     def _run(self) -> None:
         job = self._next()
@@ -54,6 +60,11 @@ class Writer:
             job = self._group(job)
         with contextlib.suppress(OSError):
             self._sync_relaxed()
+        self._checkpointer.stop()
+
+    def close(self) -> None:
+        """After the threads' end, or in place of their start."""
+        self.connection.close()
         os.close(self._turn)
 
     def _next(self) -> Job | None:
@@ -176,6 +187,10 @@ class Writer:
             self._unsynced_since = None
         elif self._unsynced_since is None:
             self._unsynced_since = time.monotonic()
+
+    def _note_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self._checkpointer.note(pages)
+        return apsw.SQLITE_OK
 
     def _undo(self) -> None:
         if self.connection.in_transaction:

@@ -13,7 +13,7 @@ from mailhost.servers.imap.rights import changeable
 from mailhost.servers.imap.view import MailboxView, ReadOnlyView
 from mailhost.storage.database import Database
 
-UIDS_AT_ONCE = 10_000
+UIDS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,49 @@
+"""Checkpoints of SQLite's WAL go on beside the writer, and keep the WAL short even if he never pauses."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from mailhost.storage.database import Tx
+from mailhost.storage.sqlite import SqliteDatabase, open_sqlite
+from mailhost.storage.sqlite_checkpoint import LONG
+from mailhost.storage.sqlite_connection import SqliteOptions
+
+EVERY = 20
+PAGE = 8_192
+OPTIONS = SqliteOptions(checkpoint_pages=EVERY, group_count=1)
+
+
+def add(tx: Tx, number: int) -> None:
+    tx.execute("insert into meta (name, value) values (:name, :value)", name=f"t{number}", value="x" * 6_000)
+
+
+async def fill(database: SqliteDatabase, first: int, count: int) -> None:
+    """So many writes one after the other, two pages each or a little more."""
+    for number in range(first, first + count):
+        await database.write_relaxed(add, number)
+
+
+async def test_what_is_committed_comes_into_the_file_while_it_is_served(tmp_path: Path) -> None:
+    database = await open_sqlite(tmp_path / "mailhost.db", OPTIONS)
+    before = database.path.stat().st_size
+    await fill(database, 0, EVERY)
+    for _ in range(100):
+        if database.path.stat().st_size > before:
+            break
+        await asyncio.sleep(0.05)
+    else:
+        pytest.fail("nothing was copied within five seconds")
+    await database.close()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_a_writer_who_never_pauses_does_not_let_the_wal_grow(tmp_path: Path, processes: int) -> None:
+    databases = [await open_sqlite(tmp_path / "mailhost.db", OPTIONS) for _ in range(processes)]
+    await asyncio.gather(*(fill(database, place * 1_000, 800) for place, database in enumerate(databases)))
+    wal = tmp_path / "mailhost.db-wal"
+    assert wal.stat().st_size < 4 * LONG * EVERY * PAGE  # and not the 1,600 pages and more that were written
+    for database in databases:
+        await database.close()
+    assert not wal.exists()
