@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from mailhost.mailstore.known import Repeatable
 from mailhost.mailstore.mailboxes import load_mailbox
 from mailhost.mailstore.model import Changes, SleptTooLong, UidRange, UidRanges
 from mailhost.mailstore.ranges import conditions, portions
@@ -96,6 +97,50 @@ def changed_rows(tx: Tx, account_id: int, mailbox_id: int, spans: UidRanges, sin
         )
 
 
+def repeatable_changes(
+    tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next: int, most: int
+) -> list[Repeatable] | None:
+    """What was done to the flags of messages below `uid_next` after `since`, when it is known of all of them, in its
+    order; None where only the rows tell, or ranges name more than `most` UIDs.
+
+    For who knows all these messages as they were at `since`: what arrived later is not below `uid_next`.
+    """
+    [(log_floor,)] = tx.execute(
+        "select log_floor from mailbox where account_id = :account_id and id = :mailbox_id",
+        account_id=account_id,
+        mailbox_id=mailbox_id,
+    )
+    if since < log_floor:
+        return None
+    rows = tx.execute(
+        """select modseq, first_uid, last_uid, uids, clear_mask, set_mask from flag_change
+        where account_id = :account_id and mailbox_id = :mailbox_id and modseq > :since and first_uid < :uid_next
+        order by modseq limit :limit""",
+        account_id=account_id,
+        mailbox_id=mailbox_id,
+        since=since,
+        uid_next=uid_next,
+        limit=most + 1,
+    )
+    done = []
+    for modseq, first, last, uids, clear_mask, set_mask in rows:
+        ranges = _logged_ranges(first, last, uids)
+        most -= sum(high - low + 1 for low, high in ranges)
+        if clear_mask is None or most < 0:
+            return None
+        done.append(Repeatable(modseq, ranges, clear_mask, set_mask))
+    return done
+
+
+def _logged_ranges(first: int, last: int, uids: str | None) -> UidRanges:
+    """The UIDs that a row of flag_change is about; no others changed then."""
+    if not uids:
+        return ((first, last),)
+    if ":" in uids:
+        return parse_set(uids.encode()).ranges
+    return [(uid, uid) for uid in map(int, uids.split(","))]
+
+
 def changed_spans(
     tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next: int, *, exactly: bool = False
 ) -> list[UidRange]:
@@ -132,12 +177,7 @@ def changed_spans(
     )
     spans = [arrivals]
     for first, last, uids in rows:
-        if not exactly or not uids:
-            spans.append((first, last))
-        elif ":" in uids:
-            spans += parse_set(uids.encode()).ranges
-        else:
-            spans += ((uid, uid) for uid in map(int, uids.split(",")))
+        spans += _logged_ranges(first, last, uids if exactly else None)
     merged: list[tuple[int, int]] = []
     for first, last in sorted(spans):
         end = min(last, uid_next - 1)

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from mailhost.mailstore.changes import changed_rows, changed_spans, highest_modseq, vanished
+from mailhost.mailstore.changes import changed_rows, changed_spans, highest_modseq, repeatable_changes, vanished
 from mailhost.mailstore.known import Detail, KnownMailbox, Moved, Packed, Values
 from mailhost.mailstore.mailboxes import load_mailbox
 from mailhost.mailstore.model import MAX_UID, NoSuchMailbox
@@ -24,6 +24,7 @@ BUDGET: Final = 64 * 1024 * 1024
 
 _ROWS_AT_ONCE: Final = 10_000
 _DETAILS_AT_ONCE: Final = 2_000  # some are made of header fields
+_REPEATED: Final = 20_000  # messages; others wait while the columns change, so more than that is read beside the loop
 _LARGEST_SHARE: Final = 2  # a mailbox that would take more than half of the budget is not taken in
 
 
@@ -102,7 +103,7 @@ def _moved(tx: Tx, known: KnownMailbox, largest: int) -> Moved:
     account_id, mailbox_id = known.key
     mailbox = load_mailbox(tx, account_id, mailbox_id)
     if known.modseq == mailbox.highest_modseq:
-        return Moved(known.modseq, known.uid_next, known.gone_modseq, (), (), (), is_whole=False)
+        return Moved(known.modseq, known.uid_next, known.gone_modseq, (), (), (), (), is_whole=False)
     [(purged_below, gone_modseq)] = tx.execute(
         """select purged_below, (
             select coalesce(max(modseq), 0) from tombstone
@@ -116,14 +117,19 @@ def _moved(tx: Tx, known: KnownMailbox, largest: int) -> Moved:
         if mailbox.messages * 20 > largest:
             raise _TooLarge
         whole = list(_packed(tx, known.key, 1, MAX_UID))
-        return Moved(mailbox.highest_modseq, mailbox.uid_next, gone_modseq, (), (), whole, is_whole=True)
-    spans = changed_spans(tx, account_id, mailbox_id, known.modseq, known.uid_next, exactly=True)
+        return Moved(mailbox.highest_modseq, mailbox.uid_next, gone_modseq, (), (), (), whole, is_whole=True)
+    done = repeatable_changes(tx, account_id, mailbox_id, known.modseq, known.uid_next, _REPEATED)
+    changed = []
+    if done is None:
+        spans = changed_spans(tx, account_id, mailbox_id, known.modseq, known.uid_next, exactly=True)
+        changed = [_pack(rows) for rows in changed_rows(tx, account_id, mailbox_id, spans, known.modseq) if rows]
     return Moved(
         mailbox.highest_modseq,
         mailbox.uid_next,
         gone_modseq,
         vanished(tx, account_id, mailbox_id, known.modseq, known.uid_next),
-        [_pack(rows) for rows in changed_rows(tx, account_id, mailbox_id, spans, known.modseq) if rows],
+        done or (),
+        changed,
         list(_packed(tx, known.key, known.uid_next, MAX_UID)),
         is_whole=False,
     )

@@ -9,12 +9,14 @@ from __future__ import annotations  # array is no generic before Python 3.12
 import asyncio
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, compress
 from operator import le
 from typing import Final, TypeAlias
 
+from mailhost.mailstore.model import UidRanges
+from mailhost.mailstore.ranges import holds
 from mailhost.storage.database import Row
 
 Values: TypeAlias = "list[str] | array[int]"
@@ -45,16 +47,29 @@ class Packed:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """How a mailbox came to where it is at `modseq`: what vanished and changed of the known, and what arrived.
+class Repeatable:
+    """What one STORE did, at `modseq`: bits cleared and then bits set, of all messages in ascending UID ranges.
 
-    `is_whole`: it starts from nothing.
+    A message whose flags stayed as they were kept its MODSEQ.
+    """
+
+    modseq: int
+    ranges: UidRanges
+    clear_mask: int
+    set_mask: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How a mailbox came to where it is at `modseq`: what vanished of the known, what was done to it or how it is now,
+    and what arrived. `is_whole`: it starts from nothing.
     """
 
     modseq: int
     uid_next: int
     gone_modseq: int
     vanished: Sequence[int]
+    done: Sequence[Repeatable]
     changed: Sequence[Packed]
     arrived: Sequence[Packed]
     is_whole: bool
@@ -117,15 +132,10 @@ class KnownMailbox:
         """Of ascending UIDs those that are here: where they stand, and where they stand among the given."""
         here, count, place = self.uids, len(self.uids), 0
         for other, uid in enumerate(uids):
+            place = self._place_from(place, uid)
             if place == count:
                 return
-            # UIDs lie as far apart as their places, or farther where some are gone.
-            farthest = place + max(uid - here[place], 0)
-            if farthest < count and here[farthest] == uid:
-                place = farthest
-            else:
-                place = bisect_left(here, uid, place, min(farthest, count))
-            if place < count and here[place] == uid:
+            if here[place] == uid:
                 yield place, other
 
     def span(self, first_uid: int, last_uid: int) -> tuple[int, int]:
@@ -137,16 +147,26 @@ class KnownMailbox:
         count = bisect_left(self.uids, uid_next)
         return self.uids if count == len(self.uids) else self.uids[:count]
 
-    def changed_since(self, modseq: int) -> list[int]:
-        """Places of the messages whose MODSEQ is above `modseq`, ascending; costs what changed where that is known."""
+    def changed_since(self, modseq: int, ranges: UidRanges) -> list[int]:
+        """Places of the messages inside the ranges whose MODSEQ is above `modseq`, ascending.
+
+        Costs what changed where that is known.
+        """
+        if not ranges:
+            return []
+        low, end = self.span(ranges[0][0], ranges[-1][1])
+        places = [place for place in self._changed_since(modseq) if low <= place < end]
+        return places if len(ranges) == 1 else [place for place in places if holds(ranges, self.uids[place])]
+
+    def _changed_since(self, modseq: int) -> Iterable[int]:
         if modseq < self._log_floor:
-            return list(compress(range(len(self.uids)), map(modseq.__lt__, self.modseqs)))
+            return compress(range(len(self.uids)), map(modseq.__lt__, self.modseqs))
         touched: set[int] = set()
         for before, uids in reversed(self._log):
             touched.update(uids)
             if before <= modseq:
                 break
-        return [place for place, _ in self._places(sorted(touched)) if self.modseqs[place] > modseq]
+        return (place for place, _ in self._places(sorted(touched)) if self.modseqs[place] > modseq)
 
     def detail(self, detail: Detail) -> Values:
         """A column that was asked for; it is as long as `uids` until the next wait."""
@@ -189,6 +209,8 @@ class KnownMailbox:
         if moved.vanished:
             self._take_out([place for uid in moved.vanished if (place := self.place_of(uid)) >= 0])
         touched: array[int] = array("I")
+        for done in moved.done:
+            touched.extend(self._repeat(done))
         for packed in moved.changed:
             self._change(packed)
             touched += packed.uids
@@ -259,6 +281,33 @@ class KnownMailbox:
         for place, other in self._places(packed.uids):
             flags[place] = packed.flags[other]
             modseqs[place] = packed.modseqs[other]
+
+    def _repeat(self, done: Repeatable) -> Iterator[int]:
+        """Do the same here; the UIDs that it changed."""
+        uids, flags, modseqs, count = self.uids, self.flags, self.modseqs, len(self.uids)
+        keep, add, modseq = ~done.clear_mask, done.set_mask, done.modseq
+        place = 0
+        for first, last in done.ranges:
+            place = self._place_from(place, first)
+            while place < count and uids[place] <= last:
+                old = flags[place]
+                new = old & keep | add
+                if new != old:
+                    flags[place] = new
+                    modseqs[place] = modseq
+                    yield uids[place]
+                place += 1
+
+    def _place_from(self, place: int, uid: int) -> int:
+        """Where the first message from `uid` on stands, at or behind a place before it."""
+        uids, count = self.uids, len(self.uids)
+        if place == count:
+            return count
+        # UIDs lie as far apart as their places, or farther where some are gone.
+        farthest = place + max(uid - uids[place], 0)
+        if farthest < count and uids[farthest] == uid:
+            return farthest
+        return bisect_left(uids, uid, place, min(farthest, count))
 
     def _note(self, touched: array[int], modseq: int) -> None:
         """Remember what changed on the way to `modseq`, as long as that is much less than to look at every message."""

@@ -8,12 +8,15 @@ from typing import Final
 
 from mailhost.mailstore.account import Turn, charge
 from mailhost.mailstore.mailboxes import mailbox_topic
-from mailhost.mailstore.model import MAX_UID, Flag, MailboxFull, NoSuchMailbox, UidRanges
+from mailhost.mailstore.model import MAX_UID, Flag, MailboxFull, NoSuchMailbox, UidRange, UidRanges
 from mailhost.protocols.imap.sets import format_ranges
 from mailhost.storage.database import Row, Tx, Value
 
 Ids = Sequence[int]
 """Ids of messages; callers bound them to a few thousand."""
+
+Masks = tuple[int, int]
+"""Bits of flags that are cleared, and bits that are set then."""
 
 COPIED: Final = """blob, prefix, octets, header_octets, internal_date, sent_date, sent_day, removed_at, envelope,
     bodystructure, parts, fields, preview, open_end"""
@@ -204,7 +207,7 @@ def touch(tx: Tx, turn: Turn, ids: Ids) -> None:
     )
     tx.execute(f"update {table} set modseq = :modseq where {where}", **keys)  # noqa: S608
     for mailbox_id, first_uid, last_uid in spans:
-        log_change(tx, turn.account_id, mailbox_id, turn.modseq, first_uid, last_uid)
+        log_change(tx, turn.account_id, mailbox_id, turn.modseq, (first_uid, last_uid))
         tx.execute(
             "update mailbox set highest_modseq = :modseq where account_id = :account_id and id = :mailbox_id",
             account_id=turn.account_id,
@@ -215,22 +218,34 @@ def touch(tx: Tx, turn: Turn, ids: Ids) -> None:
 
 
 def log_change(
-    tx: Tx, account_id: int, mailbox_id: int, modseq: int, first_uid: int, last_uid: int, ranges: UidRanges = ()
+    tx: Tx,
+    account_id: int,
+    mailbox_id: int,
+    modseq: int,
+    span: UidRange,
+    ranges: UidRanges = (),
+    masks: Masks | None = None,
 ) -> None:
-    """Note that something changed between two UIDs, for sessions that ask later; nowhere but in `ranges` if given."""
-    is_exact = 1 < len(ranges) <= EXACT_RANGES
+    """Note that something changed in a span of UIDs, for sessions that ask later; nowhere but in `ranges` if given.
+
+    `masks`, if given, is all that was done to the messages in `ranges`.
+    """
+    is_exact = 0 < len(ranges) <= EXACT_RANGES
+    clear_mask, set_mask = masks if masks is not None and is_exact else (None, None)
     tx.execute(
-        """insert into flag_change (account_id, mailbox_id, modseq, first_uid, last_uid, uids)
-        values (:account_id, :mailbox_id, :modseq, :first_uid, :last_uid, :uids)
-        on conflict (account_id, mailbox_id, modseq) do update set uids = null,
+        """insert into flag_change (account_id, mailbox_id, modseq, first_uid, last_uid, uids, clear_mask, set_mask)
+        values (:account_id, :mailbox_id, :modseq, :first_uid, :last_uid, :uids, :clear_mask, :set_mask)
+        on conflict (account_id, mailbox_id, modseq) do update set uids = null, clear_mask = null, set_mask = null,
             first_uid = case when flag_change.first_uid < :first_uid then flag_change.first_uid else :first_uid end,
             last_uid = case when flag_change.last_uid > :last_uid then flag_change.last_uid else :last_uid end""",
         account_id=account_id,
         mailbox_id=mailbox_id,
         modseq=modseq,
-        first_uid=first_uid,
-        last_uid=last_uid,
-        uids=format_ranges(ranges).decode() if is_exact else None,
+        first_uid=span[0],
+        last_uid=span[1],
+        uids=format_ranges(ranges).decode() if is_exact and len(ranges) > 1 else None,
+        clear_mask=clear_mask,
+        set_mask=set_mask,
     )
 
 

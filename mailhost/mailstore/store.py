@@ -70,8 +70,9 @@ def store_flags(
         operation.apply(condition, parameters, (ranges[0][0], ranges[-1][1]))
         if wants_rows:
             changed += operation.rows(condition, parameters)
-    operation.log_change(ranges)
-    if turn.is_gmail and (operation.set_mask | operation.clear_mask) & _MOVING and ranges:
+    follows = turn.is_gmail and (operation.set_mask | operation.clear_mask) & _MOVING != 0
+    operation.log_change(ranges, is_all=not follows)
+    if follows and ranges:
         operation.has_echo = _follow_flags(tx, turn, mailbox_id, ranges, now) or operation.has_echo
     return Stored(modseq, previous, operation.has_echo, changed, modified)
 
@@ -180,10 +181,15 @@ class _Operation:
         )
         self.tx.wake(mailbox_topic(self.account_id, mailbox_id))
 
-    def log_change(self, ranges: UidRanges) -> None:
-        """Leave behind what changed, nothing of it outside the ranges, for sessions that ask later."""
+    def log_change(self, ranges: UidRanges, *, is_all: bool) -> None:
+        """Leave behind what changed, nothing of it outside the ranges, for sessions that ask later.
+
+        `is_all`: nothing else is done to the flags of these messages.
+        """
         if self.last_uid:
-            log_change(self.tx, self.account_id, self.mailbox_id, self.modseq, self.first_uid, self.last_uid, ranges)
+            span = self.first_uid, self.last_uid
+            masks = (self.clear_mask, self.set_mask) if is_all else None
+            log_change(self.tx, self.account_id, self.mailbox_id, self.modseq, span, ranges, masks)
 
     def _difference(self, flag: Flag, without: int, count: int, *, when_set: int) -> int:
         # `without` of the `count` placements did not carry the flag before.
@@ -231,4 +237,4 @@ class _Operation:
         for mailbox_id, count, first, last, unseen in touched:
             self.has_echo = self.has_echo or mailbox_id == self.mailbox_id
             siblings.count(mailbox_id, count, unseen, 0)
-            log_change(self.tx, self.account_id, mailbox_id, self.modseq, first, last)
+            log_change(self.tx, self.account_id, mailbox_id, self.modseq, (first, last))

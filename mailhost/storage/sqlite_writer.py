@@ -39,9 +39,8 @@ class Writer:
         self.tx = SqliteTx(self.connection)
         self._command = self.connection.cursor()
         self._wal = Path(f"{path}-wal")
-        turn = Path(f"{path}-turn")
-        self._turn = os.open(turn, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._checkpointer = Checkpointer(path, turn, options.checkpoint_pages)
+        self._turn = os.open(f"{path}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._checkpointer = Checkpointer(path, options.checkpoint_pages)
         self._synchronous = True
         self._unsynced_since: float | None = None
         self._next_tick = 0.0
@@ -107,6 +106,8 @@ class Writer:
         finally:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
         self._tell(done)
+        if self._checkpointer.is_long:
+            self._shorten_wal()
         if time.monotonic() >= self._next_tick:
             self._tick()
         return following if following is not None or is_ended else self._next()
@@ -191,6 +192,14 @@ class Writer:
     def _note_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
         self._checkpointer.note(pages)
         return apsw.SQLITE_OK
+
+    def _shorten_wal(self) -> None:
+        """Now, as those who waited for the last group have their answers."""
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        try:
+            self._checkpointer.finish(self.connection)
+        finally:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def _undo(self) -> None:
         if self.connection.in_transaction:

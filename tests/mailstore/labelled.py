@@ -4,8 +4,12 @@ from collections import defaultdict
 
 from mailhost import mailstore
 from mailhost.mailstore import Flag, Layout
+from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.labels import find_boxes
-from mailhost.storage.database import Tx
+from mailhost.mailstore.mailboxes import list_mailboxes
+from mailhost.mailstore.model import MAX_UID
+from mailhost.mailstore.rows import live_rows
+from mailhost.storage.database import Database, Tx
 
 Placements = dict[int, dict[int, tuple[int, int]]]
 """Message → mailbox → (uid, flags)."""
@@ -100,3 +104,13 @@ def check_told(tx: Tx, account: int, before: Moment) -> None:
         assert told.items() >= {uid: now[uid] for uid in old if uid in now and old[uid] != now[uid]}.items()
         assert all(now[uid] == flags for uid, flags in told.items())
         assert all(modseq < changed <= news.highest_modseq for _, changed, _ in news.flags)
+
+
+async def check_known(database: Database, known: KnownMailboxes, account: int) -> None:
+    """Raise AssertionError unless a process that followed the account knows every mailbox as its rows have it."""
+    for mailbox in await database.read(list_mailboxes, account):
+        if mailbox.is_selectable:
+            columns = await known.present(account, mailbox.id)
+            assert columns is not None
+            rows = await database.read(live_rows, account, mailbox.id, 1, MAX_UID, ("uid", "flags", "modseq"), MAX_UID)
+            assert list(zip(columns.uids, columns.flags, columns.modseqs, strict=True)) == rows

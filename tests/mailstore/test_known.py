@@ -7,10 +7,12 @@ from array import array
 import pytest
 
 from mailhost import mailstore
+from mailhost.mailstore.changes import repeatable_changes
 from mailhost.mailstore.flags import load_keywords
 from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.known import KnownMailbox, Moved, Packed, whole_order
 from mailhost.mailstore.model import MAX_UID, RETENTION_SECONDS
+from mailhost.mailstore.ranges import holds
 from mailhost.mailstore.sift import ARRIVED, MESSAGE_ID, OCTETS
 from mailhost.mailstore.store import FlagChange
 
@@ -39,7 +41,9 @@ async def must_agree(database, known: KnownMailbox | None, account: int, mailbox
             assert list(order) == sorted(range(len(values)), key=values.__getitem__, reverse=is_reverse)
             known.keep_order(detail, order, is_reverse=is_reverse)
     for since in {0, *(row[2] for row in rows), known.modseq}:
-        assert known.changed_since(since) == [place for place, row in enumerate(rows) if row[2] > since]
+        for ranges in ([], [(1, MAX_UID)], [(2, 5), (9, 9), (12, 40)]):
+            inside = [place for place, row in enumerate(rows) if row[2] > since and holds(ranges, row[0])]
+            assert known.changed_since(since, ranges) == inside
 
 
 async def change(database, put, dice: random.Random, account: int, mailbox_id: int) -> None:
@@ -53,7 +57,11 @@ async def change(database, put, dice: random.Random, account: int, mailbox_id: i
         case 0 | 1:
             await put(b"Subject: one\r\n\r\n" + b"x" * dice.randint(1, 90), date=NOW + dice.randint(0, 10**6))
         case 2 | 3 | 4:
-            await database.write(mailstore.store_flags, account, mailbox_id, ranges, dice.choice(FLAGS), now=NOW)
+            since = dice.choice((None, None, dice.choice(rows)[2] if rows else 0))
+            wanted = dice.choice(FLAGS)
+            await database.write(
+                mailstore.store_flags, account, mailbox_id, ranges, wanted, now=NOW, unchanged_since=since
+            )
         case 5:
             one = [(first, first)]
             await database.write(mailstore.expunge, account, mailbox_id, one, NOW, only_deleted=False)
@@ -148,14 +156,30 @@ async def test_keywords_of_all_bits_are_kept(database, account, put) -> None:
     assert known.flags[0] == sum(1 << bit for bit, _ in await database.read(load_keywords, account))
 
 
+async def test_what_was_stored_is_repeated_without_a_look_at_rows(database, account, put) -> None:
+    mailboxes = KnownMailboxes(database)
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    for _ in range(30):
+        await put()
+    known = await mailboxes.present(account, inbox.id)
+    for wanted in FLAGS:
+        ranges = [(2, 2), (5, 9), (20, 20)]
+        await database.write(mailstore.store_flags, account, inbox.id, ranges, wanted, now=NOW)
+    done = await database.read(repeatable_changes, account, inbox.id, known.modseq, known.uid_next, 100)
+    assert [list(each.ranges) for each in done] == [ranges] * len(FLAGS)
+    assert await database.read(repeatable_changes, account, inbox.id, known.modseq, known.uid_next, 27) is None
+    await must_agree(database, await mailboxes.present(account, inbox.id), account, inbox.id)
+
+
 def test_the_log_is_cut_where_it_costs_more_than_to_look() -> None:
     known = KnownMailbox(1, 1)
     everything = Packed(array("I", range(1, 401)), array("Q", [0]) * 400, array("Q", [5]) * 400)
-    known.move(Moved(5, 401, 0, (), (), [everything], is_whole=True))
+    known.move(Moved(5, 401, 0, (), (), (), [everything], is_whole=True))
     for modseq in range(6, 30):
         uids = array("I", range(modseq, modseq + 20))
         changed = Packed(uids, array("Q", [1]) * 20, array("Q", [modseq]) * 20)
-        known.move(Moved(modseq, 401, 0, (), [changed], (), is_whole=False))
+        known.move(Moved(modseq, 401, 0, (), (), [changed], (), is_whole=False))
         for since in range(4, modseq + 1):
-            assert known.changed_since(since) == [place for place in range(400) if known.modseqs[place] > since]
+            after = [place for place in range(400) if known.modseqs[place] > since]
+            assert known.changed_since(since, [(1, 400)]) == after
     assert known.octets < 2_048 + 400 * 20 + 4 * 200

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from mailhost import mailstore
 from mailhost.mailstore import Flag, FlagChange, LabelSettings, Layout, NewMessage, OnExpunge
+from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.labelling import LabelChange, LabelMode, store_labels
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
-from tests.mailstore.labelled import check_labels, check_told, moment, placements_of
+from tests.mailstore.labelled import check_known, check_labels, check_told, moment, placements_of
 
 NOW = 1_700_000_000
 ACCOUNTS = count(5000)
@@ -268,6 +269,7 @@ async def test_labels_agree_with_a_model(database: Database, blobs: Blobs, arriv
     account = next(ACCOUNTS)
     incoming = await arrive()
     model = Model()
+    known = KnownMailboxes(database)
 
     def start(tx: Tx) -> None:
         mailstore.open_store(tx, account, NOW, shows_labels=True)
@@ -289,6 +291,7 @@ async def test_labels_agree_with_a_model(database: Database, blobs: Blobs, arriv
         if step[0] in ("copy", "move", "store", "label", "expunge"):
             numbers = picked(model, step[1], step[3] if step[0] in ("copy", "move") else step[2])
         await database.write(act, step, numbers)
+        await check_known(database, known, account)
         follow(model, step, numbers)
         shown = await database.read(read_back, account)
         if step == ("restore",):

@@ -6,7 +6,7 @@ from typing import Final
 
 from mailhost.mailstore.known import Detail, KnownMailbox
 from mailhost.mailstore.model import UidRange
-from mailhost.mailstore.ranges import holds
+from mailhost.mailstore.ranges import intersection
 from mailhost.mailstore.search import Scope, few_answered
 from mailhost.mailstore.sift import details_for
 from mailhost.protocols.imap.search import SearchKey
@@ -88,10 +88,7 @@ def _batches(known: KnownMailbox, numbers: NumberMap, ranges: Sequence[UidRange]
 
 def _changed(known: KnownMailbox, numbers: NumberMap, ranges: Sequence[UidRange], since: int) -> Iterator[Batch]:
     """Those of them whose MODSEQ is above `since`."""
-    low, end = known.span(max(ranges[0][0], numbers.uids[0]), min(ranges[-1][1], numbers.uids[-1]))
-    places = [place for place in known.changed_since(since) if low <= place < end]
-    if len(ranges) > 1:
-        places = [place for place in places if holds(ranges, known.uids[place])]
+    places = known.changed_since(since, intersection(ranges, [(numbers.uids[0], numbers.uids[-1])]))
     uids, flags, modseqs = ([column[place] for place in places] for column in (known.uids, known.flags, known.modseqs))
     for start in range(0, len(uids), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)

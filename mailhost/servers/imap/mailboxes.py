@@ -1,5 +1,9 @@
 """CREATE, DELETE, RENAME, SUBSCRIBE, STATUS (RFC 9051 §6.3, RFC 8474)."""
 
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Final
+
 from mailhost.mailstore.emptying import delete_mailbox, empty_more, rename_inbox
 from mailhost.mailstore.layout import clip
 from mailhost.mailstore.mailboxes import (
@@ -28,6 +32,17 @@ from mailhost.servers.imap.rights import right_for
 from mailhost.servers.imap.selecting import leave
 from mailhost.servers.imap.session import Session
 from mailhost.storage.database import Tx
+
+COUNTERS: Final[dict[StatusItem, Callable[[Mailbox], int]]] = {
+    StatusItem.MESSAGES: attrgetter("messages"),
+    StatusItem.UIDNEXT: attrgetter("uid_next"),
+    StatusItem.UIDVALIDITY: attrgetter("uid_validity"),
+    StatusItem.UNSEEN: attrgetter("unseen"),
+    StatusItem.HIGHESTMODSEQ: attrgetter("highest_modseq"),
+    StatusItem.SIZE: attrgetter("octets"),
+    StatusItem.DELETED: attrgetter("deleted"),
+}
+"""Where the mailbox itself says what STATUS asks."""
 
 
 async def create(session: Session, command: Create) -> Answer:
@@ -128,22 +143,23 @@ async def say_status(session: Session, account_id: int, mailbox: Mailbox, items:
     """The STATUS response for a mailbox, also behind LIST."""
     if session.labels is not None and account_id == session.account_id:
         mailbox, _ = await session.services.database.point(clip, account_id, mailbox, session.labels.folder_limit)
-    deleted_octets = 0
-    if StatusItem.DELETED_STORAGE in items and mailbox.deleted:
-        # No counter is kept of it: hardly anybody asks, and every STORE would have to sum sizes.
-        deleted_octets = await session.services.database.read(octets_of_deleted, account_id, mailbox.id)
-    values: dict[StatusItem, int | str] = {
-        StatusItem.MESSAGES: mailbox.messages,
-        StatusItem.RECENT: 0,
-        StatusItem.UIDNEXT: mailbox.uid_next,
-        StatusItem.UIDVALIDITY: mailbox.uid_validity,
-        StatusItem.UNSEEN: mailbox.unseen,
-        StatusItem.HIGHESTMODSEQ: mailbox.highest_modseq,
-        StatusItem.SIZE: mailbox.octets,
-        StatusItem.DELETED: mailbox.deleted,
-        StatusItem.DELETED_STORAGE: deleted_octets,
-        StatusItem.APPENDLIMIT: session.services.settings.append_limit,
-        StatusItem.MAILBOXID: f"({mailbox_id(account_id, mailbox.id)})",
+    values = {
+        item: COUNTERS[item](mailbox) if item in COUNTERS else await _look_up(session, account_id, mailbox, item)
+        for item in items
     }
-    line = responses.status(mailbox.name, {item: values[item] for item in items}, utf8=session.connection.utf8)
-    await session.say(line)
+    await session.say(responses.status(mailbox.name, values, utf8=session.connection.utf8))
+
+
+async def _look_up(session: Session, account_id: int, mailbox: Mailbox, item: StatusItem) -> int | str:
+    """What no counter of the mailbox tells."""
+    services = session.services
+    match item:
+        case StatusItem.DELETED_STORAGE:
+            # Hardly anybody asks for it, and every STORE would have to sum sizes.
+            return await services.database.read(octets_of_deleted, account_id, mailbox.id) if mailbox.deleted else 0
+        case StatusItem.APPENDLIMIT:
+            return services.settings.append_limit
+        case StatusItem.MAILBOXID:
+            return f"({mailbox_id(account_id, mailbox.id)})"
+        case _:  # RECENT, which nothing is
+            return 0

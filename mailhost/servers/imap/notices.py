@@ -4,13 +4,17 @@ from collections.abc import Sequence
 
 from mailhost.mailstore.annotations import changed_entries
 from mailhost.mailstore.ranges import as_ranges
+from mailhost.mailstore.rows import LABELS
 from mailhost.protocols.imap import responses
+from mailhost.protocols.imap.fetch import Attribute
 from mailhost.protocols.imap.flags import SYSTEM_FLAGS
 from mailhost.protocols.imap.notifying import EventKind
 from mailhost.servers.imap.label_texts import read_labels
-from mailhost.servers.imap.plan import KnownFlags
+from mailhost.servers.imap.numbers import NumberMap
+from mailhost.servers.imap.plan import KnownFlags, RowItem, plan_rows
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import MailboxView
+from mailhost.storage.database import Column
 
 _LINES_AT_ONCE = 1_000
 
@@ -52,32 +56,36 @@ def _is_told_by_notify(session: Session, view: MailboxView) -> bool:
 
 
 async def tell_flags(session: Session, view: MailboxView, changed: Sequence[tuple[int, int, int]]) -> None:
-    """FETCH responses for (uid, modseq, flags) that the client did not ask for. Raises ViewBroken."""
+    """FETCH responses for (uid, modseq, flags) that the client did not ask for, ascending by UID. Raises ViewBroken."""
+    database = session.services.database
+    numbers = await view.numbers(database) if changed else NumberMap(())
+    changed = [row for row in changed if numbers.number_of(row[0])]
     if not changed:
         return
-    database = session.services.database
-    numbers = await view.numbers(database)
-    await view.know_keywords(database, (mask for _, _, mask in changed))
+    await view.know_keywords(database, {mask for _, _, mask in changed})
     await tell_keywords(session, view)
     names = KnownFlags(view.keywords)
-    labels: dict[int, bytes] = {}
-    if session.knows_labels and view.shows_labels:
-        told = await database.read(read_labels, view, [uid for uid, _, _ in changed])
-        labels = {uid: b" X-GM-LABELS " + text for uid, text in told.items()}
+    plan = plan_rows(_told_of_flags(session, view), uid_only=session.uid_only)
     for start in range(0, len(changed), _LINES_AT_ONCE):
-        lines = []
-        for uid, modseq, mask in changed[start : start + _LINES_AT_ONCE]:
-            if number := numbers.number_of(uid):
-                words = b"FLAGS (%b)%b" % (names[mask], labels.get(uid, b""))
-                if session.knows_condstore:
-                    words = b"MODSEQ (%d) %b" % (modseq, words)
-                if session.uid_only:
-                    lines.append(b"* %d UIDFETCH (%b)\r\n" % (uid, words))
-                elif session.knows_condstore or session.watching is not None:  # RFC 7162 §3.2.4, RFC 5465 §5.1
-                    lines.append(b"* %d FETCH (UID %d %b)\r\n" % (number, uid, words))
-                else:
-                    lines.append(b"* %d FETCH (%b)\r\n" % (number, words))
-        await session.say(b"".join(lines))
+        uids, modseqs, masks = zip(*changed[start : start + _LINES_AT_ONCE], strict=True)
+        columns: dict[str, Column] = {"uid": uids, "modseq": modseqs, "flags": masks}
+        if LABELS in plan.columns:
+            labels = await database.read(read_labels, view, uids)
+            columns[LABELS] = [labels.get(uid, b"()") for uid in uids]  # none, where it went for good just now
+        await session.say(plan.render(numbers.numbers_of(uids), [columns[name] for name in plan.columns], names))
+
+
+def _told_of_flags(session: Session, view: MailboxView) -> tuple[RowItem, ...]:
+    """UID and MODSEQ go with FLAGS for who knows CONDSTORE (RFC 7162 §3.2.4), UID with NOTIFY (RFC 5465 §5.1)."""
+    items: list[RowItem] = []
+    if not session.uid_only and (session.knows_condstore or session.watching is not None):
+        items.append(Attribute.UID)
+    if session.knows_condstore:
+        items.append(Attribute.MODSEQ)
+    items.append(Attribute.FLAGS)
+    if session.knows_labels and view.shows_labels:
+        items.append(Attribute.LABELS)
+    return tuple(items)
 
 
 async def tell_keywords(session: Session, view: MailboxView) -> None:

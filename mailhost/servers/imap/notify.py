@@ -16,6 +16,7 @@ from mailhost.protocols.imap.notifying import MESSAGE_EVENTS, EventKind
 from mailhost.protocols.imap.rights import ALL_RIGHTS, Right
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.fetched import fetch_new
+from mailhost.servers.imap.mailboxes import COUNTERS
 from mailhost.servers.imap.namechanges import tell_names
 from mailhost.servers.imap.notices import tell_news
 from mailhost.servers.imap.reach import Place, Reached, reach_all
@@ -211,11 +212,5 @@ def _asked_items(events: frozenset[EventKind]) -> list[StatusItem]:
 
 
 def _status(session: Session, mailbox: Mailbox, items: Sequence[StatusItem]) -> bytes:
-    values = {
-        StatusItem.MESSAGES: mailbox.messages,
-        StatusItem.UIDNEXT: mailbox.uid_next,
-        StatusItem.UIDVALIDITY: mailbox.uid_validity,
-        StatusItem.UNSEEN: mailbox.unseen,
-        StatusItem.HIGHESTMODSEQ: mailbox.highest_modseq,
-    }
-    return responses.status(mailbox.name, {item: values[item] for item in items}, utf8=session.connection.utf8)
+    values = {item: COUNTERS[item](mailbox) for item in items}
+    return responses.status(mailbox.name, values, utf8=session.connection.utf8)

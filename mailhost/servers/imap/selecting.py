@@ -6,8 +6,8 @@ from mailhost.mailstore.expunge import expunge
 from mailhost.mailstore.flags import Keywords, load_keywords
 from mailhost.mailstore.layout import clip
 from mailhost.mailstore.mailboxes import load_mailbox
-from mailhost.mailstore.model import MAX_UID, UidRange
-from mailhost.mailstore.resync import changed_inside, shown_anew, vanished_since
+from mailhost.mailstore.model import MAX_UID, Mailbox, UidRange
+from mailhost.mailstore.resync import Matches, changed_inside, shown_anew, vanished_since
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Close, Expunge, Resync, Select
 from mailhost.protocols.imap.objects import mailbox_id
@@ -36,15 +36,15 @@ async def select(session: Session, command: Select) -> Answer:
         leave(session)
         await session.say(responses.untagged("OK", "The mailbox open before is closed.", "CLOSED"))
     database = session.services.database
-    news = Resynced([], [])
+    news: Resynced | None = None
     limit = 0 if session.labels is None else session.labels.folder_limit
-    if command.resync is None:
-        read = database.read if limit else database.point  # one snapshot, where rows are counted
-        reached, keywords, first_uid = await read(_open, session.account_id, command, limit)
-    else:
-        (reached, keywords, first_uid), news = await database.read(
-            _open_again, session.account_id, command, limit, command.resync
-        )
+    read = database.read if limit else database.point  # one snapshot, where rows are counted
+    opened = await read(_open, session.account_id, command, limit)
+    if command.resync is not None:
+        news = await _learn_from_known(session, command.resync, opened) if not limit else None
+        if news is None:
+            opened, news = await database.read(_open_again, session.account_id, command, limit, command.resync)
+    reached, keywords, first_uid = opened
     mailbox, rights = reached.mailbox, reached.rights
     only_reads = command.read_only or session.is_read_only
     view = MailboxView(
@@ -78,8 +78,9 @@ async def select(session: Session, command: Select) -> Answer:
     if session.speaks_rev2:
         uses = filter(None, [mailbox.special_use])
         await session.say(responses.list_line(uses, mailbox.name, utf8=True))
-    await session.say(responses.vanished(news.vanished, earlier=True))
-    await tell_flags(session, view, news.changed)
+    if news is not None:
+        await session.say(responses.vanished(news.vanished, earlier=True))
+        await tell_flags(session, view, news.changed)
     if view.is_read_only:
         return Answer(
             "OK", "READ-ONLY", "EXAMINE completed." if command.read_only else "SELECT completed, to read only."
@@ -105,34 +106,66 @@ class Resynced:
     changed: list[tuple[int, int, int]]
 
 
-def _open_again(tx: Tx, account_id: int, command: Select, limit: int, known: Resync) -> tuple[Opened, Resynced]:
+async def _learn_from_known(session: Session, client: Resync, opened: Opened) -> Resynced | None:
+    """The same from what the process knows of the mailbox; None where that is nothing, or of another moment."""
+    reached, services = opened[0], session.services
+    mailbox = reached.mailbox
+    if not services.known.has(*reached.key):
+        return None
+    known = await services.known.present(*reached.key)
+    if known is None or known.modseq != mailbox.highest_modseq or mailbox.uid_validity != client.uid_validity:
+        return None
+    ranges, matches = _client_knows(client, mailbox)
+    # Before anything is waited for, as the columns move on.
+    places = known.changed_since(client.modseq, ranges)
+    changed = [(known.uids[place], known.modseqs[place], known.flags[place]) for place in places]
+    vanished: list[UidRange] = []
+    if known.gone_modseq > client.modseq:
+        vanished = await services.database.read(
+            vanished_since,
+            *reached.key,
+            ranges,
+            since=client.modseq,
+            until=mailbox.highest_modseq,
+            uid_next=mailbox.uid_next,
+            matches=matches,
+        )
+    return Resynced(vanished, changed)
+
+
+def _client_knows(client: Resync, mailbox: Mailbox) -> tuple[Ranges, Matches | None]:
+    """The UIDs that a client asks about, and some of the sequence numbers it knew them under."""
+    last_uid = mailbox.uid_next - 1
+    ranges: Ranges = ((1, last_uid),) if client.known_uids is None else client.known_uids.resolve(last_uid)
+    if client.matches is None:
+        return ranges, None
+    numbers, uids = client.matches
+    return ranges, (numbers.resolve(mailbox.messages), uids.resolve(last_uid))
+
+
+def _open_again(tx: Tx, account_id: int, command: Select, limit: int, client: Resync) -> tuple[Opened, Resynced]:
     """One snapshot, so that what is told and what the view counts from are the same moment."""
     opened = _open(tx, account_id, command, limit)
     account_id, mailbox = opened[0].account_id, opened[0].mailbox
-    if mailbox.uid_validity != known.uid_validity:
+    if mailbox.uid_validity != client.uid_validity:
         return opened, Resynced([], [])
-    last_uid = mailbox.uid_next - 1
-    ranges: Ranges = ((1, last_uid),) if known.known_uids is None else known.known_uids.resolve(last_uid)
+    ranges, matches = _client_knows(client, mailbox)
     if limit and opened[0].place.is_own:
         vanished, changed = shown_anew(
             tx, account_id, mailbox.id, ranges, first_uid=opened[2], uid_next=mailbox.uid_next, limit=limit
         )
         return opened, Resynced(vanished, changed)
-    matches = None
-    if known.matches is not None:
-        numbers, uids = known.matches
-        matches = (numbers.resolve(mailbox.messages), uids.resolve(last_uid))
     vanished = vanished_since(
         tx,
         account_id,
         mailbox.id,
         ranges,
-        since=known.modseq,
+        since=client.modseq,
         until=mailbox.highest_modseq,
         uid_next=mailbox.uid_next,
         matches=matches,
     )
-    changed = changed_inside(tx, account_id, mailbox.id, ranges, since=known.modseq, uid_next=mailbox.uid_next)
+    changed = changed_inside(tx, account_id, mailbox.id, ranges, since=client.modseq, uid_next=mailbox.uid_next)
     return opened, Resynced(vanished, changed)
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 
 from mailhost.protocols.imap.commands.messages import Search
 from mailhost.protocols.imap.sets import SequenceSet
 
 
-class StatusItem(Enum):
+class StatusItem(StrEnum):
     """What STATUS tells of a mailbox (RFC 9051 §6.3.11, RFC 7162, RFC 7889, RFC 8438, RFC 8474)."""
 
     MESSAGES = "MESSAGES"

@@ -12,6 +12,8 @@ MAX_MODSEQ: Final = (1 << 63) - 1
 MAX_NAME: Final = 4096
 """Octets of a mailbox name or pattern on the wire."""
 MAX_LABELS: Final = 100
+REMEMBERED_LENGTH: Final = 512
+"""Arguments of so many octets at most are remembered with what they mean: clients say the same over and over."""
 
 _ATOM: Final = re.compile(rb'[^\x00-\x20(){%*"\\\]\x7f-\xff]+')
 _TAG: Final = re.compile(rb'[^\x00-\x20(){%*"\\+\x7f-\xff]{1,256}')

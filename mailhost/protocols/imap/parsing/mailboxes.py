@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from mailhost.protocols.imap.commands import (
@@ -19,7 +20,7 @@ from mailhost.protocols.imap.commands import (
     StatusItem,
     Subscribe,
 )
-from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, Cursor, Refusal
+from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, REMEMBERED_LENGTH, Cursor, Refusal
 from mailhost.protocols.imap.parsing.metadata import parse_entries
 
 MAX_PATTERNS: Final = 100
@@ -168,12 +169,22 @@ def parse_get_quota_root(cursor: Cursor, tag: bytes) -> GetQuotaRoot:
 
 def parse_status(cursor: Cursor, tag: bytes) -> Status:
     """STATUS mailbox (items)."""
+    rest = cursor.text[cursor.place :]
+    read = _remembered_status if len(rest) <= REMEMBERED_LENGTH else _status_arguments
+    return Status(tag, *read(rest, cursor.utf8))
+
+
+def _status_arguments(text: bytes, utf8: bool) -> tuple[str, tuple[StatusItem, ...]]:
+    cursor = Cursor(text, utf8=utf8)
     cursor.space()
     mailbox = cursor.mailbox()
     cursor.space()
     items = _status_items(cursor)
     cursor.end()
-    return Status(tag, mailbox, items)
+    return mailbox, items
+
+
+_remembered_status = lru_cache(maxsize=256)(_status_arguments)
 
 
 def _status_items(cursor: Cursor) -> tuple[StatusItem, ...]:

@@ -17,7 +17,7 @@ from mailhost.protocols.imap.fetch import (
     Text,
     Window,
 )
-from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, Cursor, Refusal
+from mailhost.protocols.imap.parsing.cursor import MAX_MODSEQ, REMEMBERED_LENGTH, Cursor, Refusal
 
 MAX_ITEMS: Final = 100
 MAX_PATH: Final = 100
@@ -40,7 +40,6 @@ _PARTIAL: Final = re.compile(rb"<([0-9]{1,20})\.([0-9]{1,20})>")
 _FIELD_NAME: Final = re.compile(rb"[!-9;-~]+")
 _PLAIN_FIELD: Final = re.compile(rb'[^\x00-\x20(){%*"\\\x7f-\xff]+')
 
-_REMEMBERED_LENGTH: Final = 512
 _Wanted = tuple[tuple[FetchItem, ...], int | None, bool, Window | None]
 """The items of a FETCH, CHANGEDSINCE, whether VANISHED stands beside it, PARTIAL."""
 
@@ -172,7 +171,7 @@ def _parse_fetch(cursor: Cursor, tag: bytes, *, by_uid: bool) -> Fetch:
     numbers = cursor.sequence_set()
     cursor.space()
     rest = cursor.text[cursor.place :]
-    read = _remembered if len(rest) <= _REMEMBERED_LENGTH else _parse_wanted
+    read = _remembered if len(rest) <= REMEMBERED_LENGTH else _parse_wanted
     wanted = read(rest, by_uid, cursor.gmail)
     return Fetch(tag, numbers, by_uid, *wanted)
 
@@ -201,7 +200,7 @@ def _parse_wanted(text: bytes, by_uid: bool, gmail: bool) -> _Wanted:
     return tuple(items), changed_since, vanished, window
 
 
-_remembered = lru_cache(maxsize=256)(_parse_wanted)  # clients ask for the same of one message after the other
+_remembered = lru_cache(maxsize=256)(_parse_wanted)
 
 
 def parse_items(cursor: Cursor) -> tuple[FetchItem, ...]:
