@@ -11,19 +11,21 @@ from pathlib import Path
 
 import apsw
 
-_LONG = 8
-"""So many times the pages between two checkpoints, and the WAL is long; at twice that the writer waits for nobody."""
-
 
 class Checkpointer:
-    """Copies what was committed from the WAL into the file at `path`, in a thread of its own, every so many pages."""
+    """Copies what was committed from the WAL into the file at `path`, in a thread of its own, every so many pages.
 
-    def __init__(self, path: Path, every: int) -> None:
+    With `long` pages the WAL is long; with twice as many the writer does not wait for the thread to come near its end.
+    """
+
+    def __init__(self, path: Path, every: int, long: int) -> None:
         self._path = path
         self._every = every
+        self._long = long
         self._next = every
         self._pages = 0
         self._due = threading.Event()
+        self._copying = threading.Lock()  # one at a time: SQLite sends the second away
         self._is_stopped = False
         self.is_long = False  # the writer is to copy the rest
 
@@ -35,13 +37,16 @@ class Checkpointer:
         if pages >= self._next:
             self._next = pages + self._every
             self._due.set()
-            self.is_long = self.is_long or pages >= 2 * _LONG * self._every
+            self.is_long = self.is_long or pages >= 2 * self._long
 
     def finish(self, connection: apsw.Connection) -> None:
         """From the writer's thread, while it holds off other writers: copy the rest, so that the WAL begins anew."""
-        self.is_long = False
-        with contextlib.suppress(apsw.Error):
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        with self._copying, contextlib.suppress(apsw.Error):
+            self.is_long = False
+            try:
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            except apsw.BusyError:  # another process copies; after the next group, then
+                self.is_long = True
 
     def stop(self) -> None:
         """Let `run` end; nothing is noted any more."""
@@ -53,11 +58,11 @@ class Checkpointer:
         while self._due.wait() and not self._is_stopped:
             self._due.clear()
             # The WAL still has what could not be copied, and writers hear of a full or broken disk by themselves.
-            with contextlib.suppress(apsw.Error):
+            with self._copying, contextlib.suppress(apsw.Error):
                 self._copy()
 
     def _copy(self) -> None:
         with contextlib.closing(apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
             connection.execute("pragma user_version").fetchall()  # who has read nothing does not know of the WAL
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        self.is_long = self._pages >= _LONG * self._every
+        self.is_long = self._pages >= self._long

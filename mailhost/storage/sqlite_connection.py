@@ -24,6 +24,7 @@ class SqliteOptions:
     queue_limit: int = 20_000  # waiting writes; more are refused, as the disk is not keeping up
     busy_seconds: float = 10.0  # how long another process may hold the write lock
     checkpoint_pages: int = 500  # of the WAL between two checkpoints
+    long_pages: int = 4_000  # of the WAL, 32 MB; then the writer helps to have it begin anew
 
 
 class SqliteTx:

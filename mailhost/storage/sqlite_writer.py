@@ -40,7 +40,7 @@ class Writer:
         self._command = self.connection.cursor()
         self._wal = Path(f"{path}-wal")
         self._turn = os.open(f"{path}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._checkpointer = Checkpointer(path, options.checkpoint_pages)
+        self._checkpointer = Checkpointer(path, options.checkpoint_pages, options.long_pages)
         self._synchronous = True
         self._unsynced_since: float | None = None
         self._next_tick = 0.0

@@ -12,7 +12,7 @@ from mailhost.storage.sqlite_connection import SqliteOptions
 EVERY = 20
 PAGE = 8_192
 WRITES = 2_000
-OPTIONS = SqliteOptions(checkpoint_pages=EVERY, group_count=1)
+OPTIONS = SqliteOptions(checkpoint_pages=EVERY, long_pages=8 * EVERY, group_count=1)
 
 
 def add(tx: Tx, number: int) -> None:
