@@ -10,7 +10,6 @@ from mailhost.protocols.imap.fetch import Attribute
 from mailhost.protocols.imap.flags import SYSTEM_FLAGS
 from mailhost.protocols.imap.notifying import EventKind
 from mailhost.servers.imap.label_texts import read_labels
-from mailhost.servers.imap.numbers import NumberMap
 from mailhost.servers.imap.plan import KnownFlags, RowItem, plan_rows
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import MailboxView
@@ -57,22 +56,25 @@ def _is_told_by_notify(session: Session, view: MailboxView) -> bool:
 
 async def tell_flags(session: Session, view: MailboxView, changed: Sequence[tuple[int, int, int]]) -> None:
     """FETCH responses for (uid, modseq, flags) that the client did not ask for, ascending by UID. Raises ViewBroken."""
-    database = session.services.database
-    numbers = await view.numbers(database) if changed else NumberMap(())
-    changed = [row for row in changed if numbers.number_of(row[0])]
     if not changed:
         return
+    database = session.services.database
+    known = await view.numbers(database)
+    numbers = known.numbers_of([uid for uid, _, _ in changed])
+    if len(numbers) < len(changed):  # of some the session has not been told
+        changed = [row for row in changed if known.number_of(row[0])]
     await view.know_keywords(database, {mask for _, _, mask in changed})
     await tell_keywords(session, view)
     names = KnownFlags(view.keywords)
     plan = plan_rows(_told_of_flags(session, view), uid_only=session.uid_only)
     for start in range(0, len(changed), _LINES_AT_ONCE):
-        uids, modseqs, masks = zip(*changed[start : start + _LINES_AT_ONCE], strict=True)
+        some = slice(start, start + _LINES_AT_ONCE)
+        uids, modseqs, masks = zip(*changed[some], strict=True)
         columns: dict[str, Column] = {"uid": uids, "modseq": modseqs, "flags": masks}
         if LABELS in plan.columns:
             labels = await database.read(read_labels, view, uids)
             columns[LABELS] = [labels.get(uid, b"()") for uid in uids]  # none, where it went for good just now
-        await session.say(plan.render(numbers.numbers_of(uids), [columns[name] for name in plan.columns], names))
+        await session.say(plan.render(numbers[some], [columns[name] for name in plan.columns], names))
 
 
 def _told_of_flags(session: Session, view: MailboxView) -> tuple[RowItem, ...]:
