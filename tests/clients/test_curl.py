@@ -45,6 +45,14 @@ def test_imap_lists_searches_fetches(curl: Curl, server: Server, account: Accoun
     assert "EXISTS" in curl(service, "", "-X", "EXAMINE INBOX")
 
 
+def test_imap_fetches_a_section_with_nothing_in_it(curl: Curl, tmp_path: Path) -> None:
+    file = tmp_path / "photos.eml"
+    file.write_text("Content-Type: multipart/mixed; boundary=b\n\n--b\n\nHi\n--b\nContent-Type: image/png\n\n--b--\n")
+    curl("imaps", "INBOX", "-T", file)
+    assert curl("imaps", "INBOX;MAILINDEX=1;SECTION=1") == "Hi"
+    assert curl("imaps", "INBOX;MAILINDEX=1;SECTION=2") == ""
+
+
 def test_imap_uploads_flags_and_expunges(curl: Curl, server: Server, account: Account, tmp_path: Path) -> None:
     file = tmp_path / "letter.eml"
     file.write_bytes(letter(account.address, "b@other.example", "uploaded"))

@@ -56,6 +56,17 @@ def string(text: bytes) -> bytes:
     return quoted(text) if _QUOTABLE.fullmatch(text) else b"{%d}\r\n%s" % (len(text), text)
 
 
+def announced(label: bytes, size: int, *, is_piece: bool, is_binary: bool = False) -> bytes:
+    """`BODY[1] {size}`, behind which the octets come.
+
+    An empty piece is `""` and all there is, for iOS Mail waits behind `{0}`. A section that is empty is `{0}`, which is
+    all that curl reads.
+    """
+    if is_piece and not size:
+        return label + b' ""'
+    return (b"%b ~{%d}\r\n" if is_binary else b"%b {%d}\r\n") % (label, size)
+
+
 def mailbox(name: str, *, utf8: bool) -> bytes:
     """A mailbox name, always quoted as most servers do, for clients that split at blanks."""
     return quoted(encode_name(name, utf8=utf8))

@@ -10,6 +10,7 @@ from mailhost.message.scan import MAX_HEADER
 from mailhost.message.sections import Range, Section, find_section
 from mailhost.message.transfer import Decoder, decoder_for
 from mailhost.protocols.imap.fetch import Binary
+from mailhost.protocols.imap.responses import announced
 
 Stream = Callable[[Range], AsyncIterator[bytes]]
 """Gives the octets of a range of the content."""
@@ -64,7 +65,7 @@ async def binary_pieces(item: Binary, part: EncodedPart, stream: Stream) -> Asyn
         start = min(item.partial.start, total)
         end = min(start + item.partial.length, total)
     # Only a literal8 may carry NUL; the plain form is what more clients read.
-    yield (b"%b ~{%d}\r\n" if has_nul else b"%b {%d}\r\n") % (item.label, end - start)
+    yield announced(item.label, end - start, is_piece=item.partial is not None, is_binary=has_nul)
     place = 0
     async with aclosing(_decoded(part, stream)) as pieces:
         async for piece in pieces:

@@ -11,6 +11,7 @@ from mailhost.message.scan import MAX_HEADER
 from mailhost.message.sections import Range, find_section
 from mailhost.message.sections import Section as Place
 from mailhost.protocols.imap.fetch import Binary, Partial, Section, Text
+from mailhost.protocols.imap.responses import announced
 from mailhost.servers.imap.binary import UnknownEncoding, binary_pieces, find_part
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Value
@@ -161,7 +162,8 @@ async def _section(stored: Stored, section: Section, source: _Source) -> AsyncGe
     if octets is None:
         yield section.label + b" NIL"
         return
-    async for piece in source.behind(b"%b {%d}\r\n%b" % (section.label, len(octets), octets.lead), octets.range):
+    lead = announced(section.label, len(octets), is_piece=section.partial is not None)
+    async for piece in source.behind(lead + octets.lead, octets.range):
         yield piece
 
 
@@ -172,7 +174,8 @@ async def _binary(stored: Stored, item: Binary, source: _Source) -> AsyncGenerat
         if item.is_size:
             yield b"%b %d" % (item.label, len(octets))
             return
-        async for piece in source.behind(b"%b {%d}\r\n%b" % (item.label, len(octets), octets.lead), octets.range):
+        lead = announced(item.label, len(octets), is_piece=item.partial is not None)
+        async for piece in source.behind(lead + octets.lead, octets.range):
             yield piece
         return
     part = await find_part(stored.parts, item.path, source.stream)
@@ -240,4 +243,5 @@ def _answer(stored: Stored, section: Section, content: bytes) -> bytes:
         octets = _choose_fields(section, octets.lead + content[start : start + length])
     octets = octets.part(section.partial)
     start, length = octets.range
-    return b"%b {%d}\r\n%b%b" % (section.label, len(octets), octets.lead, content[start : start + length])
+    lead = announced(section.label, len(octets), is_piece=section.partial is not None)
+    return b"%b%b%b" % (lead, octets.lead, content[start : start + length])
