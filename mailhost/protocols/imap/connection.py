@@ -34,7 +34,7 @@ _TAG: Final = re.compile(rb'[^\x00-\x20(){%*"\\+\x7f-\xff]{1,256}(?= )')
 class Limits:
     """How much of a conversation is held or forgiven; octets unless said otherwise."""
 
-    line: int = 65536
+    line: int = 196608
     line_before_sign_in: int = 16384  # a SASL response of 12 KiB must fit (RFC 4954 §4)
     command: int = 196608  # all lines and literals of one command, APPEND's messages apart
     command_before_sign_in: int = 24576
@@ -166,10 +166,7 @@ class ImapConnection:
                 self._mode = _Mode.COMMAND
                 return SaslResponse(line)
             case _Mode.IDLE:
-                self._mode = _Mode.COMMAND
-                if line.strip().upper() == b"DONE":
-                    return IdleDone(self._idle_tag)
-                return self._mistake(self._idle_tag, Refusal("Only DONE ends IDLE."))
+                return self._end_idle(line)
             case _Mode.BEHIND_SKIPPED:
                 self._mode = _Mode.COMMAND
                 return self._skip_behind(line)
@@ -177,6 +174,25 @@ class ImapConnection:
                 return self._continue_append(line)
             case _:
                 return self._continue_command(line)
+
+    def _end_idle(self, line: bytes) -> Event | None:
+        """DONE, or what else a client says while it idles.
+
+        One empty line behind IDLE is forgiven (emailjs). A command ends IDLE and is answered: a client that says one
+        waits for that (iOS Mail).
+        """
+        was_blank, self._was_blank = self._was_blank, not line
+        if not line and not was_blank:
+            return None
+        self._mode = _Mode.COMMAND
+        if line.strip().upper() == b"DONE":
+            return IdleDone(self._idle_tag)
+        mistake = self._mistake(self._idle_tag, Refusal("Only DONE ends IDLE."))
+        if isinstance(mistake, Mistake) and _TAG.match(line):
+            event = self._continue_command(line)
+            if event is not None:
+                self._events.insert(0, event)
+        return mistake
 
     # Commands
 

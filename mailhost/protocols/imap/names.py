@@ -19,10 +19,11 @@ class InvalidName(ValueError):
 def decode_name(data: bytes, *, utf8: bool) -> str:
     """A mailbox name from the wire. `utf8` once UTF8=ACCEPT is enabled. Raises InvalidName.
 
-    Modified UTF-7 is understood then too: Thunderbird for Android enables UTF8=ACCEPT and goes on writing it.
+    Modified UTF-7 is understood then too: Thunderbird for Android enables UTF8=ACCEPT and goes on writing it. And UTF-8
+    is understood before, for modified UTF-7 is ASCII: php-imap lists what is below a mailbox so.
     """
     try:
-        name = (_shifted(data) or data.decode("utf-8")) if utf8 else decode_utf7(data)
+        name = (_shifted(data) or data.decode("utf-8")) if utf8 or not data.isascii() else decode_utf7(data)
     except InvalidUtf7 as error:
         raise InvalidName("The mailbox name is not valid modified UTF-7.") from error
     except UnicodeDecodeError as error:

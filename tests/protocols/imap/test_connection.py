@@ -184,8 +184,14 @@ def test_one_empty_line_behind_a_command_is_forgiven() -> None:
 def test_idle_and_done_in_one_packet() -> None:
     connection = opened()
     assert drain(connection, b"a IDLE\r\nDONE\r\nb NOOP\r\n") == [Idle(b"a"), IdleDone(b"a"), Noop(b"b")]
-    [_, mistake] = drain(connection, b"a IDLE\r\nb NOOP\r\n")
-    assert mistake == Mistake(b"a", "BAD", None, "Only DONE ends IDLE.")
+    assert drain(connection, b"a IDLE\r\n\r\nDONE\r\n\r\n") == [Idle(b"a"), IdleDone(b"a")]
+
+
+def test_what_is_not_done_ends_idle_and_a_command_is_one() -> None:
+    connection = opened()
+    mistake = Mistake(b"a", "BAD", None, "Only DONE ends IDLE.")
+    assert drain(connection, b"a IDLE\r\nb NOOP\r\n") == [Idle(b"a"), mistake, Noop(b"b")]
+    assert drain(connection, b"a IDLE\r\nNOOP\r\nc NOOP\r\n") == [Idle(b"a"), mistake, Noop(b"c")]
 
 
 def test_nothing_is_read_while_tls_starts_and_nothing_before_it_counts_after() -> None:

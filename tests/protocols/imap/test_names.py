@@ -55,6 +55,13 @@ def test_utf8_names_are_taken_as_they_are() -> None:
     assert encode_name("R&D/Übung", utf8=True) == "R&D/Übung".encode()
 
 
+def test_utf8_names_are_understood_before_they_are_enabled() -> None:
+    assert decode_name("R&D/Übung".encode(), utf8=False) == "R&D/Übung"
+    assert encode_name("R&D/Übung", utf8=False) == b"R&-D/&ANw-bung"
+    with pytest.raises(InvalidName):
+        decode_name(b"R&D", utf8=False)
+
+
 NAMES = st.text(st.one_of(st.sampled_from("&-,+/aAPYw"), st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"])))
 
 

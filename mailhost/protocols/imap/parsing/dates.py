@@ -13,8 +13,10 @@ _MONTHS: Final = {
     )
 }
 _DAY: Final = re.compile(rb'("?)([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})\1(?=[ )]|\Z)')
+# node-imap writes `--400` for -0400.
 _MOMENT: Final = re.compile(
-    rb'"[ ]?([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2})([0-9]{2})"'
+    rb'"[ ]?([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2})'
+    rb' ([+-])([0-9]{2}|(?<=-)-[0-9](?=00))([0-9]{2})"'
 )
 
 
@@ -34,7 +36,7 @@ def parse_moment(cursor: Cursor) -> datetime:
     found = cursor.match(_MOMENT)
     if found is None:
         raise Refusal("The date and time are malformed.")
-    offset = timedelta(hours=int(found[8]), minutes=int(found[9]))
+    offset = timedelta(hours=abs(int(found[8])), minutes=int(found[9]))
     try:
         return datetime(
             int(found[3]),

@@ -27,8 +27,11 @@ _MACROS: Final = {b"ALL": ALL, b"FAST": FAST, b"FULL": FULL}
 _ATTRIBUTES: Final = {attribute.value: attribute for attribute in Attribute}
 _ALIASES: Final = {
     b"RFC822": Section((), Text.WHOLE, (), None, sets_seen=True, label=b"RFC822"),
+    # Of RFC 1730, and still asked for by Outlook.
+    b"RFC822.PEEK": Section((), Text.WHOLE, (), None, sets_seen=False, label=b"RFC822"),
     b"RFC822.HEADER": Section((), Text.HEADER, (), None, sets_seen=False, label=b"RFC822.HEADER"),
     b"RFC822.TEXT": Section((), Text.TEXT, (), None, sets_seen=True, label=b"RFC822.TEXT"),
+    b"RFC822.TEXT.PEEK": Section((), Text.TEXT, (), None, sets_seen=False, label=b"RFC822.TEXT"),
 }
 _SECTION: Final = re.compile(
     rb"((?:[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)?)(\.?)((?:HEADER(?:\.FIELDS(?:\.NOT)?)?|TEXT|MIME)?)(?=[\] ])",
