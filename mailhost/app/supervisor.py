@@ -139,12 +139,13 @@ class Supervisor:
 
     def _end(self, patience: float) -> None:
         self._tell_all(signal.SIGTERM)
+        ends = time.monotonic() + patience
         signal.setitimer(signal.ITIMER_REAL, patience)
         while self._alive:
             pid, _ = os.waitpid(-1, os.WNOHANG)
             if pid:
                 del self._alive[pid]
-            elif signal.sigwait(_SIGNALS) == signal.SIGALRM:
+            elif signal.sigwait(_SIGNALS) == signal.SIGALRM and time.monotonic() >= ends:  # else it is from `_revive`
                 self._tell_all(signal.SIGKILL)
         signal.setitimer(signal.ITIMER_REAL, 0)
 

@@ -9,6 +9,8 @@ import poplib
 import signal
 import smtplib
 import socket
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -207,3 +209,25 @@ def test_when_the_supervisor_is_killed_nothing_of_the_server_remains(tmp_path: P
         assert time.monotonic() < ends
         time.sleep(0.02)
     stop(start(tmp_path / "data"))  # and nothing of it is in the way
+
+
+LATE_ALARM = """
+import os, pathlib, signal, sys, time
+from mailhost.app.supervisor import Supervisor
+
+def work(number, ready):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    ready()
+    signal.sigwait([signal.SIGTERM])
+    time.sleep(0.3)
+    pathlib.Path(sys.argv[1]).write_text("ended in good order")
+
+Supervisor(1, work, lambda number: None).run(
+    lambda: os.kill(os.getpid(), signal.SIGTERM), lambda: os.kill(os.getpid(), signal.SIGALRM), patience=20
+)
+"""
+
+
+def test_the_alarm_for_a_process_to_be_revived_does_not_cut_the_end_of_the_others_short(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", LATE_ALARM, str(tmp_path / "said")], check=True, timeout=30)
+    assert (tmp_path / "said").read_text() == "ended in good order"
