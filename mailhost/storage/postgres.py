@@ -5,6 +5,7 @@ that the end is unknown. The account's row, changed first, orders the writers of
 """
 
 import asyncio
+import itertools
 import queue
 import random
 import threading
@@ -40,6 +41,11 @@ _LISTENING_SECONDS = 5.0
 _BEGIN_READ = b"begin isolation level repeatable read, read only"
 _BEGIN_WRITE = b"begin isolation level read committed"
 _BEGIN_RELAXED = _BEGIN_WRITE + b"; set local synchronous_commit = off"
+
+
+def longest_rest(attempt: int) -> float:
+    """Seconds before a work is tried again, at most; a server that is away for hours is tried thousands of times."""
+    return float(min(0.001 * 2 ** min(attempt, 9), 0.5))
 
 
 class Worker:
@@ -88,7 +94,7 @@ class Worker:
     def _persist(self, job: Job) -> None:
         """Run a work until it is done, has failed for good, or there is no time left."""
         give_up = time.monotonic() + self._deadline_seconds
-        for attempt in range(1, 1_000_000):
+        for attempt in itertools.count(1):
             try:
                 self._attempt(job)
             except psycopg.Error as error:
@@ -97,7 +103,7 @@ class Worker:
                 if lost:
                     self._hang_up()
                 if (collided and attempt < _RETRIES) or (lost and time.monotonic() < give_up):
-                    time.sleep(random.uniform(0, min(0.001 * 2**attempt, 0.5)))  # noqa: S311  # only to part two writers
+                    time.sleep(random.uniform(0, longest_rest(attempt)))  # noqa: S311  # only to part two writers
                     continue
                 job.error = translate(error)
             except BaseException as error:  # noqa: BLE001  # whatever it is belongs to the one who asked

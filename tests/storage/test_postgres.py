@@ -14,7 +14,7 @@ from psycopg import pq
 
 from mailhost.storage.database import Tx
 from mailhost.storage.errors import AmbiguousWrite, StorageUnavailable
-from mailhost.storage.postgres import PostgresDatabase, open_postgres
+from mailhost.storage.postgres import PostgresDatabase, longest_rest, open_postgres
 from mailhost.storage.postgres_connection import command, connect, translate_sql
 from mailhost.storage.postgres_options import PostgresOptions
 from mailhost.storage.sql import read_meta, write_meta
@@ -59,6 +59,12 @@ async def database(url: str) -> AsyncIterator[PostgresDatabase]:
 )
 def test_parameters_are_translated(ours: str, theirs: str) -> None:
     assert translate_sql(ours) == theirs
+
+
+def test_however_often_a_lost_server_was_tried_the_rest_is_short() -> None:
+    """A backup waits for it for a day: two raised to the ten-thousandth is no number of seconds."""
+    assert longest_rest(1) == 0.002
+    assert longest_rest(10_000) == 0.5
 
 
 async def test_a_deadlock_is_tried_again(database: PostgresDatabase) -> None:
