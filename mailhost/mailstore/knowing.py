@@ -62,7 +62,7 @@ class KnownMailboxes:
                 self._forget(key)
                 return None
             except BaseException:
-                if known.modseq < 0:
+                if key not in self._octets:  # what is not counted is never let go
                     self._forget(key)
                 raise
             self.make_room(known)
@@ -82,7 +82,12 @@ class KnownMailboxes:
                 known.move(await self._database.read(_moved, known, self._budget // _LARGEST_SHARE))
 
     def make_room(self, known: KnownMailbox) -> None:
-        """Count what a mailbox takes now, and let others go where that is too much."""
+        """Count what a mailbox takes now, and let others go where that is too much.
+
+        One that was let go while somebody worked on it belongs to him alone.
+        """
+        if self._known.get(known.key) is not known:
+            return
         self.octets += known.octets - self._octets.get(known.key, 0)
         self._octets[known.key] = known.octets
         self._octets.move_to_end(known.key)

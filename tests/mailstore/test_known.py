@@ -10,7 +10,7 @@ from mailhost import mailstore
 from mailhost.mailstore.changes import repeatable_changes
 from mailhost.mailstore.flags import load_keywords
 from mailhost.mailstore.knowing import KnownMailboxes
-from mailhost.mailstore.known import KnownMailbox, Moved, Packed, whole_order
+from mailhost.mailstore.known import Detail, KnownMailbox, Moved, Packed, whole_order
 from mailhost.mailstore.model import MAX_UID, RETENTION_SECONDS
 from mailhost.mailstore.ranges import holds
 from mailhost.mailstore.sift import ARRIVED, MESSAGE_ID, OCTETS
@@ -115,6 +115,30 @@ async def test_what_was_not_asked_for_longest_is_let_go(database, account, put) 
         assert await mailboxes.present(account, mailbox_id) is not None
         assert mailboxes.octets <= 5_000
     assert [mailboxes.has(account, mailbox_id) for mailbox_id in ids] == [True, False, True]
+
+
+async def test_one_that_was_let_go_while_it_was_sorted_is_not_counted(database, account, put) -> None:
+    mailboxes = KnownMailboxes(database, budget=2_500)
+    names = ("INBOX", "Sent")
+    ids = [(await database.read(mailstore.find_mailbox, account, name)).id for name in names]
+    for name in names:
+        await put(mailbox=name)
+    sorted_meanwhile = await mailboxes.present(account, ids[0])
+    other = await mailboxes.present(account, ids[1])
+    mailboxes.make_room(sorted_meanwhile)
+    assert [mailboxes.has(account, mailbox_id) for mailbox_id in ids] == [False, True]
+    assert mailboxes.octets == other.octets
+
+
+async def test_one_that_could_not_be_read_whole_is_not_kept_uncounted(database, account, put) -> None:
+    mailboxes = KnownMailboxes(database)
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    await put()
+    broken = Detail("nonsense", ("no_such_column",), ARRIVED.make, 8)
+    with pytest.raises(Exception, match="no_such_column"):
+        await mailboxes.present(account, inbox.id, [broken])
+    assert not mailboxes.has(account, inbox.id)
+    assert mailboxes.octets == 0
 
 
 async def test_one_too_large_is_left_to_the_rows(database, account, put) -> None:
