@@ -17,6 +17,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from mailhost.durable import sync
 from mailhost.errors import MailhostError
 
 KEY_OCTETS: Final = 32
@@ -113,11 +114,7 @@ def _create_key(path: Path) -> None:
             os.link(temporary, path)
     finally:
         temporary.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)
 
 
 def new_app_password() -> str:

@@ -51,6 +51,7 @@ EVENTS: Final[dict[str, str]] = {
     "session.crashed": "a mistake of ours ended one session; the others go on",
     "session.troubled": "a command could not be served for now, `reason` says why",
     "session.ended": "a client's session ended",
+    "store.troubled": "what was stored last cannot be made safe from a power cut now, `reason` says why",
 }
 
 

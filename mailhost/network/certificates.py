@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from mailhost.durable import sync
+
 _AUTHORITY_DAYS: Final = 3650
 _LEAF_DAYS: Final = 397  # what clients of Apple and others accept at most
 _RENEWAL_DAYS: Final = 30  # a leaf with less left is renewed at the start
@@ -182,7 +184,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def _write_with_mode(path: Path, data: bytes, mode: int) -> None:
-    """Replace the file whole; it never exists with wider permissions or half of its content."""
+    """Replace the file whole and durably; it never exists with wider permissions or half of its content."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
@@ -190,3 +192,4 @@ def _write_with_mode(path: Path, data: bytes, mode: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
+    sync(path.parent)

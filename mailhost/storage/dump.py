@@ -4,7 +4,6 @@ The file is a zstd stream of MessagePack values: a header with the schema's step
 columns and its rows in batches. So a backup taken from SQLite can be restored into PostgreSQL, and the other way round.
 """
 
-import os
 import re
 import struct
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from mailhost.durable import sync
 from mailhost.storage import sql
 from mailhost.storage.errors import BadBackup, ChangedMigration, NewerStore, StoreNotEmpty
 from mailhost.storage.migrate import known_migrations
@@ -69,9 +69,9 @@ def dump(tx: Tx, path: Path) -> int:
                 _put(file, Rows(rows))
                 count += len(rows)
         _put(file, End())
-    with unfinished.open("rb") as written:
-        os.fsync(written.fileno())
+    sync(unfinished)
     unfinished.rename(path)
+    sync(path.parent)  # else a power cut can bring back the backup of before, or none
     return count
 
 

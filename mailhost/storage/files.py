@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from mailhost.durable import sync
 from mailhost.storage.errors import BlobMissing, StorageError, StorageFull, StorageUnavailable
 
 
@@ -130,11 +131,7 @@ class DiskFiles:
         self._sync_folder(path.parent)
 
     def _sync_folder(self, folder: Path) -> None:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(folder)
         self.syncs += 1
 
     @staticmethod

@@ -17,11 +17,15 @@ from pathlib import Path
 
 import apsw
 
+from mailhost import observe
+from mailhost.durable import sync
 from mailhost.storage.jobs import Bridge, Job
 from mailhost.storage.neighbours import Neighbours
 from mailhost.storage.sql import count_outside_write, outside_writes
 from mailhost.storage.sqlite_checkpoint import Checkpointer
 from mailhost.storage.sqlite_connection import SqliteOptions, SqliteTx, connect, translate
+
+log = observe.logger()
 
 _TICK_SECONDS = 0.5  # how long a relaxed write may stay out of reach of an fsync; twice that is promised
 
@@ -44,6 +48,7 @@ class Writer:
         self._synchronous = True
         self._unsynced_since: float | None = None
         self._next_tick = 0.0
+        self._trouble = ""  # why the last tick failed, which is told once
         self._data_version = self._read_data_version()
         self._outside_writes = 0
         self.commits = 0
@@ -213,14 +218,18 @@ class Writer:
 
     def _tick(self) -> None:
         self._next_tick = time.monotonic() + _TICK_SECONDS
+        trouble = ""
         try:
             self._sync_relaxed()
             if self._neighbours is not None:
                 self._neighbours.remind()
             if self._others_have_written():
                 self._bridge.fire_all()
-        except (OSError, apsw.Error):  # the next tick tries again; this thread must not end
-            return
+        except (OSError, apsw.Error) as error:  # the next tick tries again; this thread must not end
+            trouble = str(error)
+        if trouble and not self._trouble:
+            log.error("store.troubled", reason=trouble)
+        self._trouble = trouble
 
     def _others_have_written(self) -> bool:
         """Whether a process has committed whose wake-ups do not reach us: one that is no neighbour."""
@@ -237,11 +246,7 @@ class Writer:
         """Fsync what relaxed groups left in the WAL (a durable group that came later has done it already)."""
         if self._unsynced_since is None:
             return
-        descriptor = os.open(self._wal, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(self._wal)
         self.syncs += 1
         self._unsynced_since = None
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -69,6 +70,23 @@ async def test_everything_comes_back(
     await other.close()
     with pytest.raises(StoreNotEmpty):
         await restore(tmp_path / "backup", other_url, other_files)
+
+
+async def test_a_dump_and_its_name_are_on_the_disk_when_it_is_done(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "backup"
+    folder.mkdir()
+    synced: list[tuple[Path, list[str]]] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append((Path(os.readlink(f"/proc/self/fd/{descriptor}")), os.listdir(folder)))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    await database.read(dump, folder / "rows.zst")
+    assert synced == [(folder / "rows.zst.new", ["rows.zst.new"]), (folder, ["rows.zst"])]
 
 
 async def test_a_backup_is_one_moment(

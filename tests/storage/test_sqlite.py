@@ -1,6 +1,7 @@
 """What only SQLite's writer promises: groups, their fsyncs, and what happens when the disk says no."""
 
 import asyncio
+import errno
 import os
 import resource
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from structlog.testing import capture_logs
 
 from mailhost.storage.database import Tx
 from mailhost.storage.errors import Conflict, StorageDamaged, StorageFull, StorageUnavailable
@@ -196,6 +198,28 @@ async def test_relaxed_writes_reach_the_disk_among_others(database: SqliteDataba
         while database.syncs == before:
             number += 1
             await database.write_relaxed(add, f"t{number}")
+
+
+async def test_an_fsync_that_fails_is_told_once_and_tried_again(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def refuse(descriptor: int) -> None:
+        tried.append(descriptor)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with capture_logs() as logs:
+        await database.write_relaxed(add, "t")
+        before = database.syncs
+        async with asyncio.timeout(30):
+            while len(tried) < 3:  # noqa: ASYNC110 - the writer's thread has no event to offer
+                await asyncio.sleep(0.05)
+            monkeypatch.undo()
+            while database.syncs == before:  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.05)
+    assert [(log["event"], "Input/output error" in log["reason"]) for log in logs] == [("store.troubled", True)]
 
 
 async def test_a_full_database_is_said_and_goes_on(database: SqliteDatabase) -> None:
