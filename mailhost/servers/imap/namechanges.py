@@ -68,7 +68,7 @@ def _events_before(watching: Watching, name: str, subscribed: frozenset[str]) ->
 
 
 def _look(tx: Tx, account_id: int) -> Present:
-    every = List(b"", "", ("*",), extended=True, return_subscribed=True, return_children=True)
+    every = List(b"", "", ("*",), extended=True, return_subscribed=True)
     return Present(
         list(reach_all(tx, account_id)),
         frozenset(subscriptions(tx, account_id)),

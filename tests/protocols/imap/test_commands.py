@@ -61,7 +61,6 @@ BODY = section((), Text.WHOLE, b"BODY[]")
                 "",
                 ("INBOX", "a/%"),
                 extended=True,
-                return_children=True,
                 return_status=(StatusItem.UNSEEN,),
             ),
         ),

@@ -95,7 +95,6 @@ class List:
     recursive_match: bool = False
     extended: bool = False
     return_subscribed: bool = False
-    return_children: bool = False
     return_rights: bool = False  # MYRIGHTS (RFC 8440)
     return_metadata: tuple[str, ...] = ()  # entries of METADATA (RFC 9590)
     return_status: tuple[StatusItem, ...] = ()

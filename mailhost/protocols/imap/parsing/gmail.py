@@ -92,7 +92,7 @@ class _Reader:
                 continue
             term = self._term(make, depth)
             if joins:
-                term = _either(found.pop(), term)
+                term = Or(found.pop(), term)
                 joins = False
             found.append(term)
         if joins:
@@ -102,7 +102,7 @@ class _Reader:
         key = found[0]
         if is_either:
             for each in found[1:]:
-                key = _either(key, each)
+                key = Or(key, each)
             return key
         return key if len(found) == 1 else And(tuple(found))
 
@@ -153,10 +153,6 @@ class _Reader:
 
 _END: Final = {"(": ")", "{": "}"}
 _Operator = Callable[[str], SearchKey]
-
-
-def _either(left: SearchKey, right: SearchKey) -> SearchKey:
-    return Or(left, right)
 
 
 def _words(text: str) -> SearchKey:

@@ -265,7 +265,6 @@ def parse_list(cursor: Cursor, tag: bytes) -> List:
         recursive_match=b"RECURSIVEMATCH" in selection,
         extended=extended,
         return_subscribed=b"SUBSCRIBED" in returns or b"SUBSCRIBED" in selection,
-        return_children=b"CHILDREN" in returns,
         return_rights=b"MYRIGHTS" in returns,
         return_metadata=tuple(dict.fromkeys(metadata)),
         return_status=tuple(dict.fromkeys(status)),
@@ -284,7 +283,7 @@ def _read_return(cursor: Cursor, returns: set[bytes], status: list[StatusItem], 
     option = cursor.word()
     if option not in {b"SUBSCRIBED", b"CHILDREN", b"SPECIAL-USE", b"MYRIGHTS", b"METADATA", b"STATUS"}:
         raise Refusal("There is no such LIST return option.")
-    returns.add(option)
+    returns.add(option)  # CHILDREN and SPECIAL-USE change nothing: the attributes are always told
     if option == b"STATUS":
         cursor.space()
         status.extend(_status_items(cursor))
