@@ -44,6 +44,8 @@ EVENTS: Final[dict[str, str]] = {
     "process.crashed": "a mistake of ours ended a process of the server",
     "process.died": "a process of the server ended unasked, and is started anew",
     "queue.attempted": "a message of the outbound queue was tried",
+    "queue.shelved": "a message breaks the outbound queue, `reason` says why, and is kept: mailhost queue list",
+    "queue.stumbled": "a mistake of ours ended the try of one message of the outbound queue; a few more follow",
     "selfcheck.changed": "the daily check found something `new` or `mended`; the administrator got a letter",
     "server.started": "every listener accepts",
     "server.stopped": "the last session ended",

@@ -19,6 +19,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {  # name -> module, and the line
     "domain": ("domain", "The domains this server receives mail for."),
     "share": ("share", "Mailboxes that others may use."),
     "send": ("send", "Hand in one message as it is, in a file."),
+    "queue": ("outgoing", "Mail on its way: what waits, and what was set aside for you."),
     "import": ("importing", "Bring mail in from an mbox file or a Maildir."),
     "export": ("exporting", "Write mail out as an mbox file or a Maildir."),
     "undelete": ("undelete", "See what was deleted lately, and put it back."),

@@ -1,4 +1,4 @@
-"""The message that tells a sender what could not be delivered, and why (RFC 3464, RFC 6533)."""
+"""The message that tells a sender what could not be delivered, for good or so far, and why (RFC 3464, RFC 6533)."""
 
 import secrets
 from typing import Final
@@ -10,20 +10,44 @@ from mailhost.queue.model import Outgoing
 _MAX_REPLY: Final = 1000
 
 
-def bounce(host: str, domain: str, message: Outgoing, recipient: str, outcome: Sent, header: bytes, now: int) -> bytes:
-    """The whole report as a message from our mailer-daemon at `domain`; `header` is the header of what was sent."""
+_FAILED: Final = (
+    "Your message to {recipient} was not delivered.",
+    "",
+    "The answer from the other side was:",
+    "",
+    "  {answer}",
+    "",
+    "Nobody will try again. If you can put it right, send the message once more.",
+)
+_DELAYED: Final = (
+    "Your message to {recipient} has not been delivered so far.",
+    "",
+    "  {answer}",
+    "",
+    "The message is kept, and is sent on as soon as that is done; you need not send it again. If it cannot wait, "
+    "tell the administrator, or reach the recipient in another way.",
+)
+
+
+def bounce(
+    host: str, message: Outgoing, recipient: str, outcome: Sent, header: bytes, now: int, *, is_final: bool
+) -> bytes:
+    """The whole report as a message from our mailer-daemon at the sender's domain; `header` is the message's."""
     boundary = f"report-{secrets.token_hex(12)}"
     kind = "utf-8" if not recipient.isascii() else "rfc822"
     status_type = "message/global-delivery-status" if kind == "utf-8" else "message/delivery-status"
     header_type = "text/rfc822-headers" if header.isascii() else "message/global-headers"
-    status = outcome.status if outcome.status.startswith("5.") else "5.4.7"  # 4.x.x tried for days: time has expired
+    status = outcome.status
+    if is_final and not status.startswith("5."):  # tried for days: time has expired
+        status = "5.4.7"
     reply = " ".join(outcome.text.split())[:_MAX_REPLY]
+    answer = f"{outcome.code} {outcome.status} {reply}"
     lines = [
-        f"From: Mail Delivery Subsystem <mailer-daemon@{domain}>",
+        f"From: Mail Delivery Subsystem <mailer-daemon@{message.sender.rpartition('@')[2]}>",
         f"To: <{message.sender}>",
         f"Date: {date_text(now)}",
         f"Message-ID: <{now}.{secrets.token_hex(8)}@{host}>",
-        "Subject: Delivery Status Notification (Failure)",
+        f"Subject: Delivery Status Notification ({'Failure' if is_final else 'Delay'})",
         "Auto-Submitted: auto-replied",
         "MIME-Version: 1.0",
         f'Content-Type: multipart/report; report-type=delivery-status; boundary="{boundary}"',
@@ -32,13 +56,7 @@ def bounce(host: str, domain: str, message: Outgoing, recipient: str, outcome: S
         "Content-Type: text/plain; charset=utf-8",
         "Content-Transfer-Encoding: 8bit",
         "",
-        f"Your message to {recipient} was not delivered.",
-        "",
-        "The answer from the other side was:",
-        "",
-        f"  {outcome.code} {outcome.status} {reply}",
-        "",
-        "Nobody will try again. If you can put it right, send the message once more.",
+        *(line.format(recipient=recipient, answer=answer) for line in (_FAILED if is_final else _DELAYED)),
         "",
         f"--{boundary}",
         f"Content-Type: {status_type}",
@@ -47,9 +65,9 @@ def bounce(host: str, domain: str, message: Outgoing, recipient: str, outcome: S
         f"Arrival-Date: {date_text(message.queued_at)}",
         "",
         f"Final-Recipient: {kind}; {recipient}",
-        "Action: failed",
+        f"Action: {'failed' if is_final else 'delayed'}",
         f"Status: {status}",
-        f"Diagnostic-Code: smtp; {outcome.code} {outcome.status} {reply}",
+        f"Diagnostic-Code: smtp; {answer}",
         "",
         f"--{boundary}",
         f"Content-Type: {header_type}",

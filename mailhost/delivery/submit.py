@@ -120,7 +120,7 @@ class Submission:
             sender,
             now,
         )
-        lease = Lease(self._account_id, origin.transaction_id, str(recipient.address), attempts=0)
+        lease = Lease(self._account_id, origin.transaction_id, str(recipient.address), attempts=0, stumbles=0)
         if (blob := queue.finish(tx, lease)) is not None:
             self._office.blobs.release(tx, blob)
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Final
 
 from mailhost import observe
-from mailhost.delivery.bounce import bounce
+from mailhost.delivery.ending import finish, give_up, set_aside
 from mailhost.delivery.local import place
 from mailhost.delivery.model import NoSuchUser, Office, Origin, RecipientFull, RecipientSuspended
 from mailhost.delivery.route import is_ours, route
@@ -17,8 +17,8 @@ from mailhost.errors import MailhostError
 from mailhost.mailstore import Incoming, Intake, NeverFits, NewMessage, NoSuchAccount, OverQuota
 from mailhost.protocols.smtp.addresses import Address, parse_address
 from mailhost.queue import sql as queue
-from mailhost.queue.model import GIVE_UP_SECONDS, LEASE_SECONDS, TOPIC, Lease, Outgoing, next_attempt
-from mailhost.storage.database import Tx
+from mailhost.queue.model import GIVE_UP_SECONDS, LEASE_SECONDS, MAX_STUMBLES, TOPIC, Lease, Outgoing, next_attempt
+from mailhost.storage.errors import BlobDamaged, BlobMissing
 
 log = observe.logger()
 
@@ -27,7 +27,7 @@ _AT_ONCE: Final = 10
 _LONGEST_SLEEP: Final = 60.0
 _ATTEMPT_SECONDS: Final = LEASE_SECONDS - 60
 _TIDY_SECONDS: Final = 3600
-_MAX_REPORTED_HEADER: Final = 65_536
+_MAX_REASON: Final = 500
 
 
 class Worker:
@@ -107,13 +107,42 @@ class Worker:
             if message is None:
                 return
             if self._office.clock() > until - _ATTEMPT_SECONDS:  # waited too long: others may have taken the rows over
-                return
-            try:
-                outcomes = await self._deliver(message, leases)
                 for lease in leases:
-                    await self._settle(message, lease, outcomes[lease])
-            except MailhostError as error:  # the leases end by themselves, and the attempt is made again
-                log.warning("queue.attempted", transaction=transaction_id, reason=type(error).__name__)
+                    await self._office.database.write(queue.leave, lease)
+                return
+            if leases[0].stumbles > MAX_STUMBLES:  # nobody lived to tell why; such a row comes alone
+                await set_aside(self._office, message, leases[0], "the server ended while it tried this message")
+                return
+            [outcomes] = await asyncio.gather(self._deliver(message, leases), return_exceptions=True)
+            if isinstance(outcomes, BaseException):
+                for lease in leases:
+                    await self._fail(message, lease, outcomes)
+                return
+            # Each by itself: what one meets must not have another, who has the message by now, get it again.
+            settling = [self._settle(message, lease, outcome) for lease, outcome in outcomes.items()]
+            for lease, error in zip(outcomes, await asyncio.gather(*settling, return_exceptions=True), strict=True):
+                if error is not None:
+                    await self._fail(message, lease, error)
+
+    async def _fail(self, message: Outgoing, lease: Lease, error: BaseException) -> None:
+        """We could not do our part, which concerns this row alone."""
+        if isinstance(error, MailhostError) and not isinstance(error, (BlobDamaged, BlobMissing)):
+            # The store is full or away, and the mail waits for it.
+            return await self._settle(message, lease, Sent(451, "4.3.0", type(error).__name__))
+        if not isinstance(error, Exception):
+            raise error
+        log.error(
+            "queue.stumbled",
+            account=lease.account_id,
+            transaction=lease.transaction_id,
+            recipient=lease.recipient,
+            exc_info=error,
+        )
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_REASON]
+        if lease.stumbles >= MAX_STUMBLES:
+            return await set_aside(self._office, message, lease, reason)
+        next_at = next_attempt(lease.stumbles, int(self._office.clock()))
+        return await self._office.database.write(queue.postpone, lease, next_at, reason, stumbled=True)
 
     async def _deliver(self, message: Outgoing, leases: list[Lease]) -> dict[Lease, Sent]:
         outcomes: dict[Lease, Sent] = {}
@@ -191,34 +220,9 @@ class Worker:
         )
         gives_up = now - message.queued_at >= GIVE_UP_SECONDS
         if outcome.is_delivered:
-            await self._office.database.write(self._finish, lease)
+            await self._office.database.write(finish, self._office.blobs, lease)
         elif outcome.is_permanent or gives_up:
-            await self._give_up(message, lease, outcome, now)
+            await give_up(self._office, message, lease, outcome)
         else:
             reply = f"{outcome.code} {outcome.status} {outcome.text}"
             await self._office.database.write(queue.postpone, lease, next_attempt(lease.attempts, now), reply)
-
-    async def _give_up(self, message: Outgoing, lease: Lease, outcome: Sent, now: int) -> None:
-        """Tell the sender, unless it is nobody, and drop the row in the same transaction."""
-        if not message.sender:
-            await self._office.database.write(self._finish, lease)
-            return
-        content = await self._office.blobs.read(message.blob, 0, _MAX_REPORTED_HEADER)
-        header = message.prefix + content.partition(b"\r\n\r\n")[0]
-        intake = Intake(self._office.blobs, 10 * _MAX_REPORTED_HEADER, normalise=True)
-        domain = message.sender.rpartition("@")[2]
-        intake.write(bounce(self._office.host, domain, message, lease.recipient, outcome, header, now))
-        report = NewMessage(await intake.finish(), now, b"Return-Path: <>\r\n")
-        try:
-            await self._office.database.write(self._finish_with_report, lease, report, now)
-        except (OverQuota, NoSuchAccount):  # the sender has no room for bad news, or is gone
-            await self._office.database.write(self._finish, lease)
-
-    def _finish(self, tx: Tx, lease: Lease) -> None:
-        if (blob := queue.finish(tx, lease)) is not None:
-            self._office.blobs.release(tx, blob)
-
-    def _finish_with_report(self, tx: Tx, lease: Lease, report: NewMessage, now: int) -> None:
-        key = f"{lease.transaction_id}/{lease.recipient}"
-        place(tx, self._office.blobs, lease.account_id, report, key, "", now)
-        self._finish(tx, lease)

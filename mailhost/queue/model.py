@@ -10,6 +10,11 @@ GIVE_UP_SECONDS: Final = 5 * 86_400
 BACK_OFF: Final = (60, 300, 900, 1_800, 3_600, 7_200, 14_400)
 """Seconds to the next attempt after the first, second … failed one; the last figure repeats."""
 
+MAX_STUMBLES: Final = 5
+"""Tries in a row that may come to no end, by a mistake of ours, before a row is set aside for the operator."""
+NEVER: Final = 2**53
+"""When a row is due that is set aside."""
+
 TOPIC: Final = "outgoing"
 """Woken when something was queued."""
 
@@ -31,12 +36,24 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One recipient's row, held for one attempt: the `attempts`-th."""
+    """One recipient's row, held for its `attempts`-th attempt; the last `stumbles` - 1 came to no end."""
 
     account_id: int
     transaction_id: str
     recipient: str
     attempts: int
+    stumbles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One recipient's row as the operator sees it; `next_at` is a Unix time, or NEVER when it is set aside."""
+
+    lease: Lease
+    sender: str
+    queued_at: int
+    next_at: int
+    last_reply: str
 
 
 def next_attempt(attempts: int, now: int) -> int:

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
-from mailhost.queue.model import LEASE_SECONDS, TOPIC, Lease, Outgoing
+from mailhost.queue.model import LEASE_SECONDS, NEVER, TOPIC, Lease, Outgoing, Waiting
 from mailhost.storage.database import Row, Tx
+
+_WAITING = """select account_id, transaction_id, recipient, attempts, stumbles, sender, queued_at, next_at, last_reply
+    from outgoing_recipient join outgoing using (account_id, transaction_id)"""
 
 
 def enqueue(tx: Tx, message: Outgoing, first_tries: Mapping[str, int]) -> None:
@@ -44,18 +47,33 @@ def enqueue(tx: Tx, message: Outgoing, first_tries: Mapping[str, int]) -> None:
 
 
 def lease_due(tx: Tx, now: int, at_most: int) -> list[Lease]:
-    """Take rows that are due, oldest first, for one attempt each."""
+    """Take rows that are due, oldest first, for one attempt each.
+
+    A row whose last attempt came to no end is taken alone, after all others: it may break whoever is tried with it.
+    """
+    return _lease(tx, now, at_most, 0, 0) or _lease(tx, now, 1, 1, NEVER)
+
+
+def _lease(tx: Tx, now: int, at_most: int, least: int, most: int) -> list[Lease]:
     rows = tx.execute(
-        """update outgoing_recipient set next_at = :until, attempts = attempts + 1
+        """update outgoing_recipient set next_at = :until, attempts = attempts + 1, stumbles = stumbles + 1
         where next_at <= :now and (account_id, transaction_id, recipient) in (
             select account_id, transaction_id, recipient from outgoing_recipient
-            where next_at <= :now order by next_at limit :at_most)
-        returning account_id, transaction_id, recipient, attempts""",
+            where next_at <= :now and stumbles between :least and :most
+            order by next_at limit :at_most)
+        returning account_id, transaction_id, recipient, attempts, stumbles""",
         now=now,
         until=now + LEASE_SECONDS,
         at_most=at_most,
+        least=least,
+        most=most,
     )
-    return [Lease(*row) for row in rows]
+    return sorted((Lease(*row) for row in rows), key=lambda lease: lease.recipient)
+
+
+def leave(tx: Tx, lease: Lease) -> None:
+    """The attempt did not begin; the row is due when the lease ends."""
+    _update(tx, lease, "stumbles = stumbles - 1")
 
 
 def next_due(tx: Tx) -> int | None:
@@ -75,23 +93,40 @@ def find_outgoing(tx: Tx, account_id: int, transaction_id: str) -> Outgoing | No
     return _outgoing(rows[0]) if rows else None
 
 
-def postpone(tx: Tx, lease: Lease, next_at: int, reply: str) -> None:
-    """The attempt failed for now; nothing happens when the lease was lost."""
-    tx.execute(
-        """update outgoing_recipient set next_at = :next_at, last_reply = :reply
-        where account_id = :account_id and transaction_id = :transaction_id and recipient = :recipient
-            and attempts = :attempts""",
+def postpone(tx: Tx, lease: Lease, next_at: int, reply: str, *, stumbled: bool = False) -> None:
+    """The attempt failed for now, or `stumbled`: it came to no end. Nothing happens when the lease was lost."""
+    stumbles = lease.stumbles if stumbled else 0
+    _update(
+        tx,
+        lease,
+        "next_at = :next_at, last_reply = :reply, stumbles = :stumbles",
         next_at=next_at,
         reply=reply,
+        stumbles=stumbles,
+    )
+
+
+def _update(tx: Tx, lease: Lease, change: str, **values: int | str) -> None:
+    tx.execute(
+        f"""update outgoing_recipient set {change}
+        where account_id = :account_id and transaction_id = :transaction_id and recipient = :recipient
+            and attempts = :attempts""",  # noqa: S608
         account_id=lease.account_id,
         transaction_id=lease.transaction_id,
         recipient=lease.recipient,
         attempts=lease.attempts,
+        **values,
     )
 
 
 def finish(tx: Tx, lease: Lease) -> bytes | None:
     """This recipient is served, one way or the other; returns the blob to release when it was the message's last."""
+    tx.execute(  # a lock: of two that end the last two rows at once, one sees that nothing is left
+        """update outgoing set queued_at = queued_at
+        where account_id = :account_id and transaction_id = :transaction_id""",
+        account_id=lease.account_id,
+        transaction_id=lease.transaction_id,
+    )
     rows = tx.execute(
         """delete from outgoing_recipient
         where account_id = :account_id and transaction_id = :transaction_id and recipient = :recipient
@@ -113,6 +148,38 @@ def finish(tx: Tx, lease: Lease) -> bytes | None:
         transaction_id=lease.transaction_id,
     )
     return gone[0][0] if gone else None
+
+
+def list_waiting(tx: Tx, at_most: int) -> list[Waiting]:
+    """Who is still to be served: first what is set aside, then what waits longest for its next attempt."""
+    rows = tx.execute(
+        f"{_WAITING} order by next_at desc, queued_at, transaction_id, recipient limit :at_most", at_most=at_most
+    )
+    return [Waiting(Lease(*row[:5]), *row[5:]) for row in rows]
+
+
+def list_aside(tx: Tx, transaction_id: str) -> list[Waiting]:
+    """What is set aside of one message."""
+    rows = tx.execute(
+        f"{_WAITING} where next_at = :never and transaction_id = :transaction_id order by recipient",
+        never=NEVER,
+        transaction_id=transaction_id,
+    )
+    return [Waiting(Lease(*row[:5]), *row[5:]) for row in rows]
+
+
+def try_again(tx: Tx, now: int, transaction_id: str | None) -> int:
+    """Make what is set aside due again, of one message or of all; how many recipients that are."""
+    rows = tx.execute(
+        """update outgoing_recipient set next_at = :now, stumbles = 0
+        where next_at = :never and (cast(:transaction_id as text) is null or transaction_id = :transaction_id)
+        returning 1""",
+        now=now,
+        never=NEVER,
+        transaction_id=transaction_id,
+    )
+    tx.wake(TOPIC)
+    return len(rows)
 
 
 def refers_to(tx: Tx, digest: bytes) -> bool:

@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 import pytest
 
 from mailhost import mailstore
+from mailhost.delivery.ending import OUR_FAULT, give_up
 from mailhost.delivery.forget import forget_account
 from mailhost.delivery.model import Office, Origin, Smarthost
 from mailhost.delivery.route import route
+from mailhost.delivery.send import Sent
 from mailhost.delivery.submit import Submission
 from mailhost.delivery.worker import Worker
 from mailhost.mailstore import INBOX
 from mailhost.network.tls import client_context
 from mailhost.protocols.smtp.addresses import Address, parse_address
 from mailhost.queue import sql as queue
-from mailhost.queue.model import BACK_OFF, GIVE_UP_SECONDS, LEASE_SECONDS
+from mailhost.queue.model import BACK_OFF, GIVE_UP_SECONDS, LEASE_SECONDS, MAX_STUMBLES, NEVER, Lease
+from mailhost.storage.errors import StorageFull
 from tests.servers.conftest import START, House
 
 CONTENT = b"From: ann@example.test\r\nSubject: far\r\nMessage-ID: <far@example.test>\r\nDate: now\r\n\r\n.dot\r\n"
@@ -270,10 +273,116 @@ async def test_a_message_that_breaks_us_keeps_no_other_back(house: House) -> Non
         await house.database.write(lambda tx: tx.execute("update outgoing_recipient set recipient = 'no address'"))
         house.now += 1
         await submit(house.office(), house, "bea@elsewhere.test")
-        with pytest.raises(AssertionError, match="only addresses are queued"):
-            await worker(house).work_once()
+        await worker(house).work_once()
         assert len(far.messages) == 1
-        assert await waiting(house) == [("no address", house.now + LEASE_SECONDS, 1)]
+        assert await waiting(house) == [("no address", house.now + BACK_OFF[0], 1)]
+
+
+async def break_(house: House, recipient: str) -> None:
+    """Make the row one that no code of ours can handle."""
+    await house.database.write(
+        lambda tx: tx.execute(
+            "update outgoing_recipient set recipient = 'no address' where recipient = :it", it=recipient
+        )
+    )
+
+
+async def set_aside(house: House) -> list[tuple[str, str]]:
+    rows = await house.database.read(queue.list_waiting, 10)
+    return [(row.lease.recipient, row.last_reply) for row in rows if row.next_at == NEVER]
+
+
+async def test_what_breaks_us_is_set_aside_and_its_sender_told(house: House) -> None:
+    async with smarthost(house) as far:
+        await submit(house.office(), house, "broken@elsewhere.test")
+        await break_(house, "broken@elsewhere.test")
+        busy = worker(house)
+        for pause in BACK_OFF[: MAX_STUMBLES - 1]:
+            assert await busy.work_once() == 1
+            assert await set_aside(house) == []
+            house.now += pause
+        assert await busy.work_once() == 1
+        assert await set_aside(house) == [("no address", "AssertionError: only addresses are queued")]
+        house.now += 30 * 86_400
+        assert await busy.work_once() == 0
+        [report] = await house.inbox("ann")
+        assert b"\r\nSubject: Delivery Status Notification (Delay)\r\n" in report
+        assert b"\r\nYour message to no address has not been delivered so far.\r\n" in report
+        assert b"\r\nAction: delayed\r\nStatus: 4.3.0\r\n" in report
+        assert b"\r\nSubject: far\r\n" in report
+
+        # The operator has mended it.
+        await house.database.write(
+            lambda tx: tx.execute("update outgoing_recipient set recipient = 'eve@elsewhere.test'")
+        )
+        assert await house.database.write(queue.try_again, int(house.now), "another") == 0
+        assert await house.database.write(queue.try_again, int(house.now), None) == 1
+        await busy.work_once()
+        assert len(far.messages) == 1
+        assert await blobs_in_queue(house) == 0
+
+
+async def test_a_recipient_that_breaks_us_costs_the_others_one_try(house: House) -> None:
+    async with smarthost(house) as far:
+        await submit(house.office(), house, "broken@elsewhere.test", "bea@elsewhere.test", "eve@elsewhere.test")
+        await break_(house, "broken@elsewhere.test")
+        await worker(house).work_once()
+        assert far.messages == []
+        house.now += BACK_OFF[0]
+        await worker(house).work_once()
+        assert sorted(line for line in far.heard if line.startswith(b"RCPT")) == [
+            b"RCPT TO:<bea@elsewhere.test>",
+            b"RCPT TO:<eve@elsewhere.test>",
+        ]
+        assert [row[0] for row in await waiting(house)] == ["no address"]
+
+
+async def test_what_ends_the_process_is_set_aside_too(house: House) -> None:
+    async with smarthost(house) as far:
+        await submit(house.office(), house, "eve@elsewhere.test")
+        for _ in range(MAX_STUMBLES):
+            assert len(await house.database.write(queue.lease_due, int(house.now), 10)) == 1  # and nobody ends it
+            house.now += LEASE_SECONDS
+        await worker(house).work_once()
+        assert far.messages == []
+        assert await set_aside(house) == [("eve@elsewhere.test", "the server ended while it tried this message")]
+
+
+async def test_a_damaged_message_is_set_aside_and_can_be_given_up(house: House) -> None:
+    async with smarthost(house):
+        await submit(house.office(), house, "eve@elsewhere.test")
+        await house.database.write(lambda tx: tx.execute("update outgoing set blob = :none", none=b"0" * 32))
+        for pause in BACK_OFF[:MAX_STUMBLES]:
+            await worker(house).work_once()
+            house.now += pause
+    [(_, reason)] = await set_aside(house)
+    assert reason.startswith("BlobMissing: ")
+    [row] = await house.database.read(queue.list_waiting, 10)
+    message = await house.database.read(queue.find_outgoing, row.lease.account_id, row.lease.transaction_id)
+    assert message is not None
+    await house.database.write(lambda tx: tx.execute("update outgoing set blob = :blob", blob=message.blob))
+    await give_up(house.office(), message, row.lease, OUR_FAULT)
+    _, failed = await house.inbox("ann")
+    assert b"\r\nAction: failed\r\n" in failed
+    assert await blobs_in_queue(house) == 0
+
+
+async def test_a_store_that_is_full_is_no_fault_of_the_message(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with smarthost(house) as far:
+        await submit(house.office(), house, "eve@elsewhere.test")
+        full = worker(house)
+
+        async def deliver(*_: object) -> dict[Lease, Sent]:
+            raise StorageFull
+
+        monkeypatch.setattr(full, "_deliver", deliver)
+        for pause in BACK_OFF[: MAX_STUMBLES + 1]:
+            await full.work_once()
+            house.now += pause
+        assert await set_aside(house) == []
+        house.now += BACK_OFF[MAX_STUMBLES + 1]
+        await worker(house).work_once()
+        assert len(far.messages) == 1
 
 
 async def test_who_waited_too_long_for_a_turn_leaves_it_to_others(house: House) -> None:
@@ -289,6 +398,7 @@ async def test_who_waited_too_long_for_a_turn_leaves_it_to_others(house: House) 
         busy._slots.release()
         await working
         assert far.heard == []
+        assert [row.lease.stumbles for row in await house.database.read(queue.list_waiting, 10)] == [0]
         house.now += LEASE_SECONDS
         await worker(house).work_once()
         assert len(far.messages) == 1
