@@ -20,9 +20,8 @@ from mailhost.mailstore.matching import MAX_CONTENT
 from mailhost.mailstore.resembling import find_resembling
 from mailhost.mailstore.textindex import BODY, HEADER, INDEXED_FIELDS, SHOWN, Document
 from mailhost.mailstore.thinking import think
-from mailhost.message.casemap import casemap
 from mailhost.message.headers import unpack_fields
-from mailhost.message.text import body_texts, field_values, searched_header
+from mailhost.message.text import body_texts, compared, field_values, searched_header
 from mailhost.message.tokens import normalise, parse_query, parse_words, tokens
 from mailhost.protocols.imap.search import BodyContains, HasWords, HeaderContains, Resembles, TextContains, Where
 from mailhost.storage.blobs import Blobs
@@ -103,7 +102,7 @@ class TextIndex:
         found: dict[AnsweredKey, Answer] = {}
         for key in keys:
             if isinstance(key, HeaderContains):
-                ids = await self._fields.find(index, account_id, key.name, casemap(key.text), up_to)
+                ids = await self._fields.find(index, account_id, key.name, compared(key.text), up_to)
                 if ids is not None:
                     found[key] = Answer(ids, up_to, is_complete=is_complete, is_exact=True)
         if rest := [key for key in keys if key not in found]:
@@ -292,7 +291,7 @@ def _find(
                 scores = find_resembling(tx, account_id, key)
                 ids = frozenset(scores)
             case HeaderContains(name, text):
-                ids = textindex.find_field(tx, account_id, name, casemap(text))
+                ids = textindex.find_field(tx, account_id, name, compared(text))
             case BodyContains(text) | TextContains(text):
                 query = parse_query(text)
                 is_exact = textindex.answers_exactly(query, tx.engine)

@@ -9,9 +9,8 @@ from mailhost.mailstore.ranges import holds
 from mailhost.mailstore.resembling import score_of_field, score_of_text
 from mailhost.mailstore.search import DAY, Scope, day_number
 from mailhost.mailstore.textindex import INDEXED_FIELDS
-from mailhost.message.casemap import casemap
 from mailhost.message.headers import CACHED_FIELDS, unpack_fields
-from mailhost.message.text import FieldValues, attached, body_texts, field_values, searched_header
+from mailhost.message.text import FieldValues, attached, body_texts, compared, field_values, searched_header
 from mailhost.message.tokens import Query, finder, has_words, normalise, parse_words, tokens
 from mailhost.protocols.imap.search import (
     All,
@@ -118,7 +117,7 @@ class Candidate:
     def _text_matches(self, key: TextKey) -> Verdict:
         match key:
             case HeaderContains(name, text):
-                return self._header_contains(name, casemap(text))
+                return self._header_contains(name, compared(text))
             case BodyContains(text):
                 return self._any_matches(text, self._body)
             case TextContains(text):

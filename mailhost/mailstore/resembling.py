@@ -11,8 +11,8 @@ from typing import Final
 
 from mailhost.mailstore import textindex
 from mailhost.mailstore.textindex import BODY, HEADER, SHOWN
-from mailhost.message.casemap import casemap
 from mailhost.message.resemblance import ONE_ERROR, WHOLE, Term, parse_terms, score
+from mailhost.message.text import compared
 from mailhost.message.tokens import normalise, tokens
 from mailhost.protocols.imap.search import BodyContains, HeaderContains, Resembles, TextContains
 from mailhost.storage.database import Tx
@@ -29,7 +29,7 @@ _UNSEEN_PART: Final = 10
 
 def score_of_field(values: Sequence[str], text: str) -> int:
     """How well a text stands in a field, whose values are as they are compared; 0 where it does not."""
-    wanted = casemap(text)
+    wanted = compared(text)
     if any(wanted in value for value in values):
         return WHOLE
     terms = parse_terms(text)
@@ -59,7 +59,7 @@ def find_resembling(tx: Tx, account_id: int, key: Resembles) -> dict[int, int]:
 
 def _find_in_field(tx: Tx, account_id: int, name: str, text: str) -> dict[int, int]:
     """Those that have the text in the field as it is written; then those that are like it, by what the index shows."""
-    scores = dict.fromkeys(textindex.find_field(tx, account_id, name, casemap(text)), WHOLE)
+    scores = dict.fromkeys(textindex.find_field(tx, account_id, name, compared(text)), WHOLE)
     terms = parse_terms(text)
     shown = _scored(terms, [_find_term(tx, account_id, term, {SHOWN: int}) for term in terms])
     alike: dict[str, int] = {}  # many messages have the same

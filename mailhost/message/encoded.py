@@ -50,7 +50,15 @@ _WIDER: Final = {
     "macintosh": "mac-roman",
     "x-mac-roman": "mac-roman",
 }
-_ENCODED_WORD: Final = re.compile(rb"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,20})?\?([QqBb])\?([^?\r\n]*+)\?=")
+# A `?` in the text, which should be encoded, is taken as it is where it cannot be the end.
+_ENCODED_WORD: Final = re.compile(
+    rb"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,20})?\?([QqBb])\?((?>[^?\r\n]+|(?<!=)\?(?!=))*)\?="
+)
+_NO_CHARSETS: Final = frozenset(
+    ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem")
+)
+"""Python's codecs that make text and are no charset: some refuse to replace, one takes the square of the length."""
+
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]+")
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 _CUT_REASONS: Final = ("unexpected end of data", "incomplete multibyte sequence", "truncated data")
@@ -68,13 +76,13 @@ def decode_text(octets: bytes, charset: bytes | None, *, is_cut: bool = False) -
     if codec is None:
         return _guess(octets)
     try:
-        return octets.decode(codec)
+        return _decoded(octets, codec, "strict")
     except UnicodeDecodeError as error:
         if is_cut and error.start > 0 and error.reason in _CUT_REASONS:
-            return octets[: error.start].decode(codec, "replace")
-        return _guess(octets) if codec == "utf-8" else octets.decode(codec, "replace")
+            return _decoded(octets[: error.start], codec, "replace")
+        return _guess(octets) if codec == "utf-8" else _decoded(octets, codec, "replace")
     except UnicodeError:
-        return octets.decode(codec, "replace")
+        return _decoded(octets, codec, "replace")
 
 
 def decode_header(value: bytes) -> str:
@@ -147,6 +155,13 @@ def _decode_uu(octets: bytes) -> bytes:
     return b"".join(lines)
 
 
+def _decoded(octets: bytes, codec: str, errors: str) -> str:
+    text = octets.decode(codec, errors)
+    if codec == "utf-7":  # it may name halves of characters alone, which nobody could store
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
 def _guess(octets: bytes) -> str:
     """UTF-8 when most of it is; GB 2312 when all of it looks so; else Windows-1252, which everything is."""
     text = octets.decode("utf-8", "replace")
@@ -163,6 +178,8 @@ def _codec(charset: bytes) -> str | None:
     name = _WIDER.get(name, name)
     try:
         codec = codecs.lookup(name)
+        if codec.name.replace("-", "_") in _NO_CHARSETS:
+            return None
         b"a".decode(codec.name)
     except (LookupError, UnicodeError, ValueError):
         return None

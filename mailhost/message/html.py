@@ -4,47 +4,42 @@ import html
 import re
 from typing import Final
 
+from mailhost.message.tokens import unwrapped
+
 # Each alternative is tried once at "<" and never goes back, so hostile markup costs no more than its length. Atomic
-# groups, for `(...)*+` loses its place in Python before 3.11.5 where the last turn fails half way.
+# groups, for `(...)*+` loses its place in Python before 3.11.5 where the last turn fails half way. What stands in the
+# head and is no title or style is shown, as browsers do: many programs forget to end it.
 _MARKUP: Final = re.compile(
-    r"<(?:!--(?>[^-]*(?:-(?!->)[^-]*)*)(?:-->)?"
-    r"|(?P<hidden>style|script|head|title|template|svg)\b(?>[^<]*(?:<(?!/(?P=hidden)\b)[^<]*)*)(?:</(?P=hidden)\b[^>]*+>?)?"
+    r"<(?:!--(?:-?>|(?>[^-]*(?:-(?!-!?>)[^-]*)*)(?:--!?>)?)"
+    r"|(?P<hidden>style|script|title|template)(?![a-z0-9:-])(?>[^<]*(?:<(?!/(?P=hidden)\b)[^<]*)*)(?:</(?P=hidden)\b[^>]*+>?)?"
     r"|/?(?P<name>[a-z][a-z0-9:]*+)(?>[^>=]*(?:=\s*+(?:\"[^\"]*+\"|'[^']*+')?[^>=]*)*)>?"
     r"|[!?/][^>]*+>?)",
     re.IGNORECASE | re.DOTALL,
 )
-_INLINE: Final = frozenset(
+# Any other element, known or not, stands in the line and may stand in a word.
+_BLOCKS: Final = frozenset(
     (
-        "a",
-        "abbr",
-        "b",
-        "bdi",
-        "bdo",
-        "big",
-        "cite",
-        "code",
-        "em",
-        "font",
-        "i",
-        "ins",
-        "kbd",
-        "mark",
-        "q",
-        "s",
-        "small",
-        "span",
-        "strong",
-        "sub",
-        "sup",
-        "u",
-        "wbr",
+        *("address", "article", "aside", "blockquote", "body", "br", "button", "caption", "center", "col", "dd"),
+        *("details", "dialog", "dir", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form"),
+        *("frame", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "iframe", "img", "input"),
+        *("legend", "li", "link", "main", "menu", "meta", "nav", "object", "ol", "optgroup", "option", "p", "pre"),
+        *("section", "select", "summary", "table", "tbody", "td", "textarea", "tfoot", "th", "thead", "tr", "ul"),
     )
 )
+# Where a text says nothing of its charset, its markup may.
+_META: Final = re.compile(rb"<meta\s[^>]*?charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
+_META_WITHIN: Final = 2_048
+
+
+def declared_charset(octets: bytes) -> bytes | None:
+    """The charset that the markup names itself."""
+    found = _META.search(octets, 0, _META_WITHIN)
+    return found[1] if found else None
 
 
 def html_to_text(markup: str) -> str:
     """The visible text, a line for each block."""
-    text = _MARKUP.sub(_replacement, markup.replace("\n", " "))
+    text = _MARKUP.sub(_replacement, unwrapped(markup).replace("\n", " "))
     lines = (" ".join(line.split()) for line in html.unescape(text).split("\n"))
     return "\n".join(filter(None, lines))
 
@@ -53,4 +48,4 @@ def _replacement(found: re.Match[str]) -> str:
     name = found["name"]
     if name is None:
         return ""
-    return "" if name.lower() in _INLINE else "\n"
+    return "\n" if name.lower() in _BLOCKS else ""

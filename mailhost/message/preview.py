@@ -4,10 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from mailhost.message.encoded import decode_text, decode_transfer
-from mailhost.message.html import html_to_text
-from mailhost.message.mime import param
 from mailhost.message.scan import SAMPLE, Part
+from mailhost.message.text import text_of
 
 MAX_PREVIEW: Final = 200
 _LOOKED_AT: Final = 4096  # characters; a quotation above the author's own words may be long
@@ -24,18 +22,11 @@ def preview_of(root: Part) -> str:
     samples = list(_samples(root))
     samples.sort(key=lambda part: part.content.subtype != b"plain")
     for part in samples:
-        text = _sample_text(part)[:_LOOKED_AT]
+        text = text_of(part.content, part.sample, is_cut=len(part.sample) >= SAMPLE)[:_LOOKED_AT]
         own = _one_line(_own_lines(text)) or _one_line(text.splitlines())
         if own:
             return own
     return ""
-
-
-def _sample_text(part: Part) -> str:
-    content = part.content
-    octets = decode_transfer(part.sample, content.encoding)
-    text = decode_text(octets, param(content.params, b"charset"), is_cut=len(part.sample) >= SAMPLE)
-    return html_to_text(text) if content.subtype == b"html" else text
 
 
 def _samples(part: Part) -> Iterator[Part]:

@@ -7,8 +7,8 @@ from typing import Final
 from mailhost.message.casemap import casemap
 from mailhost.message.encoded import decode_header, decode_text, decode_transfer
 from mailhost.message.headers import parse_fields
-from mailhost.message.html import html_to_text
-from mailhost.message.mime import Params, param, unfold
+from mailhost.message.html import declared_charset, html_to_text
+from mailhost.message.mime import Content, Params, param, unfold
 from mailhost.message.scan import Part, Scanner
 
 MAX_SEARCHED: Final = 8 * 1024 * 1024
@@ -18,24 +18,36 @@ FieldValues = list[tuple[str, str]]
 """Names and values of fields, in their order."""
 
 _SIGNATURES: Final = frozenset(("dkim-signature", "arc-seal", "arc-message-signature", "x-google-dkim-signature"))
+# A line end that only keeps lines short, and the marks of quoting and the blank before the next line (RFC 3676 §4).
+_DELETED_BLANK: Final = re.compile(r"(?<!\n--) \r?\n(?:>+ ?| )?")
 _ESCAPED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
 def header_text(header: bytes) -> str:
     """All fields of a raw header block as `name: value` lines, decoded and unfolded, names in lower case."""
-    lines = (f"{name.decode('ascii')}: {decode_header(unfold(value))}" for name, value, _ in parse_fields(header))
-    return "\n".join(lines)
+    return "\n".join(line for _, line in _lines(header))
+
+
+def _lines(header: bytes) -> Iterator[tuple[str, str]]:
+    """The name of each field, and the field on one line."""
+    for name, value, _ in parse_fields(header):
+        field = name.decode("ascii")
+        yield field, f"{field}: {decode_header(unfold(value))}"
 
 
 def field_values(header: bytes) -> FieldValues:
-    """All fields of a raw header block: names in lower case, values decoded, unfolded and ready to be compared."""
-    return [(name.decode("ascii"), casemap(decode_header(unfold(value)))) for name, value, _ in parse_fields(header)]
+    """All fields of a raw header block: names in lower case, values decoded, unfolded and as they are compared."""
+    return [(name.decode("ascii"), compared(decode_header(unfold(value)))) for name, value, _ in parse_fields(header)]
+
+
+def compared(text: str) -> str:
+    """A piece of a field as header keys compare it: where a line is folded at a tab, readers see a blank."""
+    return casemap(text.replace("\t", " "))
 
 
 def searched_header(header: bytes) -> list[str]:
     """The fields that SEARCH TEXT looks through, a line each: all but signatures, in which no word is one."""
-    lines = header_text(header).split("\n")
-    return [line for line in lines if line.partition(":")[0] not in _SIGNATURES]
+    return [line for name, line in _lines(header) if name not in _SIGNATURES]
 
 
 def body_texts(content: bytes) -> Iterator[str]:
@@ -50,7 +62,7 @@ def body_texts(content: bytes) -> Iterator[str]:
         if left > 0 and _is_text(part):
             body = content[part.body_start : min(part.body_end, part.body_start + left)]
             left -= len(body)
-            yield _part_text(part, body)
+            yield text_of(part.content, body, is_cut=len(body) < part.body_end - part.body_start)
 
 
 def attached(content: bytes) -> tuple[list[str], bool]:
@@ -68,37 +80,46 @@ def _walk(part: Part) -> Iterator[Part]:
         yield from _walk(child)
 
 
-def _part_text(part: Part, body: bytes) -> str:
-    octets = decode_transfer(body, part.content.encoding)
-    text = decode_text(
-        octets, param(part.content.params, b"charset"), is_cut=len(body) < part.body_end - part.body_start
-    )
-    return html_to_text(text) if part.content.subtype == b"html" else text
-
-
 def _is_text(part: Part) -> bool:
     """Whether a part is text to be looked through: calendars are, though many mailers attach them as something else."""
     kind = part.content
     if kind.type == b"text" or (kind.type, kind.subtype) == (b"application", b"ics"):
         return True
+    if kind.type == b"message" and not kind.holds_message:
+        return True  # reports of what became of a message
     return not part.children and any(name.lower().endswith(".ics") for name in _file_names(part))
+
+
+def text_of(kind: Content, body: bytes, *, is_cut: bool) -> str:
+    """The body of a text part, or the first octets of it, as a reader sees it."""
+    octets = decode_transfer(body, kind.encoding)
+    charset = param(kind.params, b"charset")
+    if kind.subtype == b"html":
+        if charset in (None, b"us-ascii"):
+            charset = declared_charset(octets) or charset
+        return html_to_text(decode_text(octets, charset, is_cut=is_cut))
+    text = decode_text(octets, charset, is_cut=is_cut)
+    if (param(kind.params, b"delsp") or b"").lower() == b"yes":
+        return _DELETED_BLANK.sub("", text)
+    return text
 
 
 def _file_names(part: Part) -> Iterator[str]:
     """The names of a part's file, decoded (RFC 2231, or RFC 2047 as many mailers have it)."""
     disposition = part.content.disposition
-    named = {_whole(disposition[1], b"filename") if disposition else "", _whole(part.content.params, b"name")}
+    named = {*_names(part.content.params, b"name"), *(_names(disposition[1], b"filename") if disposition else ())}
     yield from sorted(named - {""})
 
 
-def _whole(params: Params, name: bytes) -> str:
-    """A parameter put together from its pieces (RFC 2231 §3 and §4), or empty."""
-    plain = param(params, name)
-    if plain is not None:
-        return decode_header(unfold(plain))
-    encoded = param(params, name + b"*")
-    if encoded is not None:
-        return _percent_decoded(encoded)
+def _names(params: Params, name: bytes) -> Iterator[str]:
+    """A parameter in each way it is written: plain, encoded, put together from its pieces (RFC 2231 §3 and §4).
+
+    Where it is written in several, readers show one or the other.
+    """
+    if (plain := param(params, name)) is not None:
+        yield decode_header(unfold(plain))
+    if (encoded := param(params, name + b"*")) is not None:
+        yield _percent_decoded(encoded)
     pieces: list[bytes] = []
     is_encoded = param(params, name + b"*0*") is not None
     while len(pieces) <= len(params):
@@ -110,7 +131,7 @@ def _whole(params: Params, name: bytes) -> str:
         # A piece without a star is taken as it is; escaped, it survives the decoding of the whole.
         pieces.append(piece if starred is not None or not is_encoded else piece.replace(b"%", b"%25"))
     whole = b"".join(pieces)
-    return _percent_decoded(whole) if is_encoded else decode_header(unfold(whole))
+    yield _percent_decoded(whole) if is_encoded else decode_header(unfold(whole))
 
 
 def _percent_decoded(value: bytes) -> str:

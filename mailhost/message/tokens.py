@@ -1,7 +1,8 @@
-"""Words as search sees them: Unicode words, and runs of Chinese, Japanese and Korean as pairs of characters.
+"""Words as search sees them: Unicode words, and runs of scripts that write no blanks as pairs of characters.
 
+Those are Chinese, Japanese and Korean, called CJK here, and Thai, Lao, Burmese and Khmer, which are treated like them.
 A text matches a query when the query stands in it, both normalised, and begins where a word begins: `unti` is found in
-`until`, `ntil` is not. Within a run of CJK, which writes no spaces, every character begins a word.
+`until`, `ntil` is not. Within a run of CJK every character begins a word.
 """
 
 import re
@@ -15,7 +16,18 @@ from typing import Final
 MAX_TOKEN: Final = 48
 """Characters of a word that are indexed; longer ones (keys, encoded data) are told apart by looking at the text."""
 
-_CJK: Final = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
+_SOUTH_EAST: Final = (
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecd\u0edc-\u0edf"  # Thai, Lao
+    "\u1000-\u103f\u1050-\u108f\u109a-\u109f\ua9e0-\ua9ef\uaa60-\uaa7f"  # Burmese
+    "\u1780-\u17d3\u17d7\u17dc\u17dd"  # Khmer
+)
+_HAN_AND_KANA: Final = (
+    "\u3005-\u3007\u3040-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff"
+    "\U0001aff0-\U0001b16f\U00020000-\U000323af"
+)
+_UNBROKEN: Final = _SOUTH_EAST + _HAN_AND_KANA  # Korean has blanks, though not everybody puts them
+_CJK: Final = _UNBROKEN + "\uac00-\ud7af"
+_WRAPPED: Final = re.compile(f"(?<=[{_UNBROKEN}])\r?\n(?=[{_UNBROKEN}])")
 # Soft hyphens, zero-width spaces and marks of direction: invisible, so no reader would type them.
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]+")
 _RUN: Final = re.compile(f"[{_CJK}]")
@@ -30,7 +42,12 @@ def normalise(text: str) -> str:
     if text.isascii():
         return " ".join(text.lower().split())
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return _BLANKS.sub(" ", _INVISIBLE.sub("", folded)).strip()
+    return _BLANKS.sub(" ", unwrapped(_INVISIBLE.sub("", folded))).strip()
+
+
+def unwrapped(text: str) -> str:
+    """Without line ends inside a run of a script that writes no blanks, where they stand for none."""
+    return text if text.isascii() or "\n" not in text else _WRAPPED.sub("", text)
 
 
 def tokens(text: str) -> list[str]:

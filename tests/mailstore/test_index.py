@@ -56,6 +56,9 @@ PIECES = (
     "ﬁ",
     "cde",
     "dce",
+    "ส",
+    "ที่",
+    "ខ្ម",
 )
 BETWEEN = ("", " ", " ", "-", ".", "\r\n", "_", "\u00ad", "'")
 TEXTS = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(BETWEEN)), max_size=12).map(
@@ -209,6 +212,40 @@ async def test_chinese_words_of_any_length_are_found(database, blobs, account, p
     found = await by_index(database, blobs, index, account, BodyContains(word))
     assert hit in found
     assert found == await by_looking(database, blobs, account, BodyContains(word))
+
+
+@pytest.mark.parametrize("word", ["ครับ", "สวัสดี", "ด", "ភាសា", "မြန်မာ", "发票", "ไทย", "票号码"])
+async def test_words_are_found_in_scripts_without_blanks(database, blobs, account, put, index, word: str) -> None:
+    hit = await put(message("x", "สวัสดีครับ ภาษาไทย រៀនភាសាខ្មែរ ကမြန်မာစာ 请查收发\r\n票号码"))
+    await put(message("x", "发\r\n\r\n票"))
+    found = await by_index(database, blobs, index, account, BodyContains(word))
+    assert found == [hit]
+    assert found == await by_looking(database, blobs, account, BodyContains(word))
+
+
+async def test_a_field_folded_at_a_tab_has_a_blank_there(database, blobs, account, put, index) -> None:
+    uid = await put(b"Subject: one\r\n\ttwo\r\nX-Odd: three\r\n\tfour\r\n\r\nx\r\n")
+    for key in (
+        HeaderContains("subject", "one two"),
+        HeaderContains("subject", "one\ttwo"),
+        HeaderContains("x-odd", "e f"),
+    ):
+        assert await by_index(database, blobs, index, account, key) == [uid]
+        assert await by_looking(database, blobs, account, key) == [uid]
+
+
+@pytest.mark.parametrize("charset", ["idna", "punycode", "utf-7", "unicode_escape"])
+async def test_a_message_in_no_charset_at_all_is_stored_and_found(
+    database, blobs, account, put, index, charset: str
+) -> None:
+    word = f"=?{charset}?q?needle_=FF+2AA-?="
+    uid = await put(
+        f"From: {word} <a@b.test>\r\nSubject: {word}\r\nContent-Type: text/plain; charset={charset}\r\n"
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\nneedle +2AA- =FF\r\n".encode()
+    )
+    for key in (TextContains("needle"), BodyContains("needle"), HeaderContains("from", "needle")):
+        assert await by_index(database, blobs, index, account, key) == [uid]
+        assert await by_looking(database, blobs, account, key) == [uid]
 
 
 async def test_all_that_readers_see_is_indexed(database, blobs, account, put, index) -> None:

@@ -1,5 +1,10 @@
 """Charsets, transfer encodings and encoded words."""
 
+import encodings
+import pkgutil
+from binascii import b2a_base64
+from time import process_time
+
 import pytest
 
 from mailhost.message.encoded import decode_base64, decode_header, decode_text, decode_transfer
@@ -22,6 +27,9 @@ from mailhost.message.encoded import decode_base64, decode_header, decode_text, 
         (b"=?windows-1252?Q?=80?=", "€"),
         (b"=?unknown-charset?Q?caf=E9?=", "café"),
         (b"=?utf-8?B?w6Q?=", "ä"),
+        (b"=?utf-8?Q?what??= =?utf-8?Q?a?b?=", "what?a?b"),
+        (b"=?utf-8?Q?bad? =?utf-8?Q?good?=", "=?utf-8?Q?bad? good"),
+        (b"=?idna?Q?=FF?=", "ÿ"),
         (b"=?utf-8?X?abc?= =?broken", "=?utf-8?X?abc?= =?broken"),
         (b"raw caf\xc3\xa9", "raw café"),
         (b"raw caf\xe9", "raw café"),
@@ -45,6 +53,7 @@ def test_header(value: bytes, text: str) -> None:
         (b"abc", b"base64", "abc"),
         (b"abc", b"\xff\0", "abc"),
         (b"abc", b"idna", "abc"),
+        (b"+2AA- +2D3eAA-", b"utf-7", "\ufffd \U0001f600"),
         (b"", b"utf-8", ""),
     ],
 )
@@ -77,3 +86,18 @@ def test_transfer_encoding(octets: bytes, encoding: bytes, decoded: bytes) -> No
 
 def test_url_safe_base64_is_understood() -> None:
     assert decode_base64(b"-_8") == b"\xfb\xff"
+
+
+@pytest.mark.filterwarnings("ignore:.*escape:DeprecationWarning")
+@pytest.mark.parametrize("charset", [module.name for module in pkgutil.iter_modules(encodings.__path__)])
+def test_whatever_python_takes_for_a_charset_makes_text_that_can_be_stored(charset: str) -> None:
+    for octets in (b"", b"abc-\xe9", b"xn--a..", b"\\ud800 \\x", b"+2AA-", bytes(range(256)) * 3):
+        for is_cut in (False, True):
+            decode_text(octets, charset.encode(), is_cut=is_cut).encode()
+        decode_header(b"=?%b?B?%b?=" % (charset.encode(), b2a_base64(octets, newline=False))).encode()
+
+
+def test_no_charset_takes_the_square_of_the_length() -> None:
+    started = process_time()
+    decode_text(b"a" * 200_000 + b"-" + b"aaaaaaaab" * 20_000, b"punycode")
+    assert process_time() - started < 1

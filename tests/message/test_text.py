@@ -73,3 +73,49 @@ def test_searchable_text_of_all_parts() -> None:
 def test_header_text_is_decoded() -> None:
     header = b"Subject: =?utf-8?Q?caf=C3=A9?=\r\n folded\r\nFrom: a@b\r\n"
     assert header_text(header) == "subject: café folded\nfrom: a@b"
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<html><head><meta name=x><title>no</title><body>shown", "shown"),
+        ("<head><style>no{}</style>shown", "shown"),
+        ("<!--[if !mso]><!-->shown<!--<![endif]-->", "shown"),
+        ("<!-->shown<!--->too<!--no--!>end", "showntooend"),
+        ("dis<del>joi</del><o:p>n</o:p>ed <nobr>w</nobr>ord", "disjoined word"),
+        ("<svg><title>no</title><text>shown</text></svg>", "shown"),
+        ("<header>a</header><style-guide>b</style-guide>", "a\nb"),
+        ("发\r\n票 ab\ncd", "发票 ab cd"),
+    ],
+)
+def test_html_is_what_a_browser_shows(markup: str, text: str) -> None:
+    assert html_to_text(markup) == text
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "text"),
+    [
+        (
+            "plain; format=flowed; delsp=yes",
+            "请查收发 \r\n票号\r\n> 人工 \r\n> 智能\r\n-- \r\nx",
+            "请查收发票号\r\n> 人工智能\r\n-- \r\nx",
+        ),
+        ("plain; format=flowed", "a \r\nb", "a \r\nb"),
+        ("html", '<meta http-equiv=Content-Type content="text/html; charset=koi8-r">Привет', "Привет"),
+        ("html; charset=koi8-r", "<meta charset=utf-8>Привет", "Привет"),
+    ],
+)
+def test_texts_are_read_as_they_were_written(head: str, body: str, text: str) -> None:
+    content = f"Content-Type: text/{head}\r\n\r\n".encode() + body.encode("koi8-r" if "При" in body else "utf-8")
+    assert list(body_texts(content)) == [text]
+
+
+def test_every_name_of_a_file_and_every_report_is_searched() -> None:
+    content = (
+        b"Content-Type: multipart/report; boundary=a\n\n--a\n"
+        b'Content-Type: application/pdf; name="=?utf-8?q?=C3=A9?="\n'
+        b"Content-Disposition: attachment; filename=plain.pdf; filename*=utf-8''%e5%8f%91.pdf;\n"
+        b" filename*0*=gb18030''%b7; filename*1*=%a2x.pdf\n\nunseen\n"
+        b"--a\nContent-Type: message/delivery-status\n\nDiagnostic-Code: smtp; 550 full\n--a--\n"
+    )
+    assert list(body_texts(content)) == ["plain.pdf", "é", "发.pdf", "发x.pdf", "Diagnostic-Code: smtp; 550 full"]
