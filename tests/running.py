@@ -8,17 +8,19 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from mailhost.accounts.sessions.sql import list_sessions
 from mailhost.cli.store import opened
 from mailhost.crypto import hash_password
-from mailhost.login.enrol import enrol, issue_app_password
+from mailhost.login.enrol import account_at, enrol, issue_app_password
 from mailhost.mailstore import Layout
+from mailhost.storage.database import Tx
 
 MAILHOST = (sys.executable, "-m", "mailhost")
 ROOT = Path(__file__).parents[1]
@@ -112,6 +114,27 @@ def running(folder: Path, *options: str) -> Iterator[Server]:
             stop(server)
         else:
             kill(server)
+
+
+def sessions(server: Server, account: Account) -> list[str]:
+    """The protocols of an account's sessions, as the store knows them."""
+
+    def listed(tx: Tx) -> list[str]:
+        return sorted(one.protocol for one in list_sessions(tx, account_at(tx, account.address).id))
+
+    async def read() -> list[str]:
+        async with opened(server.folder) as store:
+            return await store.database.read(listed)
+
+    return asyncio.run(read())
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for something that takes much less than the two minutes after which silent processes are forgotten."""
+    ends = time.monotonic() + 40
+    while not is_so():
+        assert time.monotonic() < ends
+        time.sleep(0.1)
 
 
 def needs(program: str, package: str) -> str:

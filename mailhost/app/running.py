@@ -1,9 +1,9 @@
-"""What a running server bound, in a file of its data folder: for commands that ask the server questions."""
+"""What a running server is, in a file of its data folder: for commands that ask it questions, and for its successor."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -17,16 +17,17 @@ _FILE: Final = "running.json"
 
 
 class Running(Struct, frozen=True):
-    """The first process, and service → port as they were opened."""
+    """The first process, service → port as they were opened, and the names that sessions know its processes by."""
 
     pid: int
     ports: dict[str, int]
+    processes: tuple[str, ...] = ()
 
 
 @contextmanager
-def told(data: Path, ports: Mapping[str, int]) -> Iterator[None]:
+def told(data: Path, ports: Mapping[str, int], processes: Sequence[str]) -> Iterator[None]:
     """The file stands while the block runs."""
-    write_private(data / _FILE, msgspec.json.encode(Running(os.getpid(), dict(ports))))
+    write_private(data / _FILE, msgspec.json.encode(Running(os.getpid(), dict(ports), tuple(processes))))
     try:
         yield
     finally:
@@ -35,9 +36,24 @@ def told(data: Path, ports: Mapping[str, int]) -> Iterator[None]:
 
 def ports_of(data: Path) -> dict[str, int] | None:
     """The ports of the server that runs on the folder; None when none does, or none that says so."""
+    running = _read(data)
+    if running is None:
+        return None
     try:
-        running = msgspec.json.decode((data / _FILE).read_bytes(), type=Running)
         os.kill(running.pid, 0)
-    except (OSError, msgspec.DecodeError):
+    except OSError:
         return None
     return running.ports
+
+
+def left_behind(data: Path) -> tuple[str, ...]:
+    """The processes of a server that ended without a word; asked by whoever holds the folder, as none runs then."""
+    running = _read(data)
+    return () if running is None else running.processes
+
+
+def _read(data: Path) -> Running | None:
+    try:
+        return msgspec.json.decode((data / _FILE).read_bytes(), type=Running)
+    except (OSError, msgspec.DecodeError):
+        return None

@@ -15,7 +15,7 @@ from mailhost import observe
 from mailhost.app.certificates import ServedCertificate
 from mailhost.app.doors import Door, House, all_doors, office_of
 from mailhost.app.ports import ClaimedPorts
-from mailhost.app.services import Services, bury_process
+from mailhost.app.services import Services, bury_processes
 from mailhost.config import Config
 from mailhost.limits import Rules
 from mailhost.login import DoorKeeper
@@ -96,7 +96,7 @@ class Server:
         office = office_of(services, host_name(services.config, self._facts))
         house = House(services, self._index, office, self._keeper, certificate.context, self._facts)
         loop, crowd = asyncio.get_running_loop(), self._admission.crowd
-        await services.database.write(bury_process, crowd.name(self._process))
+        await services.database.write(bury_processes, [crowd.name(self._process)])
         try:
             for door in all_doors(house):
                 await self._open(door, ports, certificate)

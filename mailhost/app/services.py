@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,11 +79,12 @@ def _begin_serving(tx: Tx, unclean: bool) -> None:
         expect_repetitions(tx)
 
 
-def bury_process(tx: Tx, process: str) -> None:
-    """Whoever bore this name before has died: its sessions count no more, and the maildrops it held are free."""
-    for account_id, session_id, protocol in bury(tx, process):
-        if protocol == "pop3":
-            unlock(tx, account_id, session_id)
+def bury_processes(tx: Tx, names: Iterable[str]) -> None:
+    """Whoever bore these names has died: their sessions count no more, and the maildrops they held are free."""
+    for name in names:
+        for account_id, session_id, protocol in bury(tx, name):
+            if protocol == "pop3":
+                unlock(tx, account_id, session_id)
 
 
 @contextmanager

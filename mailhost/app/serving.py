@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,7 +15,7 @@ from mailhost.app.certificates import ServedCertificate
 from mailhost.app.chores import do_chores
 from mailhost.app.ports import LOOPBACK, ClaimedPorts
 from mailhost.app.server import Server, host_name, settle_memory
-from mailhost.app.services import Services, open_services
+from mailhost.app.services import Services, bury_processes, open_services
 from mailhost.app.supervisor import Supervisor
 from mailhost.config import Config
 from mailhost.mailstore.indexer import open_index
@@ -49,9 +49,9 @@ def serve(
         settle_memory()
         house = _Processes(config, data, ports, facts)
         supervisor = Supervisor(house.workers + 1, house.work, house.bury)
-        with running.told(data, ports.numbers):
+        with running.told(data, ports.numbers, house.names):
             supervisor.run(lambda: announce(facts), ports.close, config.limits.drain_seconds + _MARGIN)
-        _run(_end(config, data))
+        _run(_end(config, data, house.names))
     finally:
         ports.close()
 
@@ -72,6 +72,7 @@ async def _begin(
     if config.tls.certificate:
         ServedCertificate(config, data)  # refused before anything is told that is told only once
     async with open_services(config, data, serving=True) as services:
+        await services.database.write(bury_processes, running.left_behind(data))
         await prepare(services)
         await certificates.ensure(services)
         first = await services.database.read(domains.list_domains, 1)
@@ -80,9 +81,10 @@ async def _begin(
     return Facts(_reachable_at(config), domain, ports.numbers, authority, config.is_local, config.host_name)
 
 
-async def _end(config: Config, data: Path) -> None:
-    """What is done once, after the last process has ended."""
+async def _end(config: Config, data: Path, processes: Sequence[str]) -> None:
+    """What is done once, after the last process has ended, be it that it had to be killed."""
     async with open_services(config, data) as services:
+        await services.database.write(bury_processes, processes)
         await services.database.write(end_serving)
 
 
@@ -108,6 +110,11 @@ class _Processes:
         self._facts = facts
         self._crowd = Crowd(self.workers)
         self._neighbours = Neighbours.ring(self.workers + 1)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What sessions know the processes by that serve them."""
+        return self._crowd.names
 
     def work(self, process: int, ready: Callable[[], None]) -> None:
         """Until the signal to end."""

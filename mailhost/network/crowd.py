@@ -34,6 +34,11 @@ class Crowd:
         """A process among those of all servers on a store: whoever is forked in its place bears it again."""
         return f"{self._name}-{process}"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of all processes."""
+        return tuple(self.name(process) for process in range(self.processes))
+
     def close(self) -> None:
         """Let go of the ends of all."""
         for end in itertools.chain.from_iterable(self._pairs):

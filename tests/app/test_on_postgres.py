@@ -2,6 +2,8 @@
 
 import contextlib
 import imaplib
+import poplib
+import shutil
 import signal
 import smtplib
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PostgresServer
-from tests.running import Account, Server, kill, start, stop
+from tests.running import Account, Server, kill, running, sessions, start, stop, until
 
 
 @pytest.fixture
@@ -80,3 +82,26 @@ def test_mail_is_there_after_a_crash_of_the_server_and_of_the_database(
             stop(server)
     assert not [line for line in server.log().splitlines() if '"session.crashed"' in line]
     assert not (folder / "mailhost.db").exists()
+
+
+def test_a_server_that_was_killed_takes_its_sessions_along_and_no_others(folder: Path, tmp_path: Path) -> None:
+    server = start(folder)
+    [account] = server.accounts
+    (other := tmp_path / "other" / "data").mkdir(parents=True)
+    for name in ("mailhost.toml", "secret.key"):
+        shutil.copy(folder / name, other)
+    with running(other) as another, contextlib.ExitStack() as stack:
+        stack.enter_context(signed_in(another, account))
+        stack.enter_context(signed_in(server, account))
+        drop = poplib.POP3_SSL("localhost", server.ports["pop3s"], context=server.tls())
+        stack.callback(drop.close)
+        drop.user(account.address)
+        drop.pass_(account.password)
+        until(lambda: sessions(another, account) == ["imap", "imap", "pop3"])
+        kill(server)
+        with running(folder) as server:
+            assert sessions(another, account) == ["imap"]
+            again = poplib.POP3_SSL("localhost", server.ports["pop3s"], context=server.tls())
+            again.user(account.address)
+            assert again.pass_(account.password).startswith(b"+OK")  # long before the lease of the maildrop ends
+            again.quit()

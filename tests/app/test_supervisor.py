@@ -1,6 +1,5 @@
 """Several processes serve one store: each sees what the others do, and none is missed when it dies."""
 
-import asyncio
 import contextlib
 import imaplib
 import json
@@ -13,16 +12,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mailhost.accounts.sessions.sql import list_sessions
-from mailhost.cli.store import opened
-from mailhost.login.enrol import account_at
-from mailhost.storage.database import Tx
-from tests.running import Account, Server, running, start, stop
+from tests.running import Account, Server, running, sessions, start, stop, until
 
 WORKERS = 3
 SETTINGS = f"""
@@ -173,27 +168,6 @@ def test_sessions_of_a_process_that_was_killed_count_no_more(server: Server) -> 
     drop.user(account.address)
     assert drop.pass_(account.password).startswith(b"+OK")  # long before the lease of the maildrop ends
     drop.quit()
-
-
-def sessions(server: Server, account: Account) -> list[str]:
-    """The protocols of an account's sessions, as the store knows them."""
-
-    def listed(tx: Tx) -> list[str]:
-        return sorted(one.protocol for one in list_sessions(tx, account_at(tx, account.address).id))
-
-    async def read() -> list[str]:
-        async with opened(server.folder) as store:
-            return await store.database.read(listed)
-
-    return asyncio.run(read())
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    """Wait for something that takes much less than the two minutes after which silent processes are forgotten."""
-    ends = time.monotonic() + 40
-    while not is_so():
-        assert time.monotonic() < ends
-        time.sleep(0.1)
 
 
 def test_when_the_supervisor_is_killed_nothing_of_the_server_remains(tmp_path: Path) -> None:
