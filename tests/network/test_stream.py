@@ -1,11 +1,15 @@
 """Streams between real sockets: plain and in TLS, quick and slow peers, good and bad ends."""
 
 import asyncio
+import fcntl
 import os
 import socket
 import ssl
 import struct
+import sys
+import termios
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -224,6 +228,7 @@ async def test_a_megabyte_echoes_through_small_buffers(
 async def test_writes_wait_for_a_peer_that_does_not_read_and_then_give_up(listen: Open) -> None:
     written = 0
     failure: list[Exception] = []
+    opened: list[bool] = []
 
     async def pour(stream: Stream) -> None:
         nonlocal written
@@ -233,6 +238,7 @@ async def test_writes_wait_for_a_peer_that_does_not_read_and_then_give_up(listen
                 written += 16384
         except ConnectionError as error:
             failure.append(error)
+            opened.append(stream.is_open)
 
     listener = await listen(pour, deadlines=Deadlines(write=0.3))
 
@@ -243,7 +249,31 @@ async def test_writes_wait_for_a_peer_that_does_not_read_and_then_give_up(listen
 
     await asyncio.to_thread(talk)
     assert [str(error) for error in failure] == ["the peer does not read"]
+    assert opened == [False]  # it was cut off, though it may read on
     assert written < OUTBOX_BOUND + 16 * (1 << 20)  # our bound and what the kernel's buffers of both sides take
+
+
+async def test_a_peer_that_does_not_read_is_not_read_either(listen: Open) -> None:
+    """Else it could have us answer without end, to key updates of TLS say, and keep all of that in memory."""
+    streams: list[Stream] = []
+
+    async def pour(stream: Stream) -> None:
+        streams.append(stream)
+        with suppress(ConnectionError):
+            while True:
+                await stream.write(bytes(16384))
+
+    listener = await listen(pour, deadlines=Deadlines(write=2))
+
+    def talk() -> int:
+        with dial(listener) as client:
+            time.sleep(0.5)  # by now nothing more fits on the way to us
+            client.sendall(bytes(1000))
+            time.sleep(0.2)
+            unread = fcntl.ioctl(streams[0].fileno(), termios.FIONREAD, bytes(4))
+            return int.from_bytes(unread, sys.byteorder)
+
+    assert await asyncio.to_thread(talk) == 1000
 
 
 async def test_reading_stops_while_nobody_reads(listen: Open) -> None:
