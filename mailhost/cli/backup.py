@@ -12,6 +12,7 @@ import click
 from mailhost import config
 from mailhost.app.services import BLOB_FOLDER
 from mailhost.cli.store import data_option, plainly
+from mailhost.durable import sync
 from mailhost.errors import MailhostError
 from mailhost.login.keys import KEY_FILE
 from mailhost.storage.backup import back_up
@@ -46,10 +47,14 @@ def backup(folder: Path, data: Path) -> None:
 
 
 def copy_private(source: Path, target: Path) -> None:
-    """Copy a file or a folder of them, with its permissions; one that is not there is left out."""
+    """Copy a file or a folder of them, durably and with its permissions; one that is not there is left out."""
     if source.is_dir():
         target.mkdir(mode=0o700, exist_ok=True)
         for each in source.iterdir():
             copy_private(each, target / each.name)
     elif source.exists():
         shutil.copy2(source, target)
+    else:
+        return
+    sync(target)
+    sync(target.parent)
