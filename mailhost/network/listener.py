@@ -11,7 +11,6 @@ import ipaddress
 import os
 import socket
 import ssl
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -32,7 +31,6 @@ log = logger()
 
 _BACKLOG: Final = 1024
 _REFUSALS: Final = 16
-_REMEMBERED: Final = 1024  # addresses whose last failure is kept
 
 
 class CannotListen(MailhostError):
@@ -41,7 +39,7 @@ class CannotListen(MailhostError):
 
 @dataclass(slots=True)
 class Admission:
-    """What all listeners of a process share: how many connections there may be, and what went wrong for whom.
+    """What all listeners of a process share: how many connections there may be, and who hears of their troubles.
 
     The numbers hold for all processes of a crowd together.
     """
@@ -51,7 +49,6 @@ class Admission:
     proxies: Sequence[Network] = ()  # who may say, by a PROXY header, for whom it speaks; and then has to
     crowd: Crowd = field(default_factory=Crowd)
     process: int = 0
-    failures: OrderedDict[str, str] = field(default_factory=OrderedDict)  # address -> why its last connection failed
     tell: Callable[[Trouble], None] | None = None  # who hears of connections that come to nothing
     listeners: list[Listener] = field(default_factory=list)
     sessions: Places[str] = field(init=False)
@@ -85,13 +82,6 @@ class Admission:
         """Take in those whom other processes passed on; called when the crowd's `ears` are readable."""
         for number, accepted in self.crowd.handed_over(self.process):
             self.listeners[number].adopt(accepted)
-
-    def remember(self, address: str, reason: str) -> None:
-        """Keep why the last connection from there failed."""
-        self.failures[address] = reason
-        self.failures.move_to_end(address)
-        if len(self.failures) > _REMEMBERED:
-            self.failures.popitem(last=False)
 
 
 class Listener:
@@ -213,7 +203,6 @@ class Listener:
             return None
         spoken, words = verdict
         self._tell(Kind.MISDIRECTED, stream, spoken)
-        self._admission.remember(stream.peer[0], f"{spoken} spoken to {self._service.name} port {stream.local[1]}")
         log.info(
             "connection.misdirected",
             service=self._service.value,
@@ -237,7 +226,6 @@ class Listener:
         """Tell the operator why a connection never opened."""
         offered, host = stream.offer
         self._tell(Kind.FAILED, stream, reason)
-        self._admission.remember(stream.peer[0], reason)
         log.info(
             "connection.failed",
             service=self._service.value,

@@ -14,6 +14,7 @@ from mailhost.network.addresses import household
 from mailhost.network.listener import Admission, CannotListen, Listener
 from mailhost.network.misdirected import Service
 from mailhost.network.stream import Stream
+from mailhost.network.trouble import Kind, Trouble
 from tests.network.loopback import Open, dial, echo, read_all
 
 
@@ -39,12 +40,15 @@ def ask(listener: Listener, first: bytes) -> bytes:
 async def test_plain_text_on_a_tls_port_is_answered_in_words(
     listen: Open, server_tls: ssl.SSLContext, service: Service, words: bytes
 ) -> None:
-    admission = Admission(per_address=10, in_all=10)
+    told: list[Trouble] = []
+    admission = Admission(per_address=10, in_all=10, tell=told.append)
     listener = await listen(service=service, context=server_tls, admission=admission)
     answer = await asyncio.to_thread(ask, listener, b"hello\r\n")
     assert answer.startswith(words)
     assert answer.endswith(b"\r\n")
-    assert admission.failures["127.0.0.1"].startswith("plaintext spoken to ")
+    assert [(one.kind, one.service, one.peer, one.detail) for one in told] == [
+        (Kind.MISDIRECTED, service, "127.0.0.1", "plaintext")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -194,10 +198,11 @@ async def test_a_proxy_header_from_anybody_else_is_not_believed(listen: Open) ->
 
 
 async def test_a_proxy_without_its_header_is_cut(listen: Open) -> None:
-    admission = Admission(per_address=10, in_all=10, proxies=[ipaddress.ip_network("127.0.0.1/32")])
-    listener = await listen(admission=admission)
+    told: list[Trouble] = []
+    proxies = [ipaddress.ip_network("127.0.0.1/32")]
+    listener = await listen(admission=Admission(per_address=10, in_all=10, proxies=proxies, tell=told.append))
     assert await asyncio.to_thread(ask, listener, b"a LOGIN x y\r\n") == b""
-    assert admission.failures == {"127.0.0.1": "PROXY_MALFORMED"}
+    assert [(one.peer, one.detail) for one in told] == [("127.0.0.1", "PROXY_MALFORMED")]
 
 
 async def test_a_mistake_of_ours_ends_one_session_alone(listen: Open) -> None:

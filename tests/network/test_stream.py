@@ -17,6 +17,7 @@ from mailhost.network.dial import dial as dial_out
 from mailhost.network.listener import Admission, Listener
 from mailhost.network.stream import OUTBOX_BOUND, Deadlines, Stream
 from mailhost.network.tls import TlsFailed
+from mailhost.network.trouble import Kind, Trouble
 from tests.network.loopback import Open, dial, read_all
 
 
@@ -76,8 +77,8 @@ async def test_first_words_in_one_packet_with_the_handshake_are_heard(
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
 async def test_a_client_of_old_gets_an_alert_and_the_reason_is_kept(listen: Open, server_tls: ssl.SSLContext) -> None:
-    admission = Admission(per_address=10, in_all=10)
-    listener = await listen(context=server_tls, admission=admission)
+    told: list[Trouble] = []
+    listener = await listen(context=server_tls, admission=Admission(per_address=10, in_all=10, tell=told.append))
 
     def talk() -> str:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -89,11 +90,12 @@ async def test_a_client_of_old_gets_an_alert_and_the_reason_is_kept(listen: Open
         return str(caught.value.reason)
 
     assert await asyncio.to_thread(talk) == "TLSV1_ALERT_PROTOCOL_VERSION"
-    assert admission.failures == {"127.0.0.1": "UNSUPPORTED_PROTOCOL"}
+    assert [(one.peer, one.detail, one.offered) for one in told] == [("127.0.0.1", "UNSUPPORTED_PROTOCOL", "TLSv1.1")]
 
 
 async def test_a_client_that_distrusts_us_is_told_of(listen: Open, server_tls: ssl.SSLContext) -> None:
-    admission = Admission(per_address=10, in_all=10)
+    told: list[Trouble] = []
+    admission = Admission(per_address=10, in_all=10, tell=told.append)
     ended = asyncio.Event()
 
     async def wait_for_end(stream: Stream) -> None:
@@ -109,7 +111,7 @@ async def test_a_client_that_distrusts_us_is_told_of(listen: Open, server_tls: s
             context.wrap_socket(plain, server_hostname="localhost")
 
     await asyncio.to_thread(talk)
-    assert admission.failures == {"127.0.0.1": "TLSV1_ALERT_UNKNOWN_CA"}
+    assert [(one.peer, one.detail) for one in told] == [("127.0.0.1", "TLSV1_ALERT_UNKNOWN_CA")]
 
 
 async def test_plain_text_pipelined_behind_starttls_is_thrown_away(
@@ -161,7 +163,8 @@ async def test_starttls_that_fails_ends_the_session(listen: Open, server_tls: ss
 
 @pytest.mark.parametrize("hello", [b"", b"\x16", b"\x16\x03\x01\x02\x00"])
 async def test_a_slow_handshake_is_cut(listen: Open, server_tls: ssl.SSLContext, hello: bytes) -> None:
-    admission = Admission(per_address=10, in_all=10)
+    told: list[Trouble] = []
+    admission = Admission(per_address=10, in_all=10, tell=told.append)
     listener = await listen(context=server_tls, admission=admission, deadlines=Deadlines(handshake=0.2, close=0.2))
 
     def talk() -> bytes:
@@ -171,7 +174,8 @@ async def test_a_slow_handshake_is_cut(listen: Open, server_tls: ssl.SSLContext,
 
     answer = await asyncio.to_thread(talk)
     assert answer.startswith(b"* BYE This port expects TLS") if not hello else answer == b""
-    assert "127.0.0.1" in admission.failures
+    expected = (Kind.FAILED, "HANDSHAKE_TIMEOUT") if hello else (Kind.MISDIRECTED, "nothing")
+    assert [(one.kind, one.detail) for one in told] == [expected]
 
 
 async def test_half_a_close_still_gets_its_answers(listen: Open) -> None:
