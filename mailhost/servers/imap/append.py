@@ -187,6 +187,7 @@ async def _replace(session: Session, target: Reached, message: NewMessage, old: 
 
     def work(tx: Tx) -> Appended:
         _check_again(tx, session.account_id, target)
+        require(rights_of(tx, old.account_id, old.mailbox_id, session.account_id), REMOVES)
         there = target.account_id, target.mailbox.id
         return replace_message(tx, services.blobs, there[0], source, there[1], message, now)
 

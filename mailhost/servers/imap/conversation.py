@@ -65,6 +65,7 @@ from mailhost.protocols.imap.events import (
     IdleDone,
     LiteralChunk,
     Mistake,
+    Replaced,
     SaslResponse,
 )
 from mailhost.protocols.imap.sets import SequenceSet
@@ -143,6 +144,7 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
         session.watching.begin_command(_names_changed_by(command))
     await session.count_command()
     try:
+        await session.look_at_others_rights()
         if _names_the_untold(session, command):
             await tell_events(session)
         answer = await _obey(session, command)
@@ -177,6 +179,8 @@ def _names_the_untold(session: Session, command: Command | AppendMessage) -> boo
             asked = command.numbers
         case Expunge(uids=SequenceSet() as asked):
             pass
+        case AppendMessage(replaces=Replaced(number=uid, by_uid=True)):
+            asked = SequenceSet(((uid, uid),))
         case _:
             return False
     return session.view is not None and asked.beyond(session.view.uid_next - 1) is not None

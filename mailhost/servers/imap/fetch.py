@@ -47,11 +47,18 @@ class Batch:
 
 
 async def fetch(
-    database: Database, blobs: Blobs, view: MailboxView, command: Fetch, *, tells_modseq: bool, uid_only: bool = False
+    database: Database,
+    blobs: Blobs,
+    view: MailboxView,
+    command: Fetch,
+    *,
+    with_seen: tuple[Attribute, ...],
+    uid_only: bool = False,
 ) -> AsyncIterator[bytes]:
     """The untagged answers to FETCH, in pieces to be written one after the other. Raises ViewBroken, UnknownEncoding.
 
-    With `uid_only` they are UIDFETCH, which says the UID before anything else (RFC 9586 §3.3).
+    `with_seen` is said beside FLAGS of a message that becomes \\Seen by it. With `uid_only` they are UIDFETCH, which
+    says the UID before anything else (RFC 9586 §3.3).
 
     A message that is gone but whose EXPUNGE this session has not been told is still answered. Where contents cannot be
     read, NIL stands for them and ContentsDamaged comes last, so that one message does not keep a client from the rest.
@@ -73,8 +80,7 @@ async def fetch(
     if there is None and command.changed_since is not None:
         ranges = await database.read(_changed_ranges, view, ranges, command.changed_since)
     if by_content:
-        told = (Attribute.FLAGS, Attribute.MODSEQ) if tells_modseq else (Attribute.FLAGS,)
-        newly_seen = plan_rows(tuple(dict.fromkeys((*by_row, *told))), is_whole=False)
+        newly_seen = plan_rows(tuple(dict.fromkeys((*by_row, Attribute.FLAGS, *with_seen))), is_whole=False)
         plans = (plan, newly_seen)
         verb = b"UIDFETCH" if uid_only else b"FETCH"
         pieces = _with_contents(database, blobs, view, numbers, ranges, plans, by_content, changed_since, verb)

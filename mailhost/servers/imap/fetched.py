@@ -29,9 +29,7 @@ async def send_fetched(session: Session, command: Fetch) -> None:
         return
     is_answering = False
     try:
-        async for piece in fetch(
-            database, blobs, view, command, tells_modseq=session.knows_condstore, uid_only=uid_only
-        ):
+        async for piece in fetch(database, blobs, view, command, with_seen=_told_always(session), uid_only=uid_only):
             is_answering = True
             if session.rights_in_doubt and not await session.reads_still():
                 raise SessionOver("rights-withdrawn")  # half a literal may be out; nothing more can be said
@@ -43,12 +41,17 @@ async def send_fetched(session: Session, command: Fetch) -> None:
         raise await session.bye("System Error. Connect again.", f"storage: {error}") from error
 
 
+def _told_always(session: Session) -> tuple[Attribute, ...]:
+    """What stands in each FETCH that nobody asked for, or tells of flags that nobody set (RFC 7162 §3.1, §3.2.4)."""
+    modseq = (Attribute.MODSEQ,) if session.knows_condstore else ()
+    return (Attribute.UID, *modseq) if session.knows_qresync and not session.uid_only else modseq
+
+
 async def fetch_new(session: Session, uids: Sequence[int], items: tuple[FetchItem, ...]) -> None:
     """FETCH that nobody asked for, of messages just told; it never sets \\Seen. Raises ViewBroken."""
     if not uids:
         return
-    if session.knows_qresync and Attribute.UID not in items:
-        items = (Attribute.UID, *items)  # RFC 7162 §3.2.4
+    items = tuple(dict.fromkeys((*_told_always(session), *items)))
     numbers = SequenceSet(tuple(as_ranges(uids)))
     with suppress(ContentsDamaged, UnknownEncoding):
         await send_fetched(session, Fetch(b"*", numbers, True, without_seen(items), None))

@@ -6,12 +6,11 @@ from typing import assert_never
 from mailhost.mailstore.labelling import NoLabels
 from mailhost.mailstore.model import NoSuchMailbox, NotSelectable, UidRanges
 from mailhost.mailstore.resync import gaps, vanished_since
-from mailhost.mailstore.search import set_keys
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Copy, Fetch, Search, Sort, Store, StoreLabels, Thread
 from mailhost.protocols.imap.fetch import Attribute
 from mailhost.protocols.imap.rights import Right
-from mailhost.protocols.imap.search import NumberIn, ReturnOption, asks_modseq
+from mailhost.protocols.imap.search import ReturnOption, asks_modseq
 from mailhost.servers.imap.answers import UID_REQUIRED, Answer, completed
 from mailhost.servers.imap.copy import TooManyMessages, copy_or_move
 from mailhost.servers.imap.fetched import send_fetched
@@ -19,7 +18,7 @@ from mailhost.servers.imap.labels import change_labels
 from mailhost.servers.imap.notices import tell_keywords
 from mailhost.servers.imap.progress import Progress
 from mailhost.servers.imap.reach import reach_selectable
-from mailhost.servers.imap.search import fixed_sets, search, thread
+from mailhost.servers.imap.search import fixed_sets, search, thread, uses_numbers
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.store import store
 from mailhost.servers.imap.updates import TAG_REUSED, keep_open
@@ -51,9 +50,7 @@ async def obey(session: Session, command: AboutMessages) -> Answer:
 def _uses_numbers(command: AboutMessages) -> bool:
     if not command.by_uid:
         return True
-    if not isinstance(command, Search | Sort | Thread):
-        return False
-    return any(isinstance(key, NumberIn) and not key.numbers.is_saved for key in set_keys(command.key))
+    return isinstance(command, Search | Sort | Thread) and uses_numbers(command.key)
 
 
 async def _thread(session: Session, command: Thread) -> Answer:

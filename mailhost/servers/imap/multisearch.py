@@ -11,10 +11,10 @@ from mailhost.protocols.imap.commands import MultiSearch, Source, SourceKind
 from mailhost.protocols.imap.responses import SearchedMailbox
 from mailhost.protocols.imap.rights import Right
 from mailhost.protocols.imap.search import asks_modseq
-from mailhost.servers.imap.answers import Answer
+from mailhost.servers.imap.answers import UID_REQUIRED, Answer
 from mailhost.servers.imap.progress import Progress
 from mailhost.servers.imap.reach import Reached, reach_all
-from mailhost.servers.imap.search import search
+from mailhost.servers.imap.search import search, uses_numbers
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.database import Tx
@@ -31,6 +31,8 @@ async def multi_search(session: Session, command: MultiSearch) -> Answer:
     selects = any(source.kind is SourceKind.SELECTED for source in command.sources)
     if selects and session.view is None:
         return _NOTHING_SELECTED
+    if session.uid_only and uses_numbers(command.search.key):
+        return UID_REQUIRED
     if asks_modseq(command.search.key):
         session.knows_condstore = True
     services = session.services

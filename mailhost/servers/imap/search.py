@@ -28,7 +28,7 @@ from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Search, Sort, Thread
 from mailhost.protocols.imap.counting import chosen_text
 from mailhost.protocols.imap.fetch import Window
-from mailhost.protocols.imap.search import And, ReturnOption, SearchKey, UidIn, asks_modseq, asks_threads
+from mailhost.protocols.imap.search import And, NumberIn, ReturnOption, SearchKey, UidIn, asks_modseq, asks_threads
 from mailhost.protocols.imap.sets import SequenceSet
 from mailhost.servers.imap.knowledge import known_to_decide
 from mailhost.servers.imap.relevancy import relevancies
@@ -119,6 +119,11 @@ async def fixed_sets(database: Database, view: MailboxView, key: SearchKey) -> d
     """The sets of the tree that keep their meaning while messages come and go: sequence numbers and `$`."""
     fixed = {id(asked) for asked in set_keys(key) if not isinstance(asked, UidIn) or asked.uids.is_saved}
     return {asked: ranges for asked, ranges in (await _resolve(database, view, key)).items() if asked in fixed}
+
+
+def uses_numbers(key: SearchKey) -> bool:
+    """Whether a sequence number stands in the tree; `$` is none."""
+    return any(isinstance(each, NumberIn) and not each.numbers.is_saved for each in set_keys(key))
 
 
 async def find_among(

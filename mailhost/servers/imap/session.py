@@ -351,6 +351,11 @@ class Session:
         rights = await self.services.database.point(rights_of, view.account_id, view.mailbox_id, self.account_id)
         return bool(rights & Right.READ)
 
+    async def look_at_others_rights(self) -> None:
+        """Before each command in a mailbox of another: who has taken a right away need not wait for our wake-up."""
+        if self.view is not None and not self.view.is_own:
+            await self._look_at_rights()
+
     async def _look_at_rights(self) -> None:
         """Tell what the client may do from now on with the mailbox it has open. Raises SessionOver if that is nothing.
 

@@ -11,7 +11,7 @@ from mailhost.mailstore import NoSuchMailbox, create_mailbox, delete_mailbox, fi
 from mailhost.mailstore.sharing import change_rights
 from mailhost.protocols.imap.rights import ALL_RIGHTS, LETTERS, parse_rights
 from mailhost.storage.blobs import Blobs
-from mailhost.storage.database import Database
+from mailhost.storage.database import Database, Tx
 from tests.transcripts.house import ANNA, APP_PASSWORDS, OTTO, SAMPLE, House
 
 BOX = f'"Other Users/{ANNA}/INBOX"'
@@ -182,6 +182,21 @@ async def test_copies_keep_the_flags_that_may_be_set(house: House, otto: Client,
     said = await otto.say("FETCH 1:* FLAGS")
     may = {"\\Seen": "s", "\\Deleted": "t"}.get(flag, "w") in letters
     assert said.count(flag.encode()) == (2 if may else 0), said
+
+
+async def test_a_right_taken_away_counts_before_anybody_is_woken(house: House, otto: Client) -> None:
+    """Other processes hear of it a little later, or never; what is asked after that must be refused all the same."""
+
+    def take_away(tx: Tx, letters: str) -> None:
+        tx.execute("update mailbox_right set granted = :granted", granted=int(parse_rights(letters)))
+
+    await grant(house, "lrste", "INBOX")
+    await otto.say(f"SELECT {BOX}")
+    assert b"x OK" in await otto.say("STORE 1 +FLAGS (\\Deleted)")
+    await house.database.write(take_away, "lr")
+    assert b"x NO [NOPERM]" in await otto.say("EXPUNGE")
+    await house.database.write(take_away, "l")
+    assert b"* BYE" in await otto.say("FETCH 1 BODY[]")
 
 
 async def test_all_rights_are_what_the_letters_say() -> None:
