@@ -39,13 +39,12 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What DNS said: the records as text, and the name they stand at when an alias (CNAME) led there."""
+    """What DNS said: the records as text, those behind an alias (CNAME) too."""
 
     name: str
     kind: str
     status: Status
     records: tuple[str, ...] = ()
-    canonical: str = ""
 
     def __str__(self) -> str:
         said = ", ".join(self.records[:4]) or self.status.value
@@ -140,22 +139,10 @@ class Resolver:
             is_bogus = unchecked is not None and unchecked.rcode() == dns.rcode.NOERROR
             return Answer(name, kind, Status.BOGUS if is_bogus else Status.FAILED)
         wanted = dns.rdatatype.from_text(kind)
-        records = [
-            (str(rrset.name).removesuffix("."), _text(rdata, kind))
-            for rrset in reply.answer
-            if rrset.rdtype == wanted
-            for rdata in rrset
-        ]
+        records = [_text(rdata, kind) for rrset in reply.answer if rrset.rdtype == wanted for rdata in rrset]
         if not records:
             return Answer(name, kind, Status.NO_DATA)
-        owner = records[0][0].lower()
-        return Answer(
-            name,
-            kind,
-            Status.FOUND,
-            tuple(sorted(text for _, text in records)),
-            owner if owner != name else "",
-        )
+        return Answer(name, kind, Status.FOUND, tuple(sorted(records)))
 
     async def _send(self, question: dns.message.Message) -> dns.message.Message | None:
         """The first reply of any server; None when none of them gives one."""

@@ -8,9 +8,7 @@ from mailhost.message.headers import first_values, pack_fields, parse_fields
 from mailhost.message.preview import preview_of
 from mailhost.message.scan import Scanner
 from mailhost.message.sections import pack_parts
-from mailhost.message.structure import body_of, render_structure
-
-__all__ = ["Digest", "body_of", "digest_of"]
+from mailhost.message.structure import render_structure
 
 
 class Digest(NamedTuple):
@@ -33,7 +31,6 @@ class Digest(NamedTuple):
     message_id: bytes | None
     preview: str
     """At most 200 characters of the message's own text."""
-    received_count: int
     has_nul: bool
     has_8bit: bool
 
@@ -54,7 +51,6 @@ def digest_of(scanner: Scanner) -> Digest:
         sent_day=written.day if written else None,
         message_id=values.get(b"message-id") or None,
         preview=preview_of(root),
-        received_count=sum(name == b"received" for name, _, _ in fields),
         has_nul=scanner.has_nul,
         has_8bit=scanner.has_8bit,
     )

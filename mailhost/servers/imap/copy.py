@@ -1,6 +1,5 @@
 """COPY and MOVE, in batches so that other writers pass between (RFC 9051 §6.4.7, §6.4.8)."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +48,8 @@ async def copy_or_move(
     view: MailboxView,
     command: Copy,
     target: Reached,
+    *,
+    now: int,
     limit: int,
     tell: Callable[[int, int], None],
 ) -> Placed:
@@ -71,7 +72,7 @@ async def copy_or_move(
     goal = count_known(ranges, numbers)
     at_once = COPIED_AT_ONCE if target.account_id == view.account_id else ACROSS_AT_ONCE
     for piece in split_ranges(ranges, numbers, at_once):
-        copied = await _copy_piece(database, blobs, view, command, target, piece)
+        copied = await _copy_piece(database, blobs, view, command, target, piece, now)
         sources += copied.source_uids
         targets += copied.target_uids
         tell(len(sources), goal)
@@ -84,9 +85,14 @@ async def copy_or_move(
 
 
 async def _copy_piece(
-    database: Database, blobs: Blobs, view: MailboxView, command: Copy, target: Reached, piece: Sequence[UidRange]
+    database: Database,
+    blobs: Blobs,
+    view: MailboxView,
+    command: Copy,
+    target: Reached,
+    piece: Sequence[UidRange],
+    now: int,
 ) -> Copied:
-    now = int(time.time())
     there = target.mailbox.id
     kept = changeable(target.rights)
     if target.account_id != view.account_id:

@@ -153,11 +153,13 @@ async def _store(session: Session, command: Store) -> Answer:
 
 async def _copy(session: Session, command: Copy) -> Answer:
     database, view = session.services.database, session.selected
-    limit = session.services.settings.message_limit
+    limit, now = session.services.settings.message_limit, int(session.services.clock())
     try:
         target = await database.point(reach_selectable, session.account_id, command.mailbox, Right.INSERT)
         async with Progress(session, command.tag) as progress:
-            copied = await copy_or_move(database, session.services.blobs, view, command, target, limit, progress.at)
+            copied = await copy_or_move(
+                database, session.services.blobs, view, command, target, now=now, limit=limit, tell=progress.at
+            )
     except (NoSuchMailbox, NotSelectable):
         return Answer("NO", "TRYCREATE", "There is no such mailbox.")
     except TooManyMessages as error:
