@@ -86,11 +86,13 @@ class Maintenance:
                 log.exception("maintenance.crashed", task=getattr(task, "__name__", ""))
 
     async def _finish_steps(self) -> None:
-        """What a crash interrupted: mailboxes half emptied, accounts half erased."""
+        """What a crash interrupted: mailboxes half emptied, accounts half erased or between two layouts."""
         now = int(time.time())
         for account_id in await self._database.read(mailstore.accounts_with_steps_left):
             while await self._database.write(mailstore.empty_more, account_id, now):
                 pass
+        for account_id in await self._database.read(mailstore.switching_accounts):
+            await mailstore.finish_switch(self._database, account_id, now)
         for account_id in await self._database.read(mailstore.closed_accounts):
             while await self._database.write(mailstore.erase_closed, self._blobs, account_id):
                 pass

@@ -24,17 +24,15 @@ LAYOUTS = click.Choice([each.value for each in Layout])
 def layout(address: str, chosen: str, data: Path) -> None:
     """Show an account's mail as folders (classic) or as labels (gmail). Nothing is lost, and it can be undone.
 
-    Sessions that are open go on as they were; mail clients see the new folders when they connect again.
+    Sessions that are open go on as they were; mail clients see the new folders when they connect again. What is
+    interrupted the server goes on with, and so does this command, which may also lead back at any time.
     """
-
-    def change(tx: Tx) -> str:
-        found = account_at(tx, address)
-        mailstore.set_layout(tx, found.id, Layout(chosen), int(time.time()))
-        return found.address
 
     async def work() -> str:
         async with opened(data) as store:
-            return await store.database.write(change)
+            found = await store.database.read(account_at, address)
+            await mailstore.switch_layout(store.database, found.id, Layout(chosen), int(time.time()))
+            return found.address
 
     shown = "labels, as Gmail does" if chosen == Layout.GMAIL.value else "folders"
     click.echo(f"{asyncio.run(work())} shows {shown}.")

@@ -88,7 +88,7 @@ from mailhost.mailstore.retention import (
 )
 from mailhost.mailstore.rows import expunged_rows, live_rows, live_uids
 from mailhost.mailstore.store import FlagChange, store_flags
-from mailhost.mailstore.switching import set_layout
+from mailhost.mailstore.switching import finish_switch, set_layout, switch_layout, switching_accounts
 
 __all__ = [
     "DEFAULT_QUOTA",
@@ -149,6 +149,7 @@ __all__ = [
     "find_mailbox",
     "find_selectable",
     "find_special",
+    "finish_switch",
     "flag_text",
     "highest_modseq",
     "is_referenced",
@@ -178,6 +179,8 @@ __all__ = [
     "store_flags",
     "subscribe",
     "subscriptions",
+    "switch_layout",
+    "switching_accounts",
     "system_mask",
     "trim_log",
     "unsubscribe",

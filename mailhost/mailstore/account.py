@@ -32,6 +32,8 @@ class Turn:
     layout: str
     auto_expunge: int
     on_expunge: str
+    switching: str
+    """The layout that the account is on its way to, '' when it is where it should be (see switching.py)."""
 
     @property
     def is_gmail(self) -> bool:
@@ -56,7 +58,8 @@ def take_turn(tx: Tx, account_id: int) -> Turn:
     """Take the account's lock for this transaction and raise its modseq. Raises NoSuchAccount."""
     rows = tx.execute(
         """update mail_account set modseq = modseq + 1
-        where account_id = :account_id and state = 'live' returning modseq, layout, auto_expunge, on_expunge""",
+        where account_id = :account_id and state = 'live'
+        returning modseq, layout, auto_expunge, on_expunge, switching""",
         account_id=account_id,
     )
     if not rows:
@@ -85,7 +88,8 @@ def admit(tx: Tx, account_id: int, octets: int, count: int) -> tuple[Turn, int]:
             used_octets = used_octets + :octets, used_messages = used_messages + :count
         where account_id = :account_id and state = 'live'
         returning next_message_id - :count, used_octets, quota_octets,
-            used_messages <= coalesce(quota_messages, used_messages), modseq, layout, auto_expunge, on_expunge""",
+            used_messages <= coalesce(quota_messages, used_messages), modseq, layout, auto_expunge, on_expunge,
+            switching""",
         account_id=account_id,
         octets=octets,
         count=count,

@@ -91,7 +91,7 @@ def _append_labelled(
     uids = []
     for message_id, mask, message in arrivals:
         flags = mask | _FLAGGED if mailbox_id == boxes.starred else mask
-        twin = _find_twin(tx, turn, boxes.all_mail, message) if folds else None
+        twin = _find_twin(tx, turn, boxes.ends, message) if folds else None
         if twin is not None:
             charge(tx, turn.account_id, -message.octets, -1)
             uids.append(_label_twin(tx, turn, labels, mailbox_id, twin, now))
@@ -119,14 +119,16 @@ def place_labelled(tx: Tx, turn: Turn, labels: Labels, mailbox_id: int, message:
     return uid
 
 
-def _find_twin(tx: Tx, turn: Turn, all_mail: int, message: NewMessage) -> int | None:
-    """A message with the same octets in All Mail; what was trashed stays there."""
+def _find_twin(tx: Tx, turn: Turn, ends: tuple[int, int], message: NewMessage) -> int | None:
+    """A message with the same octets outside of Trash and Spam; what was trashed stays there."""
     rows = tx.execute(
         """select id from message
-        join placement on placement.account_id = message.account_id and message_id = id and mailbox_id = :all_mail
+        join placement on placement.account_id = message.account_id and message_id = id
+            and mailbox_id not in (:trash, :spam)
         where message.account_id = :account_id and blob = :blob and prefix = :prefix order by id limit 1""",
         account_id=turn.account_id,
-        all_mail=all_mail,
+        trash=ends[0],
+        spam=ends[1],
         blob=message.incoming.blob.digest,
         prefix=message.prefix,
     )

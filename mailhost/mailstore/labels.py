@@ -5,6 +5,9 @@ Between two transactions these hold for each message that is not removed:
 - it stands at most once in a mailbox;
 - it is in Trash, or in Spam, and then nowhere else; or it is in All Mail;
 - it is in Starred exactly when it is \\Flagged and in All Mail.
+
+While the account is on its way from or to folders (switching.py), All Mail and Starred may still lack what another
+label shows.
 """
 
 from collections.abc import Sequence
@@ -14,7 +17,7 @@ from typing import Final
 from mailhost.mailstore.account import Turn
 from mailhost.mailstore.layout import OnExpunge
 from mailhost.mailstore.model import INBOX, MAX_UID, Copied, Flag, UidRanges
-from mailhost.mailstore.placing import Ids, among, enter, leave, of_messages, release_unplaced, stands, touch
+from mailhost.mailstore.placing import BESIDE, Ids, among, enter, leave, of_messages, release_unplaced, stands, touch
 from mailhost.mailstore.ranges import conditions
 from mailhost.storage.database import Tx
 
@@ -108,6 +111,8 @@ class Labels:
             return
         if mailbox_id == boxes.starred:
             self._set_star(there, is_set=False)
+        if self._turn.switching:  # it may have been the only place
+            enter(self._tx, self._turn, boxes.all_mail, there, self._now, source_id=mailbox_id)
         leave(self._tx, self._turn, there, self._now, mailboxes=(mailbox_id,))
         touch(self._tx, self._turn, there)
 
@@ -199,7 +204,7 @@ class Labels:
         table, condition, value = of_messages(self._tx, ids)
         marked = self._tx.execute(
             f"""update {table} set flags = flags & {~_DELETED}
-            where account_id = :account_id and mailbox_id = :mailbox_id and {condition} and flags & {_DELETED} <> 0
+            where account_id = :account_id and {BESIDE} = :mailbox_id and {condition} and flags & {_DELETED} <> 0
             returning message_id""",  # noqa: S608
             account_id=self._turn.account_id,
             mailbox_id=mailbox_id,

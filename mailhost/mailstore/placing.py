@@ -45,6 +45,13 @@ def by_message(tx: Tx) -> str:
     return "placement indexed by placement_message" if tx.engine == "sqlite" else "placement"
 
 
+BESIDE: Final = "mailbox_id + 0"
+"""The mailbox as a further condition on placements of messages that are named.
+
+PostgreSQL, which counted the rows a while ago, may believe that a mailbox is empty and walk through all of it.
+"""
+
+
 def of_messages(tx: Tx, ids: Ids) -> tuple[str, str, dict[str, str]]:
     """(table, condition, parameters): the placements of some messages."""
     condition, value = among(tx, ids, "message_id", "ids")
@@ -151,7 +158,7 @@ def leave(tx: Tx, turn: Turn, ids: Ids, now: int, *, mailboxes: Collection[int] 
     """Take messages out of some mailboxes, or out of all but one; who has them open hears of it by the tombstones."""
     table, condition, value = of_messages(tx, ids)
     if mailboxes:
-        inside, boxes = among(tx, mailboxes, "mailbox_id", "mailboxes")
+        inside, boxes = among(tx, mailboxes, BESIDE, "mailboxes")
         where, keys = f"{condition} and {inside}", {**value, **boxes}
     else:
         where, keys = f"{condition} and mailbox_id <> {int(but)}", value
@@ -272,7 +279,7 @@ def stands(tx: Tx, account_id: int, mailbox_id: int, ids: Ids) -> dict[int, int]
     table, condition, value = of_messages(tx, ids)
     rows: list[Row] = tx.execute(
         f"""select message_id, uid from {table}
-        where account_id = :account_id and mailbox_id = :mailbox_id and {condition}""",  # noqa: S608
+        where account_id = :account_id and {BESIDE} = :mailbox_id and {condition}""",  # noqa: S608
         account_id=account_id,
         mailbox_id=mailbox_id,
         **value,

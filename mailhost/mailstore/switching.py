@@ -3,9 +3,17 @@
 Mailboxes that both layouts have keep their rows, and with them UIDs and UIDVALIDITY. What classic allows and labels do
 not, a second copy in one mailbox or one in Trash beside others, becomes a message of its own, and is joined again on
 the way back. What no folder would show is in Archive there.
+
+What has to be done for each message goes in steps, before the layout changes or after it, so that others write between:
+
+- to labels: copies are parted (still folders); names change; All Mail and Starred are filled (already labels);
+- to folders: All Mail and Starred lose what other labels show; names change; copies are joined.
+
+The account's row says where it is going. Whoever finds that goes on, and to go back is to go on in the other direction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from mailhost.mailstore.account import Turn, mailboxes_topic, take_turn
@@ -15,44 +23,244 @@ from mailhost.mailstore.labels import Labels, find_boxes
 from mailhost.mailstore.layout import Layout
 from mailhost.mailstore.mailboxes import insert_mailbox, mailbox_topic
 from mailhost.mailstore.model import DELIMITER, Flag
-from mailhost.mailstore.placing import COPIED, among, by_message, enter, leave
-from mailhost.storage.database import Tx
+from mailhost.mailstore.placing import BESIDE, Ids, among, enter, leave, of_messages
+from mailhost.mailstore.twins import alike_twins, join_twins, misplaced_twins, split_twins
+from mailhost.storage.database import Database, Tx
 
-_AT_ONCE: Final = 5_000
+STEP: Final = 500
+"""Messages at a time: about 10 ms."""
+
+_SEEN_AT_ONCE: Final = 100_000
+_TRIES: Final = 5
 _ARCHIVE: Final = "\\Archive"
 _BY_NAME: Final = frozenset({"\\Sent", "\\Drafts", "\\Junk", "\\Trash"})
 """Whose classic name is enough: an owner who made one of them anew did not say what it is for."""
 
 
-def set_layout(tx: Tx, account_id: int, layout: Layout, now: int) -> None:
-    """Show the account's mail in another way; nothing happens where it is shown so already. Raises NoSuchAccount.
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a switch stands: the layout shown and the one wanted, as of a modseq, and what is to be done before more.
 
-    One transaction, of about 20 µs a message.
+    `ids` are the messages that still want a step; `is_emptying`: what is being deleted must not look like a home.
     """
-    while empty_more(tx, account_id, now):
-        pass  # what is being deleted must not look like a home
+
+    shown: Layout
+    wanted: Layout
+    modseq: int
+    is_emptying: bool
+    ids: Ids
+
+
+async def switch_layout(database: Database, account_id: int, layout: Layout, now: int) -> None:
+    """Show the account's mail in another way, in steps; nothing happens where it is shown so already.
+
+    Raises NoSuchAccount.
+    """
+    await database.write(ask_layout, account_id, layout)
+    await finish_switch(database, account_id, now)
+
+
+async def finish_switch(database: Database, account_id: int, now: int) -> None:
+    """Go on with what `ask_layout` began, to its end, whoever did the steps so far. Raises NoSuchAccount."""
+    tries = 0
+    while (stage := await database.read(look, account_id)) is not None:
+        if stage.is_emptying:
+            await database.write(empty_more, account_id, now)
+        elif stage.ids:
+            for start in range(0, len(stage.ids), STEP):
+                await database.write(step, account_id, stage, stage.ids[start : start + STEP], now)
+        elif not await database.write(end_stage, account_id, stage):
+            tries += 1
+            if tries >= _TRIES:  # somebody writes all the time: look and do it under the lock
+                await database.write(_end_at_once, account_id, now)
+
+
+def ask_layout(tx: Tx, account_id: int, layout: Layout) -> None:
+    """Note which layout the account is to show. Raises NoSuchAccount."""
     turn = take_turn(tx, account_id)
-    if turn.layout == layout.value:
-        return
-    while empty_more(tx, account_id, now):  # by the rules of the layout it was begun in
-        pass
+    if turn.layout != layout.value or turn.switching:
+        _note_wanted(tx, account_id, layout.value)
+
+
+def set_layout(tx: Tx, account_id: int, layout: Layout, now: int) -> None:
+    """`switch_layout` in one transaction, for accounts of a few messages. Raises NoSuchAccount."""
+    ask_layout(tx, account_id, layout)
+    while look(tx, account_id) is not None:
+        _end_at_once(tx, account_id, now)
+
+
+def switching_accounts(tx: Tx) -> list[int]:
+    """The accounts that are on their way to another layout."""
+    return [
+        row[0] for row in tx.execute("select account_id from mail_account where switching <> '' and state = 'live'")
+    ]
+
+
+def look(tx: Tx, account_id: int) -> Stage | None:
+    """What is to be done next, None when nothing is."""
+    rows = tx.execute(
+        """select layout, switching, modseq from mail_account
+        where account_id = :account_id and state = 'live' and switching <> ''""",
+        account_id=account_id,
+    )
+    if not rows:
+        return None
+    [(shown, wanted, modseq)] = rows
+    if tx.execute("select 1 from emptying where account_id = :account_id limit 1", account_id=account_id):
+        return Stage(Layout(shown), Layout(wanted), modseq, is_emptying=True, ids=())
+    find, _ = _WORKS[Layout(shown), Layout(wanted)]
+    return Stage(Layout(shown), Layout(wanted), modseq, is_emptying=False, ids=find(tx, account_id, _SEEN_AT_ONCE))
+
+
+def step(tx: Tx, account_id: int, stage: Stage, ids: Ids, now: int) -> None:
+    """Do what the stage wants for some messages; nothing where the account is in another stage by now."""
+    turn = take_turn(tx, account_id)
+    if (turn.layout, turn.switching) == (stage.shown.value, stage.wanted.value):
+        _, do = _WORKS[stage.shown, stage.wanted]
+        do(tx, turn, ids, now)
+
+
+def end_stage(tx: Tx, account_id: int, stage: Stage) -> bool:
+    """Go over to the next stage when nothing has happened in the account since `stage` found no more to do."""
+    turn = take_turn(tx, account_id)
+    if (turn.modseq, turn.switching) != (stage.modseq + 1, stage.wanted.value):
+        return False
+    if stage.shown is stage.wanted:
+        _note_wanted(tx, account_id, "")
+        return True
     tx.execute(
         "update mail_account set layout = :layout where account_id = :account_id",
         account_id=account_id,
-        layout=layout.value,
+        layout=stage.wanted.value,
     )
-    if layout is Layout.GMAIL:
-        _to_labels(tx, turn, now)
+    if stage.wanted is Layout.GMAIL:
+        _to_labels(tx, turn)
     else:
-        _to_folders(tx, turn, now)
+        _to_folders(tx, turn)
     tx.wake(mailboxes_topic(account_id))
+    return True
 
 
-def _to_labels(tx: Tx, turn: Turn, now: int) -> None:
+def _end_at_once(tx: Tx, account_id: int, now: int) -> None:
+    """All that is left of the present stage."""
+    while (stage := look(tx, account_id)) is not None:
+        if stage.is_emptying:
+            empty_more(tx, account_id, now)
+        elif stage.ids:
+            for start in range(0, len(stage.ids), STEP):
+                step(tx, account_id, stage, stage.ids[start : start + STEP], now)
+        elif end_stage(tx, account_id, stage):
+            return
+
+
+def _note_wanted(tx: Tx, account_id: int, wanted: str) -> None:
+    tx.execute(
+        "update mail_account set switching = :wanted where account_id = :account_id",
+        account_id=account_id,
+        wanted=wanted,
+    )
+
+
+def _ends(tx: Tx, account_id: int) -> tuple[int, int]:
+    """What will be Trash and Spam; 0 where there is none yet."""
+    found = {box.special_use: _find_folder(tx, account_id, box) or 0 for box in SYSTEM_BOXES}
+    return found["\\Trash"], found["\\Junk"]
+
+
+def _misplaced(tx: Tx, account_id: int, limit: int) -> Ids:
+    return misplaced_twins(tx, account_id, _ends(tx, account_id), limit)
+
+
+def _split(tx: Tx, turn: Turn, ids: Ids, _now: int) -> None:
+    split_twins(tx, turn, _ends(tx, turn.account_id), ids)
+
+
+def _join(tx: Tx, turn: Turn, ids: Ids, _now: int) -> None:
+    join_twins(tx, turn, ids)
+
+
+def _missing_in_views(tx: Tx, account_id: int, limit: int) -> Ids:
+    """Messages outside of Trash and Spam that All Mail or Starred should show and does not."""
+    boxes = find_boxes(tx, account_id)
+    rows = tx.execute(
+        f"""select message_id from placement where account_id = :account_id group by message_id
+        having max(case when mailbox_id in (:trash, :spam) then 1 else 0 end) = 0
+            and (max(case when mailbox_id = :all_mail then 1 else 0 end) = 0
+                or max(flags & {int(Flag.FLAGGED)}) <> 0
+                    and max(case when mailbox_id = :starred then 1 else 0 end) = 0)
+        order by message_id limit :limit""",  # noqa: S608
+        account_id=account_id,
+        trash=boxes.trash,
+        spam=boxes.spam,
+        all_mail=boxes.all_mail,
+        starred=boxes.starred,
+        limit=limit,
+    )
+    return [row[0] for row in rows]
+
+
+def _fill_views(tx: Tx, turn: Turn, ids: Ids, now: int) -> None:
+    labels = Labels(tx, turn, now)
+    table, condition, value = of_messages(tx, ids)
+    inside, boxes = among(tx, labels.boxes.ends, BESIDE, "mailboxes")
+    ended = tx.execute(
+        f"select message_id from {table} where account_id = :account_id and {condition} and {inside}",  # noqa: S608
+        account_id=turn.account_id,
+        **value,
+        **boxes,
+    )
+    ids = sorted(set(ids) - {row[0] for row in ended})
+    enter(tx, turn, labels.boxes.all_mail, ids, now)
+    labels.follow_stars(ids)
+
+
+def _left_in_views(tx: Tx, account_id: int, limit: int) -> Ids:
+    """Messages in Starred, and those in All Mail that another mailbox shows too."""
+    boxes = find_boxes(tx, account_id)
+    rows = tx.execute(
+        """select message_id from placement where account_id = :account_id group by message_id
+        having max(case when mailbox_id = :starred then 1 else 0 end) = 1
+            or (max(case when mailbox_id = :all_mail then 1 else 0 end) = 1 and count(*) > 1)
+        order by message_id limit :limit""",
+        account_id=account_id,
+        all_mail=boxes.all_mail,
+        starred=boxes.starred,
+        limit=limit,
+    )
+    return [row[0] for row in rows]
+
+
+def _empty_views(tx: Tx, turn: Turn, ids: Ids, now: int) -> None:
+    boxes = find_boxes(tx, turn.account_id)
+    leave(tx, turn, ids, now, mailboxes=(boxes.starred,))
+    table, condition, value = of_messages(tx, ids)
+    homed = tx.execute(
+        f"""select distinct message_id from {table}
+        where account_id = :account_id and {condition} and mailbox_id <> :all_mail""",  # noqa: S608
+        account_id=turn.account_id,
+        all_mail=boxes.all_mail,
+        **value,
+    )
+    if homed:
+        leave(tx, turn, [row[0] for row in homed], now, mailboxes=(boxes.all_mail,))
+
+
+_WORKS: Final[
+    dict[tuple[Layout, Layout], tuple[Callable[[Tx, int, int], Ids], Callable[[Tx, Turn, Ids, int], None]]]
+] = {
+    (Layout.CLASSIC, Layout.GMAIL): (_misplaced, _split),
+    (Layout.GMAIL, Layout.GMAIL): (_missing_in_views, _fill_views),
+    (Layout.GMAIL, Layout.CLASSIC): (_left_in_views, _empty_views),
+    (Layout.CLASSIC, Layout.CLASSIC): (alike_twins, _join),
+}
+"""By the layout shown and the one wanted: which messages (account, at most so many) want a step, and the step."""
+
+
+def _to_labels(tx: Tx, turn: Turn) -> None:
     _vacate(tx, turn, ROOT)
     insert_mailbox(tx, turn.account_id, ROOT, "", turn.modseq, is_selectable=False)
     for box in SYSTEM_BOXES:
-        mailbox_id = _find_folder(tx, turn, box)
+        mailbox_id = _find_folder(tx, turn.account_id, box)
         if mailbox_id is None:
             insert_mailbox(tx, turn.account_id, box.gmail, box.special_use, turn.modseq, is_selectable=True)
             _subscribe(tx, turn, box.gmail)
@@ -61,27 +269,14 @@ def _to_labels(tx: Tx, turn: Turn, now: int) -> None:
     _give_back_names(tx, turn, Layout.GMAIL)
     _drop_bare_names(tx, turn)
     _make_missing_parents(tx, turn)
-    boxes = find_boxes(tx, turn.account_id)
-    _split_twins(tx, turn, boxes.trash, boxes.spam)
-    labels = Labels(tx, turn, now)
-    rows = tx.execute(
-        """select distinct message_id from placement
-        where account_id = :account_id and mailbox_id <> :trash and mailbox_id <> :spam order by message_id""",
-        account_id=turn.account_id,
-        trash=boxes.trash,
-        spam=boxes.spam,
-    )
-    for ids in _pieces(row[0] for row in rows):
-        enter(tx, turn, boxes.all_mail, ids, now)
-        labels.follow_stars(ids)
 
 
-def _find_folder(tx: Tx, turn: Turn, box: SystemBox) -> int | None:
+def _find_folder(tx: Tx, account_id: int, box: SystemBox) -> int | None:
     """The mailbox that the gmail layout will call `box.gmail`. Archive is a label, unless it was All Mail before."""
     if box.gmail == ALL_MAIL:
         rows = tx.execute(
             "select id from mailbox where account_id = :account_id and other_name = :gmail",
-            account_id=turn.account_id,
+            account_id=account_id,
             gmail=box.gmail,
         )
     else:
@@ -89,42 +284,21 @@ def _find_folder(tx: Tx, turn: Turn, box: SystemBox) -> int | None:
             """select id from mailbox where account_id = :account_id and is_selectable = 1 and special_use in ('', :use)
                 and (special_use = :use or name = :name)
             order by special_use desc limit 1""",
-            account_id=turn.account_id,
+            account_id=account_id,
             use=box.special_use,
             name=box.classic if box.special_use in _BY_NAME else "",
         )
     return int(rows[0][0]) if rows else None
 
 
-def _to_folders(tx: Tx, turn: Turn, now: int) -> None:
-    boxes = find_boxes(tx, turn.account_id)
-    homed = tx.execute(
-        """select message_id from placement as here where account_id = :account_id and mailbox_id = :all_mail
-            and exists (select 1 from placement as other
-                where other.account_id = here.account_id and other.message_id = here.message_id
-                and other.mailbox_id <> :all_mail and other.mailbox_id <> :starred)
-        order by message_id""",
-        account_id=turn.account_id,
-        all_mail=boxes.all_mail,
-        starred=boxes.starred,
-    )
-    for ids in _pieces(row[0] for row in homed):
-        leave(tx, turn, ids, now, mailboxes=(boxes.all_mail,))
-    starred = tx.execute(
-        "select message_id from placement where account_id = :account_id and mailbox_id = :starred",
-        account_id=turn.account_id,
-        starred=boxes.starred,
-    )
-    for ids in _pieces(row[0] for row in starred):
-        leave(tx, turn, ids, now, mailboxes=(boxes.starred,))
-    _drop(tx, turn, boxes.starred)
+def _to_folders(tx: Tx, turn: Turn) -> None:
+    _drop(tx, turn, find_boxes(tx, turn.account_id).starred)
     for box in SYSTEM_BOXES:
         if box.classic:
             _make_folder(tx, turn, box)
     _give_back_names(tx, turn, Layout.CLASSIC)
     _drop_bare_names(tx, turn)
     _make_missing_parents(tx, turn)
-    _join_twins(tx, turn)
 
 
 def _make_folder(tx: Tx, turn: Turn, box: SystemBox) -> None:
@@ -301,102 +475,3 @@ def _unsubscribe(tx: Tx, turn: Turn, name: str) -> bool:
             name=name,
         )
     )
-
-
-def _split_twins(tx: Tx, turn: Turn, trash: int, spam: int) -> None:
-    """Make a message of its own of each placement that labels cannot show beside the others of its message."""
-    twins = """select mailbox_id, uid, message_id, row_number() over (order by mailbox_id, uid) as number from (
-            select mailbox_id, uid, message_id,
-                row_number() over (partition by message_id, mailbox_id order by uid) as copy,
-                max(case when mailbox_id not in (:trash, :spam) then 1 else 0 end)
-                    over (partition by message_id) as is_labelled,
-                max(case when mailbox_id = :trash then 1 else 0 end) over (partition by message_id) as is_trashed
-            from placement where account_id = :account_id) as placed
-        where copy > 1 or (mailbox_id in (:trash, :spam) and is_labelled = 1)
-            or (mailbox_id = :spam and is_trashed = 1)"""
-    keys = {"account_id": turn.account_id, "trash": trash, "spam": spam}
-    [(count,)] = tx.execute(f"select count(*) from ({twins}) as twins", **keys)  # noqa: S608
-    if not count:
-        return
-    [(before_first,)] = tx.execute(
-        """update mail_account set next_message_id = next_message_id + :count where account_id = :account_id
-        returning next_message_id - :count - 1""",
-        account_id=turn.account_id,
-        count=count,
-    )
-    [(octets,)] = tx.execute(
-        f"""select cast(sum(octets) as bigint) from ({twins}) as twins
-        join message on message.account_id = :account_id and message.id = message_id""",  # noqa: S608
-        **keys,
-    )
-    tx.execute(
-        f"""insert into message ({COPIED}, account_id, id, twin_of)
-        select {COPIED}, :account_id, :before_first + number, coalesce(twin_of, id) from ({twins}) as twins
-        join message on message.account_id = :account_id and message.id = message_id""",  # noqa: S608
-        before_first=before_first,
-        **keys,
-    )
-    tx.execute(
-        f"""update placement set message_id = :before_first + number from ({twins}) as twins
-        where placement.account_id = :account_id and placement.mailbox_id = twins.mailbox_id
-            and placement.uid = twins.uid""",  # noqa: S608
-        before_first=before_first,
-        **keys,
-    )
-    tx.execute(
-        """update mail_account set used_messages = used_messages + :count, used_octets = used_octets + :octets
-        where account_id = :account_id""",
-        account_id=turn.account_id,
-        count=count,
-        octets=octets,
-    )
-
-
-def _join_twins(tx: Tx, turn: Turn) -> None:
-    """Undo `_split_twins` for all that are still alike: the same flags, and both of them there."""
-    placement = by_message(tx)
-    rows = tx.execute(
-        f"""select message.id, message.octets from message
-        where account_id = :account_id and twin_of is not null and removed_at is null
-            and (select min(flags & {~int(Flag.DELETED)}) from {placement}
-                where placement.account_id = message.account_id and message_id = message.id)
-            = (select min(flags & {~int(Flag.DELETED)}) from {placement}
-                where placement.account_id = message.account_id and message_id = twin_of)""",  # noqa: S608
-        account_id=turn.account_id,
-    )
-    octets = {row[0]: row[1] for row in rows}
-    for ids in _pieces(octets):
-        condition, value = among(tx, ids, "message_id", "ids")
-        for table in (placement, "tombstone"):
-            tx.execute(
-                f"""update {table} set message_id = (select twin_of from message
-                    where message.account_id = :account_id and message.id = message_id)
-                where account_id = :account_id and {condition}""",  # noqa: S608
-                account_id=turn.account_id,
-                **value,
-            )
-        for table, column in (("thread", "message_id"), ("message", "id")):
-            inside, value = among(tx, ids, column, "ids")
-            tx.execute(
-                f"delete from {table} where account_id = :account_id and {inside}",  # noqa: S608
-                account_id=turn.account_id,
-                **value,
-            )
-        tx.execute(
-            """update mail_account set used_messages = used_messages - :count, used_octets = used_octets - :octets
-            where account_id = :account_id""",
-            account_id=turn.account_id,
-            count=len(ids),
-            octets=sum(octets[each] for each in ids),
-        )
-
-
-def _pieces(ids: Iterable[int]) -> Iterable[list[int]]:
-    piece: list[int] = []
-    for each in ids:
-        piece.append(each)
-        if len(piece) == _AT_ONCE:
-            yield piece
-            piece = []
-    if piece:
-        yield piece

@@ -11,7 +11,7 @@ from mailhost.app.services import DataFolderBusy, Services, data_folder, open_se
 from mailhost.config import Config
 from mailhost.domains import add_domain
 from mailhost.login.enrol import enrol, leave
-from mailhost.mailstore import Intake, NewMessage, emptying
+from mailhost.mailstore import Intake, NewMessage, emptying, switching
 from mailhost.mailstore.indexer import open_index
 from mailhost.storage.database import Tx
 
@@ -61,8 +61,10 @@ async def test_what_a_crash_left_half_done_is_finished(tmp_path: Path, monkeypat
             await database.write(a_message, services, account.id, NewMessage(await intake.finish(), 0))
         await database.write(mailstore.rename_inbox, stays.id, "Old", 0)
         await database.write(leave, "leaves@example.test")
+        await database.write(switching.ask_layout, stays.id, mailstore.Layout.GMAIL)
         await Maintenance(database, services.blobs, services.files, index, nothing).round()
         assert (await database.read(mailstore.find_mailbox, stays.id, "Old")).messages == 2
+        assert (await database.read(mailstore.find_mailbox, stays.id, "[Gmail]/All Mail")).messages == 2
         assert await database.read(mailstore.accounts_with_steps_left) == []
         assert await database.read(mailstore.closed_accounts) == []
 
