@@ -13,8 +13,8 @@ from typing import Final
 
 from mailhost import observe
 from mailhost.app import certificates
-from mailhost.app.doors import office_of
 from mailhost.app.maintenance import Maintenance
+from mailhost.app.office import office_of
 from mailhost.app.selfcheck import SelfCheck
 from mailhost.app.server import host_name, settle_memory, stop_signal
 from mailhost.app.services import Services

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 import time
 from collections.abc import Sequence
@@ -11,10 +10,7 @@ from typing import Final
 
 from mailhost.app.services import Services
 from mailhost.app.web import web_server
-from mailhost.config import Smarthost, SmarthostTls
-from mailhost.config.model import PASSWORD_VARIABLE
 from mailhost.delivery.model import Office
-from mailhost.delivery.model import Smarthost as Carrier
 from mailhost.login import DoorKeeper
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.mailstore.knowing import KnownMailboxes
@@ -55,20 +51,6 @@ class House:
     keeper: DoorKeeper
     context: ssl.SSLContext
     facts: Facts  # where people reach us
-
-
-def office_of(services: Services, host: str) -> Office:
-    """What deliveries work with."""
-    limits = services.config.limits
-    return Office(
-        services.database,
-        services.blobs,
-        time.time,
-        host,
-        max_message=limits.message_octets,
-        daily_messages=limits.messages_a_day,
-        smarthost=_carrier(services.config.smarthost),
-    )
 
 
 def all_doors(house: House) -> Sequence[Door]:
@@ -130,17 +112,4 @@ def _pop3(house: House) -> Pop3Server:
                 house.facts.help_url, house.facts.unusual_url, plaintext_sign_in=services.config.plaintext_sign_in
             ),
         )
-    )
-
-
-def _carrier(smarthost: Smarthost) -> Carrier | None:
-    if not smarthost.host:
-        return None
-    return Carrier(
-        smarthost.host,
-        smarthost.port,
-        smarthost.user,
-        os.environ.get(PASSWORD_VARIABLE, ""),
-        implicit_tls=smarthost.tls is SmarthostTls.IMPLICIT,
-        requires_tls=smarthost.tls is not SmarthostTls.NONE,
     )

@@ -13,7 +13,8 @@ from typing import Final
 
 from mailhost import observe
 from mailhost.app.certificates import ServedCertificate
-from mailhost.app.doors import Door, House, all_doors, office_of
+from mailhost.app.doors import Door, House, all_doors
+from mailhost.app.office import office_of
 from mailhost.app.ports import ClaimedPorts
 from mailhost.app.services import Services, bury_processes
 from mailhost.config import Config

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 from click.exceptions import NoSuchCommand
+from click.shell_completion import CompletionItem
 
 from mailhost import __version__
 
@@ -47,6 +48,13 @@ class _LazyGroup(click.Group):
         command = getattr(importlib.import_module(f"mailhost.cli.{module}"), f"{module}")
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands from the table alone, then options."""
+        named = [
+            CompletionItem(name, help=line) for name, (_, line) in _COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """From the table alone."""

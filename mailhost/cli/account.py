@@ -12,9 +12,10 @@ from mailhost import accounts, mailstore
 from mailhost.accounts import Account, AccountState, NoSuchAccount
 from mailhost.cli.held import held
 from mailhost.cli.labels import LAYOUTS, label, labels, layout
+from mailhost.cli.options import Group, data_option, plainly
 from mailhost.cli.rules import account_rules
 from mailhost.cli.sign_ins import sign_ins
-from mailhost.cli.store import Group, data_option, opened, plainly, show_table
+from mailhost.cli.store import opened, show_table
 from mailhost.cli.two_step import reset_two_step
 from mailhost.crypto import hash_password, new_password
 from mailhost.delivery.forget import forget_account

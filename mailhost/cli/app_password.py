@@ -10,7 +10,8 @@ import click
 
 from mailhost import accounts
 from mailhost.accounts import ALL_PROTOCOLS, AppPassword, NoSuchAppPassword, Protocols, Scope
-from mailhost.cli.store import NUMBER, Group, data_option, opened, plainly, show_table
+from mailhost.cli.options import NUMBER, Group, data_option, plainly
+from mailhost.cli.store import opened, show_table
 from mailhost.login.enrol import account_at, issue_app_password, replace_app_password
 from mailhost.storage.database import Tx
 

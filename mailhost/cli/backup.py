@@ -11,7 +11,7 @@ import click
 
 from mailhost import config
 from mailhost.app.services import BLOB_FOLDER
-from mailhost.cli.store import data_option, plainly
+from mailhost.cli.options import data_option, plainly
 from mailhost.durable import sync
 from mailhost.errors import MailhostError
 from mailhost.login.keys import KEY_FILE

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mailhost.cli.diagnosis import EXIT_CODES, Sheet
-from mailhost.cli.store import Group, data_option, plainly
+from mailhost.cli.options import Group, data_option, plainly
 from mailhost.config.model import name_server
 from mailhost.doctor.catalogue import Language
 from mailhost.doctor.client import Question, diagnose

@@ -15,7 +15,8 @@ import click
 from mailhost.app.checkup import knocking, own_authority, own_server
 from mailhost.cli.diagnosis import Sheet
 from mailhost.cli.doctor import common, finish
-from mailhost.cli.store import data_option, opened, plainly
+from mailhost.cli.options import data_option, plainly
+from mailhost.cli.store import opened
 from mailhost.config import Config
 from mailhost.doctor.catalogue import Language, help_for, leaves
 from mailhost.doctor.own import OwnServer, diagnose_server

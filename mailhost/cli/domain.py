@@ -10,8 +10,9 @@ import click
 from mailhost import accounts, domains
 from mailhost.cli.domain_records import records
 from mailhost.cli.labels import LAYOUTS
+from mailhost.cli.options import Group, data_option, plainly
 from mailhost.cli.rules import domain_rules
-from mailhost.cli.store import Group, data_option, opened, plainly, show_table
+from mailhost.cli.store import opened, show_table
 from mailhost.domains import Domain, NoSuchDomain, displayed_domain, normalise_domain
 from mailhost.storage.database import Tx
 

@@ -14,7 +14,8 @@ from mailhost import domains
 from mailhost.app.services import Services
 from mailhost.app.settings import desk_of
 from mailhost.autoconfig import records as lines
-from mailhost.cli.store import data_option, opened, plainly
+from mailhost.cli.options import data_option, plainly
+from mailhost.cli.store import opened
 from mailhost.config import Ports
 from mailhost.domains import NoSuchDomain, normalise_domain
 from mailhost.web.setup import Facts

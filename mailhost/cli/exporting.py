@@ -12,7 +12,8 @@ import click
 from mailhost import mailstore
 from mailhost.app.services import Services
 from mailhost.cli.mail_files import MaildirWriter, MboxWriter
-from mailhost.cli.store import account_option, chosen_account, data_option, opened, plainly
+from mailhost.cli.options import account_option, data_option, plainly
+from mailhost.cli.store import chosen_account, opened
 from mailhost.errors import MailhostError
 from mailhost.mailstore import Flag, Mailbox, NoSuchMailbox, NotSelectable
 from mailhost.storage.database import Row, Tx

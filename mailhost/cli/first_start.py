@@ -11,6 +11,7 @@ from typing import Final
 
 from mailhost import accounts, domains, mailstore
 from mailhost.app.services import Services
+from mailhost.cli.up import DEFAULT_DOMAIN
 from mailhost.config import FILE_NAME, Config, load, turn_demo_on, write_first
 from mailhost.crypto import hash_password, new_password
 from mailhost.errors import MailhostError
@@ -19,7 +20,6 @@ from mailhost.mailstore import Intake, NewMessage
 from mailhost.message.generate import generate
 from mailhost.storage.database import Tx
 
-DEFAULT_DOMAIN: Final = "example.test"
 _FIRST_ACCOUNT: Final = "me"
 _SECOND_ACCOUNT: Final = "you"
 _DEMO_MESSAGES: Final = 300

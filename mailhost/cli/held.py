@@ -10,7 +10,8 @@ import click
 
 from mailhost.accounts.held.sql import Held, NoSuchHeld, State, list_held
 from mailhost.cli.app_password import shown_time
-from mailhost.cli.store import NUMBER, data_option, opened, plainly, show_table
+from mailhost.cli.options import NUMBER, data_option, plainly
+from mailhost.cli.store import opened, show_table
 from mailhost.language import translations
 from mailhost.login.catalogue import explain_signs
 from mailhost.login.enrol import account_at

@@ -18,7 +18,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from mailhost import mailstore
 from mailhost.app.services import Services
 from mailhost.cli.mail_files import Letter, maildir_folders, read_maildir, read_mbox
-from mailhost.cli.store import account_option, chosen_account, data_option, opened, plainly
+from mailhost.cli.options import account_option, data_option, plainly
+from mailhost.cli.store import chosen_account, opened
 from mailhost.errors import MailhostError
 from mailhost.mailstore import (
     Intake,

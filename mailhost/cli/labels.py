@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from mailhost import mailstore
-from mailhost.cli.store import data_option, opened, plainly
+from mailhost.cli.options import data_option, plainly
+from mailhost.cli.store import opened
 from mailhost.login.enrol import account_at
 from mailhost.mailstore import LabelSettings, Layout, OnExpunge
 from mailhost.mailstore.layout import MAX_FOLDER_LIMIT

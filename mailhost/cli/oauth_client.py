@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from mailhost import oauth
-from mailhost.cli.store import Group, data_option, opened, plainly, show_table
+from mailhost.cli.options import Group, data_option, plainly
+from mailhost.cli.store import opened, show_table
 from mailhost.config import Config
 from mailhost.domains import Domain, list_domains
 from mailhost.login.enrol import domain_at

@@ -10,9 +10,10 @@ from typing import Final
 import click
 
 from mailhost import domains
-from mailhost.app.doors import office_of
+from mailhost.app.office import office_of
 from mailhost.cli.app_password import shown_time
-from mailhost.cli.store import Group, data_option, opened, plainly, show_table
+from mailhost.cli.options import Group, data_option, plainly
+from mailhost.cli.store import opened, show_table
 from mailhost.delivery.ending import give_up
 from mailhost.delivery.send import Sent
 from mailhost.errors import MailhostError

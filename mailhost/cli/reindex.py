@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from mailhost import accounts
-from mailhost.cli.store import data_option, opened, plainly
+from mailhost.cli.options import data_option, plainly
+from mailhost.cli.store import opened
 from mailhost.login.enrol import account_at
 from mailhost.mailstore.indexer import open_index
 from mailhost.storage.database import Tx

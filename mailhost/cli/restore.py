@@ -10,7 +10,7 @@ import click
 from mailhost import config
 from mailhost.app.services import BLOB_FOLDER, data_folder
 from mailhost.cli.backup import OPERATOR_FILES, copy_private
-from mailhost.cli.store import data_option, plainly
+from mailhost.cli.options import data_option, plainly
 from mailhost.errors import MailhostError
 from mailhost.storage.backup import restore as restore_store
 from mailhost.storage.files import DiskFiles

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import structs
 
 from mailhost import accounts, domains
-from mailhost.cli.store import data_option, opened, plainly
+from mailhost.cli.options import data_option, plainly
+from mailhost.cli.store import opened
 from mailhost.limits import Rules, Unusual
 from mailhost.login.enrol import account_at, domain_at
 from mailhost.storage.database import Tx

@@ -11,8 +11,9 @@ from typing import BinaryIO, Final
 import click
 
 from mailhost import domains
-from mailhost.app.doors import office_of
-from mailhost.cli.store import data_option, opened, plainly
+from mailhost.app.office import office_of
+from mailhost.cli.options import data_option, plainly
+from mailhost.cli.store import opened
 from mailhost.config import load
 from mailhost.delivery.model import (
     DailyLimitReached,

@@ -11,7 +11,8 @@ import click
 
 from mailhost import accounts, mailstore
 from mailhost.accounts import Account
-from mailhost.cli.store import Group, data_option, opened, plainly, show_table
+from mailhost.cli.options import Group, data_option, plainly
+from mailhost.cli.store import opened, show_table
 from mailhost.errors import MailhostError
 from mailhost.login.enrol import account_at
 from mailhost.mailstore.account import EVERYBODY

@@ -10,7 +10,8 @@ import click
 
 from mailhost.accounts.audit.model import DOORSTEP, NOBODY, Occurrence, SignIn
 from mailhost.accounts.audit.sql import list_sign_ins
-from mailhost.cli.store import data_option, opened, plainly, show_table
+from mailhost.cli.options import data_option, plainly
+from mailhost.cli.store import opened, show_table
 from mailhost.language import LANGUAGES, translations
 from mailhost.login.catalogue import Entry, explain
 from mailhost.login.enrol import account_at

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from mailhost.cli.store import data_option, opened, plainly
+from mailhost.cli.options import data_option, plainly
+from mailhost.cli.store import opened
 from mailhost.crypto import SecretKey
 from mailhost.login.enrol import account_at
 from mailhost.login.second_step import reset_two_step as reset

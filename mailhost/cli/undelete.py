@@ -11,7 +11,8 @@ from typing import Final
 import click
 
 from mailhost import mailstore
-from mailhost.cli.store import NUMBER, account_option, chosen_account, data_option, opened, plainly, show_table
+from mailhost.cli.options import NUMBER, account_option, data_option, plainly
+from mailhost.cli.store import chosen_account, opened, show_table
 from mailhost.mailstore.model import RETENTION_SECONDS
 from mailhost.mailstore.overview import heading
 from mailhost.storage.database import Row, Tx

@@ -7,12 +7,9 @@ import signal
 import smtplib
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from mailhost.config import load
 from tests.running import MAILHOST, ROOT, needs, running, start, stop
@@ -205,19 +202,3 @@ def test_a_misspelt_command_is_answered_with_the_one_that_was_meant() -> None:
     done = subprocess.run([*MAILHOST, "acount", "list"], capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1] == "Error: No such command 'acount'. Did you mean 'account'?"
-
-
-@pytest.mark.parametrize("words", [["--help"], ["--version"]])
-def test_help_imports_nothing_but_click(words: list[str]) -> None:
-    heavy = ("rich", "apsw", "psycopg", "cryptography", "starlette", "structlog", "msgspec", "asyncio")
-    code = f"""if True:
-        import sys
-        sys.argv = ["mailhost", *{words}]
-        try:
-            import mailhost.cli
-            mailhost.cli.main()
-        finally:
-            print(*sorted(set({heavy}) & set(sys.modules)))
-    """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert done.stdout.splitlines()[-1] == ""
