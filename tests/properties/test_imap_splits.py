@@ -1,5 +1,6 @@
 """Any split of the bytes gives the same events, and no bytes at all raise anything."""
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -85,6 +86,12 @@ def decide(connection: ImapConnection, event: Event) -> None:
                 connection.accept_literal()
         case _:
             pass
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_each_line_split_into_octets_gives_the_same_events(line: bytes) -> None:
+    conversation = b"a LOGIN joe pw\r\na SELECT x\r\n" + line
+    assert converse([bytes([octet]) for octet in conversation]) == converse([conversation])
 
 
 @given(conversations, st.data())

@@ -280,7 +280,7 @@ class ImapConnection:
 
     # APPEND
 
-    def _announce_append(self, text: bytes, line: bytes) -> Event:
+    def _announce_append(self, text: bytes, line: bytes) -> Event | None:
         """The beginning of the command, of which `line` came last, as far as the first literal or its end."""
         cursor, literal = self._up_to_literal(text)
         try:
@@ -293,7 +293,7 @@ class ImapConnection:
         except Refusal as refusal:
             return self._refuse(line, refusal)
 
-    def _continue_append(self, line: bytes) -> Event:
+    def _continue_append(self, line: bytes) -> Event | None:
         """The line behind a literal of APPEND: its end, more parts of the message, or one more message."""
         assert self._append is not None
         cursor, literal = self._up_to_literal(line)
@@ -302,8 +302,11 @@ class ImapConnection:
         except Refusal as refusal:
             return self._refuse(line, refusal, self._append.tag)
 
-    def _take_events(self, events: list[AppendEvent], literal: Announced | None) -> Event:
-        """What a line of APPEND said, and what it means for the octets behind it. Raises Refusal."""
+    def _take_events(self, events: list[AppendEvent], literal: Announced | None) -> Event | None:
+        """What a line of APPEND said, and what it means for the octets behind it. Raises Refusal.
+
+        None where it said nothing yet: a URL follows, and the client does not wait before it sends it.
+        """
         assert self._append is not None
         self._command = None
         ending = self._append.ending
@@ -321,7 +324,7 @@ class ImapConnection:
             self._mode = _Mode.URL
             if self._synchronising:
                 self._events.append(ContinuationNeeded())
-        return self._events.pop(0)
+        return self._events.pop(0) if self._events else None
 
     def _up_to_literal(self, text: bytes) -> tuple[Cursor, Announced | None]:
         """A cursor that ends before the literal the text announces."""
