@@ -1,6 +1,6 @@
 """MailboxName and SubscriptionChange: which mailboxes were made, deleted, renamed, subscribed (RFC 5465 §5.4, §5.5)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mailhost.mailstore.mailboxes import subscriptions
@@ -32,20 +32,30 @@ class Present:
         """The name of each."""
         return {each.key: each.mailbox.name for each in self.reached}
 
+    @property
+    def parents(self) -> frozenset[str]:
+        """The mailboxes that hold others, be it only names."""
+        return frozenset(name for name, entry in self.entries.items() if "\\HasChildren" in entry.attributes)
+
 
 async def tell_names(session: Session, watching: Watching) -> None:
     """LIST for each name with which something happened, but for what the client's own command did."""
     read = session.services.database.read
-    known, subscribed = watching.names, watching.subscribed
-    now: Present = await read(_look, session.account_id)
-    watching.names, watching.subscribed = now.names, now.subscribed
+    known, parents, subscribed = watching.names, watching.parents, watching.subscribed
+    now: Present = await read(look, session.account_id)
+    watching.names, watching.parents, watching.subscribed = now.names, now.parents, now.subscribed
     watching.forget_gone()
+    watching.expect_replaced(known, now.reached)
     watching.follow(session.services.database, now.reached)
     told: dict[str, str | None] = {}
     for name, old_name in changed_names(known, watching.names).items():
         wanted = watching.events_of(name) | watching.events_of(old_name or name)
         if EventKind.MAILBOX_NAME in wanted:
             told[name] = old_name
+    # Where a mailbox comes from, and where a mere name comes or goes, what changes is only whether there are children.
+    for name in sorted((parents ^ now.parents).intersection(watching.names.values())):
+        if EventKind.MAILBOX_NAME in watching.events_of(name):
+            told.setdefault(name, None)
     for name in sorted(subscribed ^ now.subscribed):
         if EventKind.SUBSCRIPTION_CHANGE in watching.events_of(name) or (
             name in subscribed and EventKind.SUBSCRIPTION_CHANGE in _events_before(watching, name, subscribed)
@@ -67,7 +77,8 @@ def _events_before(watching: Watching, name: str, subscribed: frozenset[str]) ->
         watching.subscribed = now
 
 
-def _look(tx: Tx, account_id: int) -> Present:
+def look(tx: Tx, account_id: int) -> Present:
+    """How the names stand that the account sees."""
     every = List(b"", "", ("*",), extended=True, return_subscribed=True)
     return Present(
         list(reach_all(tx, account_id)),
@@ -83,7 +94,7 @@ def changed_names(before: Names, now: Names) -> dict[str, str | None]:
     """
     renamed = {before[key]: now[key] for key in before.keys() & now.keys() if before[key] != now[key]}
     changed: dict[str, str | None] = {}
-    for old, new in sorted(renamed.items()):
+    for old, new in _in_turn(renamed):
         above = _renamed_above(old, renamed)
         if above is None or renamed[above] + old[len(above) :] != new:
             changed[new] = old
@@ -94,6 +105,14 @@ def changed_names(before: Names, now: Names) -> dict[str, str | None]:
         if slash and name.split(DELIMITER)[0] != OTHER_USERS:  # what stands above those of others is no mailbox
             changed.setdefault(above, None)
     return changed
+
+
+def _in_turn(renamed: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Old and new names in an order in which each new one is free by then, unless they run in a circle."""
+    left = dict(sorted(renamed.items()))
+    while left:
+        old = next((old for old, new in left.items() if new not in left), next(iter(left)))
+        yield old, left.pop(old)
 
 
 def _renamed_above(name: str, renamed: Mapping[str, str]) -> str | None:

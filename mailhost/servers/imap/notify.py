@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mailhost import accounts
 from mailhost.mailstore.annotations import changed_entries, server_entries
-from mailhost.mailstore.mailboxes import changed_mailboxes, mailbox_topic, subscriptions
+from mailhost.mailstore.mailboxes import changed_mailboxes, mailbox_topic
 from mailhost.mailstore.model import Mailbox
 from mailhost.mailstore.ranges import holds
 from mailhost.mailstore.sharing import rights_of
@@ -17,9 +17,9 @@ from mailhost.protocols.imap.rights import ALL_RIGHTS, Right
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.fetched import fetch_new
 from mailhost.servers.imap.mailboxes import COUNTERS
-from mailhost.servers.imap.namechanges import tell_names
+from mailhost.servers.imap.namechanges import look, tell_names
 from mailhost.servers.imap.notices import tell_news
-from mailhost.servers.imap.reach import Place, Reached, reach_all
+from mailhost.servers.imap.reach import Place, Reached
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.updates import tell_updates
 from mailhost.servers.imap.watching import MAX_WATCHED, OF_MAILBOX, SERVER_KEY, Known, Watching
@@ -36,8 +36,8 @@ async def notify(session: Session, command: Notify) -> Answer:
     domain_id = await database.read(_domain_of, session.account_id)
     # The watch is there before the look, so that nothing falls between them.
     watching.open(database, session.account_id, domain_id, session.stream.interrupt)
-    reached, watching.subscribed = await database.read(_look, session.account_id)
-    watching.names = {each.key: each.mailbox.name for each in reached}
+    now = await database.read(look, session.account_id)
+    reached, watching.names, watching.parents, watching.subscribed = now.reached, now.names, now.parents, now.subscribed
     watching.learn(reached)
     watching.follow(database, reached)
     if watching.hears_server:
@@ -58,10 +58,6 @@ async def notify(session: Session, command: Notify) -> Answer:
 
 def _domain_of(tx: Tx, account_id: int) -> int:
     return accounts.get_account(tx, account_id).domain_id
-
-
-def _look(tx: Tx, account_id: int) -> tuple[list[Reached], frozenset[str]]:
-    return list(reach_all(tx, account_id)), frozenset(subscriptions(tx, account_id))
 
 
 def _server_entries(tx: Tx, account_id: int) -> dict[str, int]:

@@ -57,6 +57,7 @@ class Watching:
         "known",
         "names",
         "own_names",
+        "parents",
         "prefixes",
         "selected",
         "since",
@@ -72,6 +73,7 @@ class Watching:
         self.since: dict[int, int] = {}  # by account, the modseq up to which `known` holds
         self.known: dict[Key, Known] = {}  # of the mailboxes of which something is told
         self.names: Mapping[Key, str] = {}  # of all mailboxes that can be selected
+        self.parents: frozenset[str] = frozenset()  # the mailboxes that hold others
         self.entries: Mapping[str, int] = {}  # of the server, how often each was set
         self.subscribed: frozenset[str] = frozenset()
         self.own_names: set[str] = set()  # those the command under way changes: its client need not be told
@@ -204,6 +206,13 @@ class Watching:
     def forget_gone(self) -> None:
         """Know nothing of mailboxes that are not there any more."""
         self.known = {key: known for key, known in self.known.items() if key in self.names}
+
+    def expect_replaced(self, before: Mapping[Key, str], reached: Iterable[Reached]) -> None:
+        """Of a mailbox that bears the name of one before it, nothing is known: its client takes it for the other."""
+        names = set(before.values())
+        for each in reached:
+            if each.key not in before and each.mailbox.name in names:
+                self.known[each.key] = Known(uid_next=0, unseen=None)
 
     def learn(self, reached: Iterable[Reached]) -> None:
         """Take these for known, as far as something is told of them and they may be read."""
