@@ -7,33 +7,17 @@ from pathlib import Path
 import pytest
 
 from mailhost.doctor.discovery.documents import NotThatDocument, read_autoconfig
-from mailhost.doctor.report import Report
 from mailhost.doctor.targets import Protocol
 from tests.doctor.zoo.mail import Web
-from tests.doctor.zoo.world import AUTOCONFIG, DOMAIN, WEB_HOST, Zoo
+from tests.doctor.zoo.world import AUTOCONFIG, DOMAIN, HEALTHY_SOURCES, WEB_HOST, Zoo, sources
 
 CONFIG = (f"autoconfig.{DOMAIN}", "/mail/config-v1.1.xml")
 WELL_KNOWN = (DOMAIN, "/.well-known/autoconfig/mail/config-v1.1.xml")
 
 
-def sources(report: Report) -> dict[str, str]:
-    """Program → where its settings come from."""
-    return {each.program: each.source for each in report.conclusions}
-
-
 async def test_every_program_finds_a_healthy_domain_in_its_own_way(tmp_path: Path) -> None:
     report = await Zoo(tmp_path).healthy().ask()
-    assert sources(report) == {
-        "Thunderbird": "autoconfig",
-        "Thunderbird for Android, K-9": "autoconfig",
-        "FairEmail": "SRV records",
-        "Evolution": "autoconfig",
-        "GNOME Online Accounts": "guess",
-        "KMail": "autoconfig",
-        "Outlook": "Autodiscover",
-        "Apple Mail": "PACC",
-        "eM Client": "SRV records",
-    }
+    assert sources(report) == HEALTHY_SOURCES
 
 
 async def test_without_anything_published_programs_guess_and_apple_asks_its_user(tmp_path: Path) -> None:

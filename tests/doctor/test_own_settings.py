@@ -7,7 +7,7 @@ from mailhost.autoconfig.settings import client_settings
 from mailhost.doctor.targets import Protocol
 from tests.autoconfig.test_documents import PORTS
 from tests.doctor.zoo.mail import Web
-from tests.doctor.zoo.world import ADDRESS, DOMAIN, MAIL_HOST, Zoo
+from tests.doctor.zoo.world import ADDRESS, DOMAIN, HEALTHY_SOURCES, MAIL_HOST, Zoo, sources
 
 HOST = f"mail.{DOMAIN}"
 
@@ -38,18 +38,7 @@ def published(zoo: Zoo) -> Zoo:
 async def test_every_program_comes_to_the_same_servers_and_the_doctor_has_nothing_to_say(tmp_path: Path) -> None:
     report = await published(Zoo(tmp_path).healthy()).ask(protocols=tuple(Protocol))
     assert [str(each.finding) for each in report.findings] == []
-    told = {each.program: each.source for each in report.conclusions}
-    assert told == {
-        "Thunderbird": "autoconfig",
-        "Thunderbird for Android, K-9": "autoconfig",
-        "FairEmail": "SRV records",
-        "Evolution": "autoconfig",
-        "GNOME Online Accounts": "guess",
-        "KMail": "autoconfig",
-        "Outlook": "Autodiscover",
-        "Apple Mail": "PACC",
-        "eM Client": "SRV records",
-    }
+    assert sources(report) == HEALTHY_SOURCES
     servers = {(target.host, target.port) for each in report.conclusions for target in each.targets}
     assert servers == {(f"imap.{DOMAIN}", 993), (f"pop.{DOMAIN}", 995), (f"smtp.{DOMAIN}", 465)}
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
 from mailhost.storage.files import DiskFiles
 from mailhost.web.setup import Facts
+from tests.running import Server, running
 from tests.web.browsing import Browser, Page
 from tests.web.mailing import Phone
 
@@ -94,6 +95,25 @@ class Town:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> CertificateFiles:
     folder = tmp_path_factory.mktemp("certificates")
     return ensure_certificates(folder, names_of(["example.test"]), datetime.now(UTC))[0]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The demonstration as an operator starts it; its first account has the password that `chromium` knows."""
+    from tests.web.chromium import prepare  # where playwright is missing, only what needs it is skipped
+
+    with running(tmp_path_factory.mktemp("chromium") / "data", "--demo") as started:
+        prepare(started)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser(server: Server) -> Iterator[object]:
+    """Chromium in front of it."""
+    from tests.web.chromium import chromium
+
+    with chromium(server) as opened:
+        yield opened
 
 
 @pytest.fixture

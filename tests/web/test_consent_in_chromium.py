@@ -11,8 +11,8 @@ from urllib.request import urlopen
 import pytest
 
 from tests.clients.test_oauth import make_client
-from tests.running import Server, running
-from tests.web.chromium import TELEPHONE, chromium, person, prepare
+from tests.running import Server
+from tests.web.chromium import TELEPHONE, person
 
 EVIL = "<img src=x onerror=alert(1)>" + "W" * 72
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -58,19 +58,6 @@ def listen() -> Iterator[Callable[[int, str], Program]]:
     yield start
     for program in made:
         program.end()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("consent") / "data", "--demo") as started:
-        prepare(started)
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser(server: Server) -> Iterator[object]:
-    with chromium(server) as opened:
-        yield opened
 
 
 def request_of(client_id: str, redirect: str) -> str:

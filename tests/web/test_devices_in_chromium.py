@@ -4,7 +4,7 @@ import asyncio
 import imaplib
 import itertools
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,8 +18,8 @@ from mailhost.cli.store import opened
 from mailhost.crypto import hash_password
 from mailhost.login.enrol import account_at, enrol, issue_app_password
 from mailhost.mailstore import Intake, NewMessage
-from tests.running import Server, running
-from tests.web.chromium import PASSWORD, TELEPHONE, Person, chromium, person
+from tests.running import Server
+from tests.web.chromium import PASSWORD, TELEPHONE, Person, person
 
 HASH = hash_password(PASSWORD)
 numbers = itertools.count(1)
@@ -66,18 +66,6 @@ async def switch_two_step_on(server: Server, address: str) -> None:
     async with opened(server.folder) as store:
         account_id = (await store.database.read(account_at, address)).id
         await store.database.write(set_two_step, account_id, is_on=True, now=int(time.time()))
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("devices") / "data", "--demo") as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser(server: Server) -> Iterator[object]:
-    with chromium(server) as opened:
-        yield opened
 
 
 def apart(work: Coroutine[object, object, None]) -> None:

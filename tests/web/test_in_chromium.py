@@ -1,12 +1,10 @@
 """The account pages in Debian's Chromium: passkeys, the keyboard, no script, both languages, a telephone's width."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from mailhost.web.pages import NAVIGATION
-from tests.running import Server, running
-from tests.web.chromium import PASSWORD, TELEPHONE, Person, add_key, chromium, person, prepare
+from tests.running import Server
+from tests.web.chromium import PASSWORD, TELEPHONE, Person, add_key, person
 
 PAGES = (
     *NAVIGATION,
@@ -17,19 +15,6 @@ PAGES = (
     "/help",
     "/help/web",
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("chromium") / "data", "--demo") as started:
-        prepare(started)
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser(server: Server) -> Iterator[object]:
-    with chromium(server) as opened:
-        yield opened
 
 
 def switch_off(someone: Person) -> None:

@@ -1,25 +1,11 @@
 """The set-up page in Debian's Chromium: both languages, a telephone's width, copying, and without script."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.running import Server, running
-from tests.web.chromium import ADDRESS, DESK, TELEPHONE, chromium, person
+from tests.running import Server
+from tests.web.chromium import ADDRESS, DESK, TELEPHONE, person
 
 PAGE = f"/setup?address={ADDRESS}"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("chromium") / "data", "--demo") as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser(server: Server) -> Iterator[object]:
-    with chromium(server) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("viewport", [DESK, TELEPHONE], ids=["desk", "telephone"])

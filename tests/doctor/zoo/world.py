@@ -54,6 +54,24 @@ AUTODISCOVER = """<?xml version="1.0"?>
 
 PACC = json.dumps({"protocols": {"imap": {"host": f"imap.{DOMAIN}"}, "smtp": {"host": f"smtp.{DOMAIN}"}}}).encode()
 
+HEALTHY_SOURCES = {
+    "Thunderbird": "autoconfig",
+    "Thunderbird for Android, K-9": "autoconfig",
+    "FairEmail": "SRV records",
+    "Evolution": "autoconfig",
+    "GNOME Online Accounts": "guess",
+    "KMail": "autoconfig",
+    "Outlook": "Autodiscover",
+    "Apple Mail": "PACC",
+    "eM Client": "SRV records",
+}
+"""Where each program finds the settings of a provider that publishes them all."""
+
+
+def sources(report: Report) -> dict[str, str]:
+    """Program → where its settings come from."""
+    return {each.program: each.source for each in report.conclusions}
+
 
 class Zoo:
     """Change what you like between `healthy()` and `ask`."""
