@@ -1,8 +1,8 @@
 """Which messages have what a key asks for: the bridge between search index, rows and the single message."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from mailhost.mailstore.messageids import NO_SCORES, MessageIds, Scores
 from mailhost.protocols.imap.search import (
     BodyContains,
     EmailIs,
@@ -34,11 +34,11 @@ class Answer:
     `scores`: how well, where the key is fuzzy.
     """
 
-    ids: frozenset[int]
+    ids: MessageIds
     up_to: int
     is_complete: bool
     is_exact: bool
-    scores: Mapping[int, int] = field(default_factory=dict)
+    scores: Scores = NO_SCORES
 
     def about(self, message_id: int) -> bool | None:
         """Whether the message matches; None where only a look at it can tell."""

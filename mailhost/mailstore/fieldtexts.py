@@ -10,10 +10,11 @@ from __future__ import annotations  # array is no generic before Python 3.12
 import asyncio
 from array import array
 from collections import OrderedDict
-from itertools import chain
 from typing import Final
 
+from mailhost.mailstore.messageids import MessageIds
 from mailhost.mailstore.textindex import joined_fields
+from mailhost.mailstore.thinking import think
 from mailhost.storage.database import Database
 
 BUDGET: Final = 64 * 1024 * 1024
@@ -33,7 +34,7 @@ class FieldTexts:
         self._octets = 0
         self._fields: OrderedDict[tuple[int, str], _Field] = OrderedDict()  # the least recently used first
 
-    async def find(self, index: Database, account_id: int, name: str, text: str, up_to: int) -> frozenset[int] | None:
+    async def find(self, index: Database, account_id: int, name: str, text: str, up_to: int) -> MessageIds | None:
         """Messages that have the text, as it is compared, in the field; None: ask the database.
 
         All up to the id `up_to`, and perhaps some that were indexed since.
@@ -48,13 +49,15 @@ class FieldTexts:
         async with field.lock:
             while field.up_to < up_to and not field.is_too_large:
                 before = field.octets
-                ids, lengths, texts = await index.read(joined_fields, *key, field.up_to, up_to, _ROWS_AT_ONCE)
+                ids, lengths, texts, known_to = await index.read(joined_fields, *key, field.up_to, up_to, _ROWS_AT_ONCE)
+                if known_to < up_to:
+                    return None  # the index is being made anew
                 field.learn(ids, lengths, texts, up_to if len(ids) < _ROWS_AT_ONCE else ids[-1])
                 if field.octets > self._budget // _LARGEST_SHARE:
                     field.give_up()
                 if self._fields.get(key) is field:  # else it serves whoever asked, once
                     self._make_room(field.octets - before)
-        return None if field.is_too_large else field.find(text)
+            return None if field.is_too_large else await think(field.find, text)
 
     def forget(self, account_id: int | None = None) -> None:
         """Read an account's fields anew, or everybody's: the index was begun anew."""
@@ -98,7 +101,11 @@ class _Field:
         self.octets = _EACH
         self.is_too_large = True
 
-    def find(self, text: str) -> frozenset[int]:
+    def find(self, text: str) -> MessageIds:
         """The ids of those that hold the text."""
         wanted = text.encode(errors="replace")
-        return frozenset(chain.from_iterable(ids for value, ids in self._ids.items() if wanted in value))
+        found = array("Q")
+        for value, ids in self._ids.items():
+            if wanted in value:
+                found += ids
+        return MessageIds(found)

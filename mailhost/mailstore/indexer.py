@@ -6,7 +6,7 @@ once, as when the index is being made anew, is looked at message by message.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,7 @@ from mailhost.mailstore.answers import Answer, AnsweredKey, TextKey
 from mailhost.mailstore.append import ARRIVALS
 from mailhost.mailstore.fieldtexts import FieldTexts
 from mailhost.mailstore.matching import MAX_CONTENT
+from mailhost.mailstore.messageids import NO_SCORES, MessageIds, Scores
 from mailhost.mailstore.resembling import find_resembling
 from mailhost.mailstore.textindex import BODY, HEADER, INDEXED_FIELDS, SHOWN, Document
 from mailhost.mailstore.thinking import think
@@ -105,8 +106,9 @@ class TextIndex:
                 ids = await self._fields.find(index, account_id, key.name, compared(key.text), up_to)
                 if ids is not None:
                     found[key] = Answer(ids, up_to, is_complete=is_complete, is_exact=True)
-        if rest := [key for key in keys if key not in found]:
-            found |= await index.read(_find, account_id, rest, up_to, is_complete=is_complete)
+        for key in keys:
+            if key not in found:  # one after the other, for there may be a thousand, and others search, too
+                found[key] = await index.read(_find, account_id, key, up_to, is_complete=is_complete)
         return found
 
     async def run(self) -> None:
@@ -279,30 +281,30 @@ def _is_askable(key: TextKey) -> bool:
             return True
 
 
-def _find(
-    tx: Tx, account_id: int, keys: Sequence[TextKey], up_to: int, *, is_complete: bool
-) -> dict[AnsweredKey, Answer]:
-    found: dict[AnsweredKey, Answer] = {}
-    for key in keys:
-        is_exact = True
-        scores: dict[int, int] = {}
-        match key:
-            case Resembles():
-                scores = find_resembling(tx, account_id, key)
-                ids = frozenset(scores)
-            case HeaderContains(name, text):
-                ids = textindex.find_field(tx, account_id, name, compared(text))
-            case BodyContains(text) | TextContains(text):
-                query = parse_query(text)
-                is_exact = textindex.answers_exactly(query, tx.engine)
-                zones = BODY + HEADER if isinstance(key, TextContains) else BODY
-                ids = textindex.find_text(tx, account_id, query, zones)
-            case HasWords(where, text):
-                query = parse_words(text)
-                is_exact = where is Where.ANYWHERE and textindex.answers_exactly(query, tx.engine)
-                ids = textindex.find_text(tx, account_id, query, _ZONES.get(where, SHOWN))
-        found[key] = Answer(ids, up_to, is_complete=is_complete, is_exact=is_exact, scores=scores)
-    return found
+def _find(tx: Tx, account_id: int, key: TextKey, up_to: int, *, is_complete: bool) -> Answer:
+    """The messages that a key names, up to the id `up_to`; to less where the index was begun anew meanwhile."""
+    known_to = min(up_to, textindex.cursor(tx, account_id))
+    is_exact = True
+    scores = NO_SCORES
+    match key:
+        case Resembles():
+            found = find_resembling(tx, account_id, key)
+            ids: Collection[int] = found
+            scores = Scores(found)
+        case HeaderContains(name, text):
+            ids = textindex.find_field(tx, account_id, name, compared(text))
+        case BodyContains(text) | TextContains(text):
+            query = parse_query(text)
+            is_exact = textindex.answers_exactly(query, tx.engine)
+            zones = BODY + HEADER if isinstance(key, TextContains) else BODY
+            ids = textindex.find_text(tx, account_id, query, zones)
+        case HasWords(where, text):
+            query = parse_words(text)
+            is_exact = where is Where.ANYWHERE and textindex.answers_exactly(query, tx.engine)
+            ids = textindex.find_text(tx, account_id, query, _ZONES.get(where, SHOWN))
+    return Answer(
+        MessageIds(ids), known_to, is_complete=is_complete and known_to == up_to, is_exact=is_exact, scores=scores
+    )
 
 
 def _newest_id(tx: Tx, account_id: int) -> int:

@@ -123,6 +123,15 @@ class KnownMailbox:
         places = self._logged + len(self.uids) * len(self._orders)
         return _EACH + len(self.uids) * columns + 4 * places + sum(map(len, self._threads.values()))
 
+    def copy(self, details: Iterable[Detail]) -> KnownMailbox:
+        """The mailbox as it is now, with some details, for a thread to look at while this one moves on."""
+        copy = KnownMailbox(*self.key)
+        copy.uids, copy.flags, copy.modseqs = self.uids, self.flags[:], self.modseqs[:]
+        copy.modseq, copy.uid_next, copy.gone_modseq = self.modseq, self.uid_next, self.gone_modseq
+        copy._details = {detail: self._details[detail][:] for detail in details}
+        copy._ascending = set(self._ascending)
+        return copy
+
     def place_of(self, uid: int) -> int:
         """Where a UID stands in the columns, or -1."""
         place = bisect_left(self.uids, uid)

@@ -102,7 +102,7 @@ class Candidate:
         """How well the message matches, 0 for not at all; None until `read` when it needs the content."""
         answer = self._scope.answers.get(key)
         if answer is not None and self.message_id <= answer.up_to:
-            return answer.scores.get(self.message_id, 0)
+            return answer.scores.of(self.message_id)
         if isinstance(key.key, HeaderContains):
             return score_of_field([value for name, value in self._fields() if name == key.key.name], key.key.text)
         if self._content is None:

@@ -5,6 +5,7 @@ from typing import Final, assert_never
 
 from mailhost.mailstore.answers import Answer, AnsweredKey, IdentityKey
 from mailhost.mailstore.mailboxes import list_mailboxes
+from mailhost.mailstore.messageids import MessageIds
 from mailhost.mailstore.model import INBOX, Mailbox
 from mailhost.protocols.imap.search import EmailIs, LabelIs, ThreadIs
 from mailhost.storage.database import Tx
@@ -25,7 +26,9 @@ _USES: Final = {
 
 def identified(tx: Tx, account_id: int, keys: Iterable[IdentityKey]) -> dict[AnsweredKey, Answer]:
     """Which messages of the account each key names; the threads are complete."""
-    return {key: Answer(_ids(tx, account_id, key), _EVERY_ID, is_complete=True, is_exact=True) for key in keys}
+    return {
+        key: Answer(MessageIds(_ids(tx, account_id, key)), _EVERY_ID, is_complete=True, is_exact=True) for key in keys
+    }
 
 
 def _ids(tx: Tx, account_id: int, key: IdentityKey) -> frozenset[int]:

@@ -4,7 +4,7 @@ A key that needs text becomes `true` where the condition must not miss a message
 one too many (inside NOT); a message that the condition lets through is then looked at. RFC 9051 §6.4.4.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -66,6 +66,8 @@ _ATTACHMENT: Final = (b'("attachment" (', b'("attachment" NIL)')
 _RANGES_IN_KEY = 200
 _FEW = 1_000
 """So many messages are looked up one by one; to pick out more, the mailbox is walked through."""
+_IDS = 250_000
+"""So many messages of answers are named in a statement; what more answers say is held against each message."""
 _PARAMETERS = 20_000  # SQLite takes 32,766
 
 
@@ -115,6 +117,7 @@ class Condition:
         self.needs_message = False
         self.is_exact = True
         self._scope = scope
+        self._ids_named = 0
         self.sql = self._translate(key, above=True)
         self.source = "placement as placed"
         if few := few_answered(key, scope):
@@ -148,6 +151,10 @@ class Condition:
             self.is_exact = False
         if answer is None or not (above or answer.is_exact):
             return "1 = 1" if above else "1 = 0"
+        self._ids_named += len(answer.ids)
+        if self._ids_named > _IDS:
+            self.is_exact = False
+            return "1 = 1" if above else "1 = 0"
         ids = self._ids(answer.ids)
         if self._scope.engine == "sqlite":
             member = f"placed.message_id in (select value from json_each({ids}))"  # noqa: S608
@@ -158,7 +165,7 @@ class Condition:
         known = f"placed.message_id <= {self._value(answer.up_to)}"
         return f"({member} or not {known})" if above else f"({member} and {known})"
 
-    def _ids(self, ids: frozenset[int]) -> str:
+    def _ids(self, ids: Iterable[int]) -> str:
         """Many numbers as one value."""
         text = ",".join(map(str, ids))
         if self._scope.engine == "sqlite":

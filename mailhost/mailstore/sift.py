@@ -38,8 +38,14 @@ from mailhost.protocols.imap.search import (
     SentDay,
     Smaller,
     UidIn,
+    leaves,
 )
 from mailhost.storage.database import Row
+
+_WIDEST: Final = 100
+"""Ids below the highest of a mailbox, for each message in it, that are made octets of to look at."""
+_AT_A_GLANCE: Final = 500_000
+"""Keys times messages that are held against each other while everybody waits; that takes some milliseconds."""
 
 _LITTLE: Final = sys.byteorder == "little"
 
@@ -93,6 +99,11 @@ def _together(needs: Sequence[set[Detail] | None]) -> set[Detail] | None:
     return together
 
 
+def takes_long(key: SearchKey, known: KnownMailbox) -> bool:
+    """Whether `sift` had better not be done where others wait: on a copy of the mailbox, then."""
+    return sum(1 for _ in leaves(key)) * len(known.uids) > _AT_A_GLANCE
+
+
 def sift(key: SearchKey, known: KnownMailbox, scope: Scope) -> bytes:
     """1 for each message that matches, 0 for the others; `known` has what `details_for` named."""
     sieve = _Sieve(known, scope)
@@ -128,8 +139,8 @@ class _Sieve:
                 return self._between(self._scope.now - seconds, None)
             case ArrivedBefore(seconds) if self._known.is_ascending(ARRIVED):
                 return self._between(None, self._scope.now - seconds + 1)
-            case _ if isinstance(key, AnsweredKey) and (found := self._answered(key)) is not None:
-                return found
+            case _ if isinstance(key, AnsweredKey):
+                return self._answered(key)
             case _:
                 return int.from_bytes(bytes(self._each(key)), "little")
 
@@ -154,8 +165,7 @@ class _Sieve:
             case Smaller(size):
                 return map(size.__gt__, packed(OCTETS))
             case _:
-                assert isinstance(key, AnsweredKey)  # as `details_for` found
-                return map(self._scope.answers[key].ids.__contains__, packed(MESSAGE_ID))
+                raise AssertionError(f"not decided by columns: {key}")
 
     def _between(self, start: int | None, end: int | None) -> int:
         """Messages that arrived from one moment on until before another, where they arrived in the order of UIDs."""
@@ -164,17 +174,19 @@ class _Sieve:
         last = len(arrived) if end is None else bisect_left(arrived, end)
         return int.from_bytes(b"\0" * first + b"\1" * (last - first), "little")
 
-    def _answered(self, key: AnsweredKey) -> int | None:
-        """Messages of an answer where each has its place by its id: they came into the account one after the other."""
+    def _answered(self, key: AnsweredKey) -> int:
+        """Messages of an answer."""
+        ids = self._scope.answers[key].ids
         column = self._known.packed(MESSAGE_ID)
-        count = len(column)
-        if not count or not self._known.is_ascending(MESSAGE_ID) or column[-1] - column[0] != count - 1:
-            return None
-        first, chosen = column[0], bytearray(count)
-        for message_id in self._scope.answers[key].ids:
-            if 0 <= message_id - first < count:
-                chosen[message_id - first] = 1
-        return int.from_bytes(chosen, "little")
+        if not column:
+            return 0
+        is_ascending = self._known.is_ascending(MESSAGE_ID)
+        highest = column[-1] if is_ascending else max(column)
+        if is_ascending and highest - column[0] == len(column) - 1:
+            # They came into the account one after the other, and each has its place by its id.
+            return int.from_bytes(ids.flags(column[0], len(column)), "little")
+        has = ids.flags(0, highest + 1).__getitem__ if highest < _WIDEST * len(column) else ids.__contains__
+        return int.from_bytes(bytes(map(has, column)), "little")
 
     def _flagged(self, mask: int) -> int:
         if not mask:

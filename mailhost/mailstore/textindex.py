@@ -263,8 +263,9 @@ def find_field(tx: Tx, account_id: int, field: str, text: str) -> frozenset[int]
 
 def joined_fields(
     tx: Tx, account_id: int, field: str, after: int, up_to: int, limit: int
-) -> tuple[list[int], list[int], str]:
-    """One of INDEXED_FIELDS of the next messages by id: their ids, the lengths in octets, and all texts, by lines.
+) -> tuple[list[int], list[int], str, int]:
+    """One of INDEXED_FIELDS of the next messages by id: their ids, the lengths in octets, all texts, by lines; and how
+    far the index was then.
 
     Joined by the database, which takes a third of the time that rows do.
     """
@@ -283,9 +284,10 @@ def joined_fields(
         limit=limit,
         line_end="\n",
     )
+    known_to = cursor(tx, account_id)
     if ids is None:
-        return [], [], ""
-    return list(map(int, ids.split(","))), list(map(int, lengths.split(","))), text
+        return [], [], "", known_to
+    return list(map(int, ids.split(","))), list(map(int, lengths.split(","))), text, known_to
 
 
 def answers_exactly(query: Query, engine: str) -> bool:

@@ -180,7 +180,7 @@ def _codec(charset: bytes) -> str | None:
         codec = codecs.lookup(name)
         if codec.name.replace("-", "_") in _NO_CHARSETS:
             return None
-        b"a".decode(codec.name)
+        b"\0\0\0\0".decode(codec.name)  # refused by what makes no text; a whole character of any width
     except (LookupError, UnicodeError, ValueError):
         return None
     return codec.name

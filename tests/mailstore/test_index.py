@@ -12,7 +12,7 @@ from mailhost import mailstore
 from mailhost.mailstore import indexer, textindex
 from mailhost.mailstore.answers import TextKey, text_keys
 from mailhost.mailstore.fieldtexts import FieldTexts
-from mailhost.mailstore.indexer import INDEX_FILE, TextIndex, open_index
+from mailhost.mailstore.indexer import TextIndex, open_index
 from mailhost.mailstore.matching import Candidate
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates
 from mailhost.message.resemblance import parse_terms
@@ -286,6 +286,21 @@ async def test_fields_in_memory_are_what_the_index_says_within_bounds(database, 
     assert len(await by_index(database, blobs, index, account, HeaderContains("subject", "letter"))) == 30
 
 
+async def test_an_index_begun_anew_under_a_search_hides_nothing(database, blobs, account, put, index) -> None:
+    for number in range(3):
+        await put(message(f"letter {number}", "apples"))
+    keys = [BodyContains("apples"), HeaderContains("subject", "letter"), Resembles(BodyContains("aples"))]
+    up_to, is_complete = await index._catch_up(account)
+    assert (up_to, is_complete) == (3, True)
+    await index._index.write(textindex.clear, account)  # by another process, say
+    for key in keys:
+        answer = await index._index.read(indexer._find, account, key, up_to, is_complete=is_complete)
+        assert (answer.up_to, answer.is_complete, answer.about(1)) == (0, False, None)
+    assert await index._fields.find(index._index, account, "subject", "LETTER", up_to) is None
+    for key in keys:
+        assert await by_index(database, blobs, index, account, key) == [1, 2, 3]
+
+
 async def test_one_account_does_not_see_into_another(database, blobs, account, put, index) -> None:
     await put(message("apples", "apples"))
     await index.answers(account, [BodyContains("apples")])
@@ -374,41 +389,6 @@ async def test_a_store_older_than_its_index_is_indexed_anew(database, blobs, acc
     assert await by_index(database, blobs, index, account, BodyContains("apples")) == [uid]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("damage", ["no database at all, but some text" * 400, "", None])
-async def test_a_damaged_or_missing_file_is_made_anew(
-    database, blobs, account, put, tmp_path: Path, damage: str | None
-) -> None:
-    uid = await put(message("one", "apples"))
-    key = BodyContains("apples")
-    path = tmp_path / INDEX_FILE
-    async with open_index(database, blobs, tmp_path) as index:
-        assert await by_index(database, blobs, index, account, key) == [uid]
-    if damage is None:
-        path.unlink()
-    else:
-        path.write_text(damage)
-    async with open_index(database, blobs, tmp_path) as index:
-        assert await by_index(database, blobs, index, account, key) == [uid]
-
-
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_damage_met_by_a_search_costs_it_only_the_index(database, blobs, account, put, tmp_path: Path) -> None:
-    await database.write(mailstore.set_quota, account, 10_000_000)
-    for number in range(100):
-        await put(message(f"letter {number}", "apples " + " ".join(f"w{number}x{each}" for each in range(100))))
-    key = BodyContains("apples")
-    async with open_index(database, blobs, tmp_path) as index:
-        await index.answers(account, [key])
-    path = tmp_path / INDEX_FILE
-    whole = path.read_bytes()
-    path.write_bytes(whole[:8192] + b"\x5a" * (len(whole) - 8192))
-    async with open_index(database, blobs, tmp_path) as index:
-        for _ in range(2):
-            assert await by_index(database, blobs, index, account, key) == list(range(1, 101))
-        assert (await index.answers(account, [key]))[key].is_complete
-
-
 async def test_whole_words_stand_in_what_a_reader_sees(database, blobs, account, put, index) -> None:
     await put(message("Letter of credit", "The credits, well-known: 发票号 and a.b@c.test", "Anna <ann@a.test>"))
 
@@ -452,35 +432,3 @@ async def test_attachments_and_the_names_of_files_are_told_from_text(database, b
     ):
         assert await by_index(database, blobs, index, account, key) == expected
         assert await by_looking(database, blobs, account, key) == expected
-
-
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_processes_that_meet_damage_at_once_make_one_file_anew(
-    database, blobs, account, put, tmp_path: Path
-) -> None:
-    uid = await put(message("one", "apples"))
-    (tmp_path / INDEX_FILE).write_text("no database at all, but some text" * 400)
-    for _ in range(5):
-        opened = [TextIndex(database, blobs, tmp_path / INDEX_FILE) for _ in range(3)]
-        await asyncio.gather(*(index.open() for index in opened))
-        for index in opened:
-            assert await by_index(database, blobs, index, account, BodyContains("apples")) == [uid]
-        await opened[0]._index.write(textindex.clear, account)
-        for index in opened:
-            assert await index._index.read(textindex.cursors) == {}, "they share one file"
-        for index in opened:
-            await index.close()
-        (tmp_path / INDEX_FILE).write_text("no database at all, but some text" * 400)
-
-
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_a_file_made_anew_by_another_process_is_taken_up(database, blobs, account, put, tmp_path: Path) -> None:
-    uid = await put(message("one", "apples"))
-    async with open_index(database, blobs, tmp_path) as one, open_index(database, blobs, tmp_path) as other:
-        await one._begin_anew(one._index, "for a test")
-        assert await by_index(database, blobs, other, account, BodyContains("apples")) == [uid]
-        assert (
-            (await one._index.read(textindex.cursors)) == (await other._index.read(textindex.cursors)) == {account: 1}
-        )
-        await other._index.write(textindex.clear, account)
-        assert await one._index.read(textindex.cursors) == {}, "they share one file"

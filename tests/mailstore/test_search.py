@@ -141,6 +141,7 @@ async def test_sql_columns_and_the_single_message_agree(database, blobs, account
             known = await mailboxes.present(account, inbox.id, tuple(details))
             assert known is not None
             assert set(compress(known.uids, sift(key, known, scope))) == expected
+            assert sift(key, known.copy(details), scope) == sift(key, known, scope)
 
 
 async def test_words_are_found_decoded_and_without_regard_to_case(database, blobs, account, put) -> None:

@@ -8,7 +8,8 @@ from mailhost.mailstore.known import Detail, KnownMailbox
 from mailhost.mailstore.model import UidRange
 from mailhost.mailstore.ranges import intersection
 from mailhost.mailstore.search import Scope, few_answered
-from mailhost.mailstore.sift import details_for
+from mailhost.mailstore.sift import details_for, sift, takes_long
+from mailhost.mailstore.thinking import think
 from mailhost.protocols.imap.search import SearchKey
 from mailhost.servers.imap.numbers import NumberMap
 from mailhost.servers.imap.plan import KnownFlags, RowPlan
@@ -46,6 +47,14 @@ async def known_to_decide(
     if details is None or few_answered(key, scope) is not None:
         return None
     return await view.present((*details, *more))
+
+
+async def sifted(key: SearchKey, known: KnownMailbox, scope: Scope) -> tuple[KnownMailbox, bytes]:
+    """1 for each message that matches, 0 for the others; and the mailbox they are of, as it was then."""
+    if not takes_long(key, known):
+        return known, sift(key, known, scope)
+    copy = known.copy(details_for(key, scope) or ())
+    return copy, await think(sift, key, copy, scope)
 
 
 async def from_known(

@@ -32,7 +32,7 @@ async def _by_index(
     database: Database, view: MailboxView, key: SearchKey, scope: Scope, uids: Sequence[int]
 ) -> dict[int, int]:
     def score(message_id: int) -> int:
-        return relevancy(key, lambda leaf: scope.answers[leaf].scores.get(message_id, 0))
+        return relevancy(key, lambda leaf: scope.answers[leaf].scores.of(message_id))
 
     def read(rows: list[Row]) -> dict[int, int]:
         return {uid: score(message_id) for uid, message_id in rows}

@@ -22,7 +22,6 @@ from mailhost.mailstore.search import (
     labels_asked,
     set_keys,
 )
-from mailhost.mailstore.sift import sift
 from mailhost.mailstore.thinking import think
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Search, Sort, Thread
@@ -30,7 +29,7 @@ from mailhost.protocols.imap.counting import chosen_text
 from mailhost.protocols.imap.fetch import Window
 from mailhost.protocols.imap.search import And, NumberIn, ReturnOption, SearchKey, UidIn, asks_modseq, asks_threads
 from mailhost.protocols.imap.sets import SequenceSet
-from mailhost.servers.imap.knowledge import known_to_decide
+from mailhost.servers.imap.knowledge import known_to_decide, sifted
 from mailhost.servers.imap.relevancy import relevancies
 from mailhost.servers.imap.session import ImapServices
 from mailhost.servers.imap.sort import in_order, sorted_at_once, sorts_by_relevancy, threads_text
@@ -109,8 +108,9 @@ async def _found_at_once(view: MailboxView, command: Search, scope: Scope) -> by
     known = await known_to_decide(view, command.key, scope)
     if known is None or known.gone_modseq > view.modseq:
         return None
+    known, chosen = await sifted(command.key, known, scope)
     first, end = known.span(view.first_uid, view.uid_next - 1)
-    chosen = sift(command.key, known, scope)[first:end]
+    chosen = chosen[first:end]
     numbers = known.uids[first:end] if command.by_uid else range(1, len(chosen) + 1)
     return responses.search_text(chosen_text(numbers, chosen))
 
@@ -200,11 +200,12 @@ async def _find(
 ) -> list[tuple[int, int]]:
     """(uid, modseq) of the messages found, ascending."""
     if (known := await known_to_decide(view, key, scope)) is not None:
+        known, chosen = await sifted(key, known, scope)
         first, end = known.span(view.first_uid, view.uid_next - 1)
-        chosen = sift(key, known, scope)[first:end]
+        chosen = chosen[first:end]
         columns = (known.uids[first:end], known.modseqs[first:end])
         return list(zip(*(compress(column, chosen) for column in columns), strict=True))
-    condition = Condition(key, scope)
+    condition = await think(Condition, key, scope)
     if condition.is_exact:
         return await _rows(database, view, condition)
     found: list[tuple[int, int]] = []

@@ -11,7 +11,7 @@ from typing import TypeVar
 from mailhost.mailstore.known import Detail, KnownMailbox, Values, whole_order
 from mailhost.mailstore.rows import live_rows
 from mailhost.mailstore.search import Scope
-from mailhost.mailstore.sift import sift
+from mailhost.mailstore.sift import sift, takes_long
 from mailhost.mailstore.sorting import THREAD_COLUMNS, sort_detail, sort_values, threaded
 from mailhost.mailstore.thinking import think
 from mailhost.message.threads import Node, Threaded, by_references, by_subject
@@ -39,7 +39,9 @@ async def sorted_at_once(view: MailboxView, command: Sort, scope: Scope) -> byte
         return None
     details = [sort_detail(criterion.key) for criterion in command.criteria]
     known = await known_to_decide(view, command.key, scope)
-    if known is None or sift(command.key, known, scope).count(1) * _PART < len(known.uids):
+    if known is None or takes_long(command.key, known):
+        return None
+    if sift(command.key, known, scope).count(1) * _PART < len(known.uids):
         return None
     known = await known_to_decide(view, command.key, scope, details)
     if known is None or known.gone_modseq > view.modseq:
