@@ -80,9 +80,9 @@ class Stream(asyncio.BufferedProtocol):
 
     # fmt: off
     __slots__ = (
-        "__weakref__", "_deadline", "_deadlines", "_drained", "_eof", "_failure", "_fresh", "_inbox", "_interrupted",
-        "_keeper", "_loop", "_paused", "_plans", "_state", "_timer", "_timer_at", "_tls", "_transport", "_upgrading",
-        "_waiter", "_window", "draining", "id", "local", "peer", "tls",
+        "__weakref__", "_cut", "_deadline", "_deadlines", "_drained", "_eof", "_failure", "_fresh", "_inbox",
+        "_interrupted", "_keeper", "_loop", "_paused", "_plans", "_state", "_timer", "_timer_at", "_tls", "_transport",
+        "_upgrading", "_waiter", "_window", "draining", "id", "local", "peer", "tls",
     )
     # fmt: on
 
@@ -110,14 +110,13 @@ class Stream(asyncio.BufferedProtocol):
         self._window = _windows.plain
         self._inbox = bytearray()
         self._fresh = not outbound  # the peer's first bytes are still to be judged
-        self._eof = False
+        self._eof = self._cut = False
         self._interrupted = False
         self._paused = False  # we stopped reading from the socket
         self._drained = True  # the socket takes what we write
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
-        self._deadline = 0.0
+        self._timer_at = self._deadline = 0.0
         self._tls: TlsLayer | None = None
         self._upgrading = False  # somebody waits in start_tls
         self._failure = "CLOSED_BY_PEER"  # why the handshake failed, when it did
@@ -211,6 +210,11 @@ class Stream(asyncio.BufferedProtocol):
         """Whether bytes written now may still reach the peer."""
         return (self._state is _State.PLAIN or self._state is _State.SECURE) and not self._transport.is_closing()
 
+    @property
+    def was_cut(self) -> bool:
+        """Whether nobody waits for answers any more: a reset, or an end of TLS without close_notify (a killed peer)."""
+        return self._cut or self._state is _State.CLOSED
+
     # What the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -239,6 +243,7 @@ class Stream(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """The peer sends no more; it may still read, so we stay open unless there is nobody to answer it."""
+        self._cut = self._state is _State.SECURE and not self._eof
         self._eof = True
         if self._is_opening:
             self._fail("CLOSED_BY_PEER")
@@ -465,9 +470,8 @@ class Stream(asyncio.BufferedProtocol):
             self._waiter = None
 
     def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _arm(self, deadline: float) -> None:
         """Have `_tick` called at the deadline or before: a timer that is early enough stays, and looks again."""

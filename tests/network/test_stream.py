@@ -458,3 +458,28 @@ async def test_a_reset_at_any_moment_is_an_end_like_any_other(listen: Open, caps
         listener.stop()
         await listener.drain(2)
     assert "crashed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("says_goodbye", [True, False])
+async def test_an_end_of_tls_without_goodbye_is_a_cut(
+    listen: Open, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, says_goodbye: bool
+) -> None:
+    seen: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def look(stream: Stream) -> None:
+        while await stream.read(10):
+            assert not stream.was_cut
+        seen.set_result(stream.was_cut)
+
+    listener = await listen(look, context=server_tls)
+
+    def talk() -> None:
+        with client_tls.wrap_socket(dial(listener), server_hostname="localhost") as client:
+            client.sendall(b"then gone")
+            if says_goodbye:
+                with suppress(OSError):
+                    client.unwrap()
+
+    await asyncio.to_thread(talk)
+    async with asyncio.timeout(10):
+        assert await seen is not says_goodbye

@@ -282,7 +282,10 @@ class Session:
         return SessionOver(reason)
 
     async def next_event(self) -> Event:
-        """The next thing the client does. Raises SessionOver."""
+        """The next thing the client does. Raises SessionOver, and at once where the client was cut off: it will look
+        what has become of what it sent, and must not find that grow meanwhile."""
+        if self.stream.was_cut:
+            raise SessionOver("closed-by-client")
         while (event := self.connection.next_event()) is None:
             self._in_a_row = 0
             await self.receive(self._patience())

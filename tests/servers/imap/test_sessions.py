@@ -2,6 +2,9 @@
 
 import asyncio
 import random
+import re
+import socket
+import struct
 import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -144,6 +147,22 @@ async def test_vanishing_in_the_middle_of_things_leaves_nothing_behind(
         await asyncio.sleep(0.02)
     assert not [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
     assert (await watcher.command("b STATUS INBOX (MESSAGES)"))[0] == b'* STATUS "INBOX" (MESSAGES 3)\r\n'
+
+
+async def test_what_a_client_sent_before_it_was_cut_off_does_not_go_on_arriving(clients: list[Client]) -> None:
+    """mbsync, killed amid uploads and started again, takes for new what comes after it has looked."""
+    cut, other, _ = clients
+    for client in (cut, other):
+        await client.command(LOGIN)
+    cut.send(b"".join(b"b%d APPEND INBOX {8+}\r\n\r\n%06d\r\n" % (number, number) for number in range(400)))
+    cut.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    cut.writer.transport.abort()  # with a reset
+    counts = [0]
+    while len(counts) < 3 or counts[-1] != counts[-2]:
+        [told] = re.findall(rb"MESSAGES (\d+)", (await other.command("c STATUS INBOX (MESSAGES)"))[0])
+        counts.append(int(told))
+        await asyncio.sleep(0.3)
+    assert counts[-1] < 300
 
 
 async def test_a_large_message_passes_through_in_pieces(clients: list[Client]) -> None:
