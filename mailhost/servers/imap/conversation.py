@@ -165,8 +165,13 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
         or (isinstance(command, Copy) and command.moves)
         or (isinstance(command, AppendMessage) and command.replaces is not None)
     )
-    await tell_events(session, permits_expunge=not is_by_number, removes=removes)
-    await session.say(responses.tagged(command.tag, answer.status, answer.text, answer.code))
+    tagged = responses.tagged(command.tag, answer.status, answer.text, answer.code)
+    try:
+        await tell_events(session, permits_expunge=not is_by_number, removes=removes)
+    except MailhostError:
+        await session.say(tagged)  # the session ends, but its client knows what is done and need not be done again
+        raise
+    await session.say(tagged)
 
 
 def _names_the_untold(session: Session, command: Command | AppendMessage) -> bool:

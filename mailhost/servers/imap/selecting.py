@@ -1,12 +1,13 @@
 """SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE (RFC 9051 §6.3.2, §6.4.1-6.4.3, RFC 7162)."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from mailhost.mailstore.expunge import expunge
 from mailhost.mailstore.flags import Keywords, load_keywords
 from mailhost.mailstore.layout import clip
 from mailhost.mailstore.mailboxes import load_mailbox
-from mailhost.mailstore.model import MAX_UID, Mailbox, UidRange
+from mailhost.mailstore.model import MAX_UID, Mailbox, NoSuchMailbox, UidRange
 from mailhost.mailstore.resync import Matches, changed_inside, shown_anew, vanished_since
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Close, Expunge, Resync, Select
@@ -181,8 +182,9 @@ async def close(session: Session, command: Close) -> Answer:
     """CLOSE removes what is marked \\Deleted and tells nothing of it; UNSELECT removes nothing."""
     view = session.selected
     if command.expunges and not view.is_examined and view.rights & Right.EXPUNGE:
-        async with Progress(session, command.tag):
-            await _expunge(session, view, [(view.first_uid, view.uid_next - 1)])
+        with suppress(NoSuchMailbox):  # it was deleted meanwhile, and is left now
+            async with Progress(session, command.tag):
+                await _expunge(session, view, [(view.first_uid, view.uid_next - 1)])
     leave(session)
     return completed("CLOSE" if command.expunges else "UNSELECT")
 
