@@ -258,6 +258,10 @@ def test_a_pattern_longer_than_any_name_is_refused() -> None:
     assert (mistake.status, mistake.code) == ("NO", "CANNOT")
 
 
+FIELDS = [b"a%d" % number for number in range(300)]
+"""As many as one section may name, and more than half of what one command may."""
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -281,15 +285,22 @@ def test_a_pattern_longer_than_any_name_is_refused() -> None:
         b"a LIST (RECURSIVEMATCH) x y",
         b"a LIST x y z",
         b'a LIST "" ()',
+        b'a LIST "" (' + b" ".join(b"x%d" % number for number in range(101)) + b")",
+        b"a SEARCH RETURN (PARTIAL 1:2 PARTIAL 3:4) ALL",
+        b"a SEARCH RETURN (PARTIAL 1:2 ALL) ALL",
         b"a ENABLE",
         b"a FETCH 1",
         b"a FETCH 0 FLAGS",
         b"a FETCH 1 ()",
         b"a FETCH 1 (FLAGS",
         b"a FETCH 1 FLAGS (VANISHED)",
+        b"a UID FETCH 1 FLAGS (VANISHED)",
         b"a FETCH 1 FLAGS (CHANGEDSINCE 9223372036854775808)",
         b"a FETCH 1 (" + b" ".join(b"BODY[%d]" % number for number in range(1, 102)) + b")",
         b"a FETCH 1 BODY[HEADER.FIELDS (" + b" ".join(b"a%d" % number for number in range(501)) + b")]",
+        b"a FETCH 1 ("
+        + b" ".join(b"BODY[%d.HEADER.FIELDS (%b)]" % (part, b" ".join(FIELDS)) for part in (1, 2))
+        + b")",
         b"a STORE 1 FLAG (x)",
         b"a STORE 1 FLAGS.LOUD (x)",
         b"a STORE 1 FLAGS (\\*)",

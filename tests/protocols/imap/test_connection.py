@@ -1,6 +1,6 @@
 from datetime import datetime, timedelta, timezone
 
-from mailhost.protocols.imap.commands import Authenticate, Idle, Login, Logout, Noop, Search, StartTls
+from mailhost.protocols.imap.commands import Authenticate, Idle, Login, Logout, Noop, Search, StartTls, StoreLabels
 from mailhost.protocols.imap.connection import ImapConnection, Limits, State
 from mailhost.protocols.imap.events import (
     AppendFinished,
@@ -97,6 +97,30 @@ def test_too_many_mistakes_end_the_conversation() -> None:
     connection = opened(State.NOT_AUTHENTICATED)
     events = drain(connection, b"a NOPE\r\n" * 4 + b"b NOOP\r\n")
     assert [type(event) for event in events] == [Mistake, Mistake, Hangup]
+
+
+def test_what_is_refused_with_no_is_no_mistake() -> None:
+    connection = opened(State.SELECTED)
+    events = drain(connection, b"a SEARCH CHARSET KLINGON ALL\r\n" * 10)
+    assert [getattr(event, "status", None) for event in events] == ["NO"] * 10
+
+
+def test_mistakes_before_sign_in_are_forgiven_with_it() -> None:
+    connection = opened(State.NOT_AUTHENTICATED)
+    drain(connection, b"a NOPE\r\n" * 2)
+    connection.login_succeeded()
+    events = drain(connection, b"a NOPE\r\n" * 4)
+    assert [type(event) for event in events] == [Mistake, Mistake, Mistake, Hangup]
+
+
+def test_who_signs_out_is_a_stranger_again() -> None:
+    connection = opened()
+    connection.utf8 = connection.gmail = True
+    drain(connection, b"a NOPE\r\n" * 3)
+    connection.signed_out()
+    assert (connection.state, connection.utf8, connection.gmail) == (State.NOT_AUTHENTICATED, False, False)
+    assert [type(event) for event in drain(connection, b"a NOPE\r\n" * 2)] == [Mistake, Mistake]
+    assert drain(connection, b"a" * 150) == [Hangup("A line is longer than 100 octets.")]
 
 
 def test_an_append_is_streamed() -> None:
@@ -215,3 +239,20 @@ def test_a_sasl_exchange() -> None:
 
 def test_nothing_comes_after_logout() -> None:
     assert drain(opened(), b"a LOGOUT\r\nb NOOP\r\n") == [Logout(b"a")]
+
+
+def test_a_url_too_long_is_refused_before_it_is_sent() -> None:
+    connection = opened()
+    [mistake] = drain(connection, b"a APPEND x CATENATE (URL {8193}\r\n")
+    assert isinstance(mistake, Mistake)
+    assert mistake.code == "TOOBIG"
+
+
+def test_more_labels_than_one_store_takes_are_refused() -> None:
+    connection = ImapConnection(Limits())
+    connection.login_succeeded(gmail=True)
+    connection.mailbox_selected()
+    labels = [b"l%d" % number for number in range(101)]
+    for count, kind in ((100, StoreLabels), (101, Mistake)):
+        [event] = drain(connection, b"a STORE 1 +X-GM-LABELS (%b)\r\n" % b" ".join(labels[:count]))
+        assert isinstance(event, kind)
