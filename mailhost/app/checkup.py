@@ -48,7 +48,7 @@ async def own_server(services: Services) -> OwnServer:
         addresses=tuple(ANY.get(each, each) for each in config.listen),
         ports={service: bound.get(service, getattr(config.ports, service)) for service in SERVICES},
         domains=names,
-        is_public=not all(ipaddress.ip_address(each).is_loopback for each in config.listen),
+        is_public=not config.is_local,
         has_own_authority=not (config.tls.certificate or config.tls.acme),
         known=tuple(findings(read_book(issued_folder(data)), int(time.time()))) if config.tls.acme else (),
     )

@@ -77,7 +77,7 @@ class Server:
                 commands_a_minute=limits.commands_a_minute,
             ).over(SETTINGS),
         )
-        host = services.config.host_name or "localhost"
+        host = host_name(services.config, facts)
         messenger = Messenger(services.database, services.blobs, host, facts.base_url, time.time)
         self._keeper = DoorKeeper(
             services.database,

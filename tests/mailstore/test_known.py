@@ -105,6 +105,19 @@ def forget(tx, account: int) -> None:
             pass
 
 
+async def test_who_goes_while_values_are_read_is_not_waited_for(database, account, put) -> None:
+    """The last ones are gone: what is read is right, and less than was asked for."""
+    mailboxes = KnownMailboxes(database)
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    for _ in range(4):
+        await put()
+    known = await mailboxes.present(account, inbox.id)
+    await database.write(mailstore.expunge, account, inbox.id, [(3, 4)], NOW, only_deleted=False)
+    async with asyncio.timeout(20), known.lock:
+        await mailboxes._read_details(known, DETAILS)
+    await must_agree(database, known, account, inbox.id, DETAILS)
+
+
 async def test_what_was_not_asked_for_longest_is_let_go(database, account, put) -> None:
     mailboxes = KnownMailboxes(database, budget=5_000)
     names = ("INBOX", "Sent", "Trash")

@@ -24,6 +24,9 @@ from mailhost.mailstore.account import MODSEQ_JUMP
 from mailhost.mailstore.model import MAX_DEPTH, MAX_MAILBOXES, MAX_PLACEMENTS, TooManyPlacements
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
+from mailhost.storage.errors import BlobMissing
+from mailhost.storage.files import DiskFiles
+from mailhost.storage.sweep import Sweeper, Swept
 
 NOW = 1_700_000_000
 DAY = 86_400
@@ -69,7 +72,10 @@ async def test_removed_messages_are_erased_after_thirty_days_and_above_one_quota
     assert (await database.read(mailstore.usage, account)).retained_octets == 0
 
 
-async def test_the_sweeper_erases_what_nobody_refers_to(database, blobs: Blobs, account, put, arrive) -> None:
+async def test_the_sweeper_erases_what_nobody_refers_to(
+    database, blobs: Blobs, blob_files: DiskFiles, account, put, arrive
+) -> None:
+    sweeper = Sweeper(database, blob_files, mailstore.is_referenced)
     box = await inbox(database, account)
     uid = await put(b"Subject: bye\r\n\r\nz\r\n")
     digest = (await arrive(b"Subject: bye\r\n\r\nz\r\n")).blob.digest
@@ -78,6 +84,11 @@ async def test_the_sweeper_erases_what_nobody_refers_to(database, blobs: Blobs, 
     assert await database.read(mailstore.is_referenced, digest)
     await database.write(mailstore.erase_expired, blobs, account, NOW + 31 * DAY)
     assert not await database.read(mailstore.is_referenced, digest)
+    assert await sweeper.sweep(NOW + 31 * DAY) == Swept(claimed=1, erased=0)
+    assert await blobs.read(digest) == b"Subject: bye\r\n\r\nz\r\n"
+    assert await sweeper.sweep(NOW + 32 * DAY) == Swept(claimed=0, erased=1)
+    with pytest.raises(BlobMissing):
+        await blobs.read(digest)
 
 
 async def test_a_sent_copy_makes_room_for_the_clients_own(database, blobs, account, put, arrive) -> None:

@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -71,6 +72,14 @@ async def test_a_group_is_bounded(tmp_path: Path) -> None:
     before = database.commits
     await in_one_group(database, *(partial(database.write, add, f"t{n}") for n in range(100)))
     assert database.commits - before == 1 + 10
+    await database.close()
+
+
+async def test_a_group_does_not_keep_its_first_waiting_for_slow_ones(tmp_path: Path) -> None:
+    database = await open_sqlite(tmp_path / "mailhost.db", SqliteOptions(group_seconds=0.02))
+    before = database.commits
+    await in_one_group(database, *(lambda: database.write(lambda _: time.sleep(0.03)) for _ in range(5)))
+    assert database.commits - before == 1 + 5
     await database.close()
 
 
