@@ -5,13 +5,20 @@ policy of each page, plays it in tests/web/test_chromium.py.
 """
 
 import asyncio
+import html
 import imaplib
 import json
+import os
+import re
+import subprocess
+import sys
 import threading
 import time
 import webbrowser
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
@@ -139,6 +146,56 @@ def test_google_s_library_from_the_browser_to_the_mail(
     session.shutdown()
     with pytest.raises(imaplib.IMAP4.error, match="Invalid credentials"):
         opened(server, person.account, credentials.token)
+
+
+def snippet_of_the_page(server: Server, account: Account) -> str:
+    query = urlencode({"address": account.address})
+    with urlopen(f"http://localhost:{server.ports['http']}/setup?{query}", timeout=20) as answer:
+        page = answer.read().decode()
+    [lines] = re.findall(r'id="oauth-python".*?<pre data-copy><code>(.*?)</code></pre>', page, re.DOTALL)
+    return html.unescape(lines)
+
+
+def snippet_of_the_manual(server: Server, account: Account) -> str:
+    lines = (ROOT / "docs" / "oauth.md").read_text().partition("```python\n")[2].partition("```")[0]
+    here = {'"imap.example.org"': f'"localhost", {server.ports["imaps"]}', '"me@example.org"': f'"{account.address}"'}
+    for there, ours in here.items():
+        assert there in lines
+        lines = lines.replace(there, ours)
+    return lines
+
+
+@pytest.mark.parametrize("snippet", [snippet_of_the_page, snippet_of_the_manual])
+def test_the_lines_for_python_read_mail_as_they_stand(
+    server: Server, person: Person, client: Path, tmp_path: Path, snippet: Callable[[Server, Account], str]
+) -> None:
+    pytest.importorskip("google_auth_oauthlib.flow", reason="google-auth-oauthlib is not installed")
+    fill(server, person.account, "INBOX", ["By token"])
+    (tmp_path / "program.py").write_text(snippet(server, person.account))
+    (tmp_path / "client.json").write_text(client.read_text())
+    (tmp_path / "browser").write_text('#!/bin/sh\nprintf %s "$1" >asked.new && mv asked.new asked\n')
+    (tmp_path / "browser").chmod(0o700)
+    trust = {"SSL_CERT_FILE": server.ca, "REQUESTS_CA_BUNDLE": server.ca}
+    with subprocess.Popen(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        env={**os.environ, **trust, "BROWSER": str(tmp_path / "browser")},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as program:
+        try:
+            ends = time.monotonic() + 60
+            while not (tmp_path / "asked").exists():
+                assert program.poll() is None
+                assert time.monotonic() < ends
+                time.sleep(0.05)
+            person.open((tmp_path / "asked").read_text())
+            said, _ = program.communicate(timeout=60)
+            person.thread.join()
+        finally:
+            program.kill()
+    assert program.returncode == 0
+    assert said.splitlines()[-1] == "('OK', [b'1'])"
 
 
 def test_curl_reads_mail_by_a_token_of_the_device_flow(server: Server, person: Person) -> None:
