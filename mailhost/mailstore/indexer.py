@@ -27,7 +27,14 @@ from mailhost.message.tokens import normalise, parse_query, parse_words, tokens
 from mailhost.protocols.imap.search import BodyContains, HasWords, HeaderContains, Resembles, TextContains, Where
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Row, Tx, open_database
-from mailhost.storage.errors import BlobDamaged, BlobMissing, ChangedMigration, NewerStore, StorageDamaged, StorageError
+from mailhost.storage.errors import (
+    BlobDamaged,
+    BlobMissing,
+    StorageError,
+    StorageFull,
+    StorageUnavailable,
+    StorageUnreadable,
+)
 from mailhost.storage.renewals import Renewals
 from mailhost.storage.sql import store_identity
 from mailhost.storage.sqlite_connection import SqliteOptions
@@ -60,6 +67,7 @@ class TextIndex:
         self._locks: dict[int, asyncio.Lock] = {}
         self._renewal = asyncio.Lock()
         self._renewals: Renewals | None = None  # of the file, by any process
+        self._opened = 0, 0  # the files that we have open
         self._woken = asyncio.Event()
 
     async def open(self) -> None:
@@ -71,7 +79,9 @@ class TextIndex:
         async with self._renewals.turn():
             try:
                 await self._open_file(self._path)
-            except (StorageDamaged, NewerStore, ChangedMigration) as error:
+            except StorageError as error:
+                if not _is_broken(error):
+                    raise
                 await self._make_anew(self._path, str(error))
 
     async def close(self) -> None:
@@ -87,12 +97,12 @@ class TextIndex:
         if not askable:
             return {}
         try:
-            if self._renewals is not None and self._renewals.by_others():
-                await self._begin_anew(self._index, "another process has made it anew")
-            index = self._index
+            index = await self._present()
             try:
                 return await self._answers(index, account_id, askable)
-            except StorageDamaged as error:
+            except StorageError as error:
+                if not _is_broken(error):
+                    raise
                 await self._begin_anew(index, str(error))
         except StorageError as error:  # no room, say; a search can do without
             log.warning("index.unavailable", reason=str(error))
@@ -117,12 +127,12 @@ class TextIndex:
         try:
             while True:
                 self._woken.clear()
-                if self._renewals is not None and self._renewals.by_others():
-                    await self._begin_anew(self._index, "another process has made it anew")
-                index = self._index
+                index = await self._present()
                 try:
                     await self._follow()
-                except StorageDamaged as error:
+                except StorageError as error:
+                    if not _is_broken(error):
+                        raise
                     await self._begin_anew(index, str(error))
                 try:
                     await asyncio.wait_for(self._woken.wait(), _LOOK_EVERY)
@@ -134,7 +144,13 @@ class TextIndex:
 
     async def rebuild(self, account_id: int) -> None:
         """Index an account anew, from its first message."""
-        await self._index.write(textindex.clear, account_id)
+        index = await self._present()
+        try:
+            await index.write(textindex.clear, account_id)
+        except StorageError as error:
+            if not _is_broken(error):
+                raise
+            await self._begin_anew(index, str(error))
         self._fields.forget(account_id)
         while await self._advance(account_id):
             pass
@@ -225,6 +241,15 @@ class TextIndex:
 
     # The file
 
+    async def _present(self) -> Database:
+        """The index as all processes have it: begun anew where the file was made anew, or taken away."""
+        if self._renewals is not None and self._path is not None:
+            if self._renewals.by_others():
+                await self._begin_anew(self._index, "another process has made it anew")
+            elif _files(self._path) != self._opened:
+                await self._begin_anew(self._index, "somebody has taken it away")
+        return self._index
+
     async def _open_file(self, path: Path) -> None:
         # Schema step 0: the file has no migrations, as it is never brought forward but made anew.
         index = await open_database(f"sqlite:///{path}", sqlite=_OPTIONS, schema=0)
@@ -234,6 +259,7 @@ class TextIndex:
             await index.close()
             raise
         self._index = index
+        self._opened = _files(path)
 
     async def _begin_anew(self, failed: Database, reason: str) -> None:
         """Throw the file away, unless another process has; what is in it can be made again from the store."""
@@ -267,6 +293,20 @@ async def open_index(database: Database, blobs: Blobs, data: Path) -> AsyncItera
         yield index
     finally:
         await index.close()
+
+
+def _is_broken(error: StorageError) -> bool:
+    """Whether the index must be made anew; else it has no room or no time at the moment."""
+    return isinstance(error, StorageUnreadable) or not isinstance(error, StorageFull | StorageUnavailable)
+
+
+def _files(path: Path) -> tuple[int, int]:
+    """What tells the file, and the log beside it, from others of their names; zeros where one is missing or emptied."""
+    try:
+        file, log_beside = path.stat(), path.with_name(path.name + "-wal").stat()
+    except FileNotFoundError:
+        return 0, 0
+    return (file.st_ino, log_beside.st_ino) if file.st_size else (0, 0)
 
 
 def _is_askable(key: TextKey) -> bool:

@@ -15,6 +15,10 @@ class StorageUnavailable(StorageError):
     """The store cannot be reached or is too busy; nothing of this work was kept, and it may be tried again."""
 
 
+class StorageUnreadable(StorageUnavailable):
+    """The database's file cannot be read or written: the disk refuses, or something took the file away."""
+
+
 class StorageDamaged(StorageError):
     """The database's file is not one, or is no longer whole."""
 

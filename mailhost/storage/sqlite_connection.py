@@ -7,7 +7,14 @@ from pathlib import Path
 
 import apsw
 
-from mailhost.storage.errors import Conflict, StorageDamaged, StorageError, StorageFull, StorageUnavailable
+from mailhost.storage.errors import (
+    Conflict,
+    StorageDamaged,
+    StorageError,
+    StorageFull,
+    StorageUnavailable,
+    StorageUnreadable,
+)
 from mailhost.storage.transaction import Engine, Row, Value
 
 _STATEMENTS_CACHED = 512
@@ -67,7 +74,7 @@ def translate(error: BaseException) -> BaseException:
         case apsw.FullError():
             translated: StorageError = StorageFull("the disk is full")
         case apsw.IOError():
-            translated = StorageUnavailable(f"the database file cannot be read or written: {error}")
+            translated = StorageUnreadable(f"the database file cannot be read or written: {error}")
         case apsw.BusyError() | apsw.LockedError():
             translated = StorageUnavailable("another program holds the database's write lock")
         case apsw.CantOpenError():

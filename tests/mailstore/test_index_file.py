@@ -75,3 +75,48 @@ async def test_a_file_made_anew_by_another_process_is_taken_up(database, blobs, 
         )
         await other._index.write(textindex.clear, account)
         assert await one._index.read(textindex.cursors) == {}, "they share one file"
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def replaced(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(b"no database at all" * 1_000)
+    other.rename(path)
+
+
+DAMAGES = {
+    "removed": lambda path: path.unlink(),
+    "removed with its log": lambda path: [each.unlink() for each in (path, path.with_name(INDEX_FILE + "-wal"))],
+    "without its log": lambda path: path.with_name(INDEX_FILE + "-wal").unlink(),
+    "with an empty log": lambda path: emptied(path.with_name(INDEX_FILE + "-wal")),
+    "emptied": emptied,
+    "replaced": replaced,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_what_befalls_the_file_while_it_is_open_is_mended(
+    database, blobs, account, put, tmp_path: Path, damage: str
+) -> None:
+    uids = [await put(message("one", "apples"))]
+    key = BodyContains("apples")
+    async with open_index(database, blobs, tmp_path) as one, open_index(database, blobs, tmp_path) as other:
+        for index in (one, other):
+            assert await by_index(database, blobs, index, account, key) == uids
+        DAMAGES[damage](tmp_path / INDEX_FILE)
+        uids.append(await put(message("two", "apples")))
+        for index in (one, other, one, other):
+            assert await by_index(database, blobs, index, account, key) == uids
+        async with open_index(database, blobs, tmp_path) as third:
+            await third.rebuild(account)
+            uids.append(await put(message("three", "apples")))
+            for index in (one, other, third, one, other):
+                assert await by_index(database, blobs, index, account, key) == uids
+            for index in (one, other, third):
+                assert (await index.answers(account, [key]))[key].is_complete
+            await one._index.write(textindex.clear, account)
+            for index in (other, third):
+                assert await index._index.read(textindex.cursors) == {}, "they share one file"
