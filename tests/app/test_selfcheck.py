@@ -110,7 +110,7 @@ def test_the_doctor_knows_the_ports_of_a_running_server(server: Server) -> None:
 
 def test_nothing_is_told_of_a_server_that_is_gone(tmp_path: Path) -> None:
     assert ports_of(tmp_path) is None
-    with told(tmp_path, {"imaps": 1993}):
+    with told(tmp_path, {"imaps": 1993}, ("one-0", "one-1")):
         assert ports_of(tmp_path) == {"imaps": 1993}
         assert os.stat(tmp_path / "running.json").st_mode & 0o777 == 0o600
     assert ports_of(tmp_path) is None
