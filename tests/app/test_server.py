@@ -1,5 +1,6 @@
 """The server as a whole: certificates that follow the domains, sweeping, and an end with sessions open."""
 
+import os
 import time
 from pathlib import Path
 
@@ -38,8 +39,15 @@ async def test_the_sweeper_keeps_what_mailboxes_need_and_erases_the_rest(tmp_pat
         incoming = await intake.finish()
         await database.write(a_message, services, account.id, NewMessage(incoming, 0))
         assert await database.read(is_referenced, incoming.blob.digest)
+        stray = f"{'0' * 64}-{'0' * 8}"  # what a crash left: no row names it
+        for name in (stray, "not-ours"):
+            left = services.files.create()
+            left.write(b"x")
+            left.keep(name)
+            os.utime(services.files.path(name), (0, 0))
         maintenance = Maintenance(database, services.blobs, services.files, index, nothing)
         await maintenance.round()
+        assert [services.files.has(name) for name in (stray, "not-ours")] == [False, True]
         assert len(await services.blobs.read(incoming.blob.digest)) == incoming.blob.size
 
 

@@ -77,6 +77,16 @@ async def test_who_could_not_listen_looks_at_everything_afterwards(tmp_path: Pat
         each.close()
 
 
+async def test_topics_that_fit_into_no_telling_become_everything() -> None:
+    one, other = Neighbours.ring(2)
+    heard: list[str] = []
+    one.tell([f"mailbox:1:{number}" for number in range(2_000)])
+    other.hear(lambda _: heard.append("some"), lambda: heard.append("everything"))
+    assert heard == ["everything"]
+    for each in (one, other):
+        each.close()
+
+
 async def test_writers_of_two_processes_share_the_file_fairly(pair: list[SqliteDatabase]) -> None:
     async def work(database: SqliteDatabase) -> None:
         for _ in range(200):
