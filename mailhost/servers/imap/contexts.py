@@ -31,37 +31,54 @@ class Context:
         """Whether places in the order are told."""
         return isinstance(self.command, Sort)
 
-    def place_of(self, uid: int) -> int:
-        """Where the message stands, or -1."""
-        if self.is_sorted:
-            return self.uids.index(uid) if uid in self.uids else -1
+    @property
+    def most(self) -> int:
+        """How many messages the result may have."""
+        return MAX_SORTED if self.is_sorted else MAX_FOUND
+
+    def missing(self, uids: set[int]) -> list[int]:
+        """Those that are not in the result, ascending."""
+        return sorted(uids.difference(self.uids) if self.is_sorted else {uid for uid in uids if not self._holds(uid)})
+
+    def _holds(self, uid: int) -> bool:
+        """Whether a message is in a result that is ascending."""
         place = bisect_left(self.uids, uid)
-        return place if place < len(self.uids) and self.uids[place] == uid else -1
+        return place < len(self.uids) and self.uids[place] == uid
 
     def take_out(self, uids: Iterable[int]) -> list[tuple[int, int]]:
         """Forget messages; (place, uid) of those that were there, each as it stands when the ones before it are gone.
 
         Places count from 1; 0 stands for the natural order.
         """
-        gone = sorted((place, uid) for uid in uids if (place := self.place_of(uid)) >= 0)
+        left = set(uids)
         if self.is_sorted:
-            gone.reverse()
-            for place, _ in gone:
-                del self.uids[place]
-            return [(place + 1, uid) for place, uid in gone]
-        left = {uid for _, uid in gone}
-        self.uids = array("I", (uid for uid in self.uids if uid not in left)) if gone else self.uids
-        return [(0, uid) for _, uid in gone]
+            gone = [(place, uid) for place, uid in enumerate(self.uids, 1) if uid in left][::-1]
+        else:
+            gone = [(0, uid) for uid in sorted(left) if self._holds(uid)]
+        if gone:
+            self.uids = array("I", (uid for uid in self.uids if uid not in left))
+        return gone
 
-    def put_in(self, uid: int, places: Mapping[int, int]) -> int:
-        """Take up a message of a sorted result; the place it has now. `places` is the order of the whole result.
+    def put_in(self, uids: Iterable[int], places: Mapping[int, int]) -> list[tuple[int, int]]:
+        """Take up messages of a sorted result; (place, uid) of each as it stands when the ones before it are in.
 
-        What is gone from the store but not told so is in no order; it stays where it is.
+        `places` is the order of the whole result. What is gone from the store but not told so is in no order; it stays
+        where it is.
         """
-        behind = (at for at, other in enumerate(self.uids) if places.get(other, -1) > places[uid])
-        at = next(behind, len(self.uids))
-        self.uids.insert(at, uid)
-        return at + 1
+        told: list[tuple[int, int]] = []
+        everything = array("I")
+        others = iter(self.uids)
+        other = next(others, None)
+        for uid in sorted(uids, key=places.__getitem__):
+            while other is not None and places.get(other, -1) < places[uid]:
+                everything.append(other)
+                other = next(others, None)
+            everything.append(uid)
+            told.append((len(everything), uid))
+        if other is not None:
+            everything.extend((other, *others))
+        self.uids = everything
+        return told
 
     def line(self, item: bytes, pairs: Sequence[tuple[int, int]], number_of: Callable[[int], int]) -> bytes:
         """The ESEARCH response for (place, uid); nothing for none."""

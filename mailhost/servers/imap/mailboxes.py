@@ -133,14 +133,14 @@ async def tell_status(session: Session, command: Status) -> Answer:
     """STATUS, from counters."""
     database = session.services.database
     reached = await database.point(reach_selectable, session.account_id, command.mailbox, right_for(command))
-    if StatusItem.HIGHESTMODSEQ in command.items:
-        session.knows_condstore = True
     await say_status(session, reached.account_id, reached.mailbox, command.items)
     return completed("STATUS")
 
 
 async def say_status(session: Session, account_id: int, mailbox: Mailbox, items: tuple[StatusItem, ...]) -> None:
     """The STATUS response for a mailbox, also behind LIST."""
+    if StatusItem.HIGHESTMODSEQ in items:
+        session.knows_condstore = True  # RFC 7162 §3.1, and LIST is like as many STATUS (RFC 5819 §2)
     if session.labels is not None and account_id == session.account_id:
         mailbox, _ = await session.services.database.point(clip, account_id, mailbox, session.labels.folder_limit)
     values = {

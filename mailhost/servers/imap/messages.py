@@ -54,6 +54,8 @@ def _uses_numbers(command: AboutMessages) -> bool:
 
 
 async def _thread(session: Session, command: Thread) -> Answer:
+    if asks_modseq(command.key):
+        session.knows_condstore = True
     services = session.services
     now = int(services.clock())
     async with Progress(session, command.tag):

@@ -9,7 +9,7 @@ from mailhost.mailstore.model import UidRanges
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import CancelUpdate, Search, Sort
 from mailhost.servers.imap.answers import Answer, completed
-from mailhost.servers.imap.contexts import MAX_CONTEXTS, MAX_FOUND, MAX_SORTED, Context, Contexts
+from mailhost.servers.imap.contexts import MAX_CONTEXTS, Context, Contexts
 from mailhost.servers.imap.fetched import fetch_new
 from mailhost.servers.imap.search import find_among
 from mailhost.servers.imap.session import Session
@@ -22,16 +22,20 @@ async def keep_open(session: Session, command: Search | Sort, sets: dict[int, Ui
     """Tell from now on what changes of the result; or say that it is too much. `sets` are `fixed_sets`."""
     view = session.selected
     contexts = session.contexts or Contexts(view.modseq, view.uid_next)
-    most = MAX_SORTED if isinstance(command, Sort) else MAX_FOUND
-    if len(contexts.by_tag) >= MAX_CONTEXTS or len(found) > most:
-        text = f"At most {MAX_CONTEXTS} searches can be open, of at most {most} messages each."
-        await _refuse(session, command, text)
+    context = Context(command, sets, array("I", found))
+    if len(contexts.by_tag) >= MAX_CONTEXTS or len(found) > context.most:
+        await _refuse_so_many(session, context)
         return
     if sorts_by_relevancy(command):
         await _refuse(session, command, "What is sorted by relevancy is found anew each time.")
         return
-    contexts.by_tag[command.tag] = Context(command, sets, array("I", found))
+    contexts.by_tag[command.tag] = context
     session.contexts = contexts
+
+
+async def _refuse_so_many(session: Session, context: Context) -> None:
+    text = f"At most {MAX_CONTEXTS} searches can be open, of at most {context.most} messages each."
+    await _refuse(session, context.command, text)
 
 
 async def _refuse(session: Session, command: Search | Sort, text: str) -> None:
@@ -67,10 +71,14 @@ async def tell_updates(session: Session) -> None:
     contexts.modseq, contexts.uid_next = modseq, view.uid_next
     if not looked_at:
         return
-    for context in contexts.by_tag.values():
+    for tag, context in list(contexts.by_tag.items()):
         matching = await find_among(session.services, view, context.command.key, context.sets, looked_at)
         gone = context.take_out(uid for uid in looked_at if uid not in matching)
-        new = sorted(uid for uid in matching if context.place_of(uid) < 0)
+        new = context.missing(matching)
+        if len(context.uids) + len(new) > context.most:
+            del contexts.by_tag[tag]
+            await _refuse_so_many(session, context)
+            continue
         added = await _put_in(session, context, new)
         if context.command.update:
             await fetch_new(session, [uid for uid in new if uid in arrived], context.command.update)
@@ -91,5 +99,4 @@ async def _put_in(session: Session, context: Context, uids: list[int]) -> list[t
     found = [(uid, 0) for uid in everything]
     order = await in_order(session.services.database, session.selected, found, command.criteria)
     places = {uid: place for place, (uid, _) in enumerate(order)}
-    new = sorted((uid for uid in uids if uid in places), key=places.__getitem__)
-    return [(context.put_in(uid, places), uid) for uid in new]
+    return context.put_in([uid for uid in uids if uid in places], places)
