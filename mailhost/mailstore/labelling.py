@@ -6,7 +6,7 @@ from enum import Enum
 
 from mailhost.errors import MailhostError
 from mailhost.mailstore.account import take_turn
-from mailhost.mailstore.labelnames import SYSTEM_BOXES, SYSTEM_LABELS, label_name
+from mailhost.mailstore.labelnames import SYSTEM_BOXES, SYSTEM_LABELS, displaced, label_name, refuse_excess_blanks
 from mailhost.mailstore.labels import Labels, labels_of
 from mailhost.mailstore.mailboxes import canonical_name, create_mailbox, find_mailbox, list_mailboxes, load_mailbox
 from mailhost.mailstore.model import INBOX, Mailbox, NoSuchMailbox, UidRanges
@@ -57,11 +57,14 @@ class LabelsStored:
 
 
 def find_label(tx: Tx, account_id: int, name: str) -> Mailbox | None:
-    """The mailbox of a label as X-GM-LABELS names it, system labels in any case; None when there is none."""
+    """The mailbox of a label as X-GM-LABELS names it, system labels in any case; None when there is none.
+
+    A name that the system keeps for itself leads to the label that was made in its stead.
+    """
     use = SYSTEM_LABELS.get(name.lower())
     try:
         if use is None:
-            return find_mailbox(tx, account_id, name)
+            return find_mailbox(tx, account_id, displaced(name))
         if not use:
             return find_mailbox(tx, account_id, INBOX)
     except NoSuchMailbox:
@@ -142,6 +145,7 @@ def _resolve(tx: Tx, account_id: int, change: LabelChange) -> list[int]:
         if (mailbox is None or not mailbox.is_selectable) and change.mode is LabelMode.REMOVE:
             continue
         if mailbox is None:
+            refuse_excess_blanks(name)
             name = label_name(canonical_name(name))
             mailbox = find_label(tx, account_id, name)
         if mailbox is None or not mailbox.is_selectable:

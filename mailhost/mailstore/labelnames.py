@@ -50,12 +50,22 @@ def is_system(name: str) -> bool:
     return name in (INBOX, ROOT) or name.startswith(ROOT + DELIMITER)
 
 
+def displaced(name: str) -> str:
+    """Where a name leads that the gmail layout keeps for the system: below [IMAP]; others lead to themselves."""
+    return f"{ELSEWHERE}{DELIMITER}{name}" if name.lower() in _RESERVED else name
+
+
+def refuse_excess_blanks(name: str) -> None:
+    """Raise BadMailboxName, in Gmail's words, for blanks before, behind or beside one another."""
+    if _EXCESS.search(name):
+        raise BadMailboxName("Folder contains excess whitespace (Failure)")
+
+
 def label_name(name: str) -> str:
     """The name under which a mailbox that a client wants to create becomes a label. Raises BadMailboxName."""
     if name.lower() in _RESERVED:
-        return f"{ELSEWHERE}{DELIMITER}{name}"
-    if _EXCESS.search(name):
-        raise BadMailboxName("Folder contains excess whitespace (Failure)")
+        return displaced(name)
+    refuse_excess_blanks(name)
     if "^" in name:
         raise BadMailboxName("A label name cannot hold ^.")
     if is_system(name) and name != INBOX:

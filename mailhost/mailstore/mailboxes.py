@@ -1,7 +1,7 @@
 """Mailboxes: made, renamed, deleted, listed, subscribed (RFC 9051 §6.3)."""
 
 from mailhost.mailstore.account import add_row, mailboxes_topic, raise_modseq, take_turn
-from mailhost.mailstore.labelnames import ROOT, SYSTEM_BOXES, is_system, label_name
+from mailhost.mailstore.labelnames import ROOT, SYSTEM_BOXES, is_system, label_name, refuse_excess_blanks
 from mailhost.mailstore.model import (
     DEFAULT_QUOTA,
     DELIMITER,
@@ -97,8 +97,10 @@ def create_mailbox(tx: Tx, account_id: int, name: str, special_use: str = "") ->
 
     Raises MailboxExists, BadMailboxName, TooManyMailboxes, SpecialUseRefused.
     """
-    name = _own_name(name)
     turn = take_turn(tx, account_id)
+    if turn.is_gmail:
+        refuse_excess_blanks(name)
+    name = _own_name(name)
     if turn.is_gmail:
         name = label_name(name)
     if special_use:
@@ -263,8 +265,10 @@ def rename_mailbox(tx: Tx, account_id: int, old: str, new: str) -> None:
 
     Raises NoSuchMailbox, MailboxExists, BadMailboxName, TooManyMailboxes.
     """
-    new = _own_name(new)
     turn = take_turn(tx, account_id)
+    if turn.is_gmail:
+        refuse_excess_blanks(new)
+    new = _own_name(new)
     mailbox = find_mailbox(tx, account_id, old)
     if turn.is_gmail:
         new = label_name(new)

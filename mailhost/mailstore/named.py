@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final, assert_never
 
 from mailhost.mailstore.answers import Answer, AnsweredKey, IdentityKey
+from mailhost.mailstore.labelnames import SYSTEM_BOXES
 from mailhost.mailstore.mailboxes import list_mailboxes
 from mailhost.mailstore.messageids import MessageIds
 from mailhost.mailstore.model import INBOX, Mailbox
@@ -22,6 +23,9 @@ _USES: Final = {
     "starred": "\\Flagged",
 }
 """What a search calls the system's mailboxes, whatever their names are."""
+
+_SYSTEM: Final = frozenset(box.special_use for box in SYSTEM_BOXES)
+_WRITTEN_AS_DASH: Final = str.maketrans(dict.fromkeys('/ &(){}"|', "-"))
 
 
 def identified(tx: Tx, account_id: int, keys: Iterable[IdentityKey]) -> dict[AnsweredKey, Answer]:
@@ -55,15 +59,15 @@ def _labelled(tx: Tx, account_id: int, name: str) -> list[Mailbox]:
     """The mailboxes that a label means; nested ones do not belong to those above them."""
     mailboxes = list_mailboxes(tx, account_id)
     if not name:
-        return [box for box in mailboxes if not box.special_use and box.name != INBOX]
+        return [box for box in mailboxes if box.special_use not in _SYSTEM and box.name != INBOX]
     if name in _USES:
         return [box for box in mailboxes if box.special_use == _USES[name]]
     return [box for box in mailboxes if label_in_search(box.name) == label_in_search(name)]
 
 
 def label_in_search(name: str) -> str:
-    """A mailbox name as X-GM-RAW has it: `work/Project X` is `work-project-x`."""
-    return name.casefold().replace("/", "-").replace(" ", "-")
+    """A mailbox name as X-GM-RAW has it: `work/Project X` is `work-project-x`, `R&D (old)` is `r-d--old-`."""
+    return name.casefold().translate(_WRITTEN_AS_DASH)
 
 
 def _inside(tx: Tx, account_id: int, mailbox_id: int) -> frozenset[int]:

@@ -79,7 +79,8 @@ class House:
     daily_messages: int = 1000
     rules: dict[str, int] = field(default_factory=dict)  # of `limits.Rules`
     offers_tls: bool = True
-    shows_labels: bool = False
+    shows_labels: bool = False  # anna's account
+    otto_shows_labels: bool = False
     scope: Scope = field(default_factory=Scope)
     token_scopes: str = ""  # what the one program's token is for; there is none when empty
     ids: dict[str, int] = field(default_factory=dict)
@@ -109,8 +110,9 @@ class House:
 
     def _build(self, tx: Tx) -> None:
         domains.add_domain(tx, "example.test", START)
+        labelled = {ANNA: self.shows_labels, OTTO: self.otto_shows_labels}
         for address, secret in APP_PASSWORDS.items():
-            layout = Layout.GMAIL if self.shows_labels and address == ANNA else Layout.CLASSIC
+            layout = Layout.GMAIL if labelled[address] else Layout.CLASSIC
             account = enrol(tx, address, password_hash=HASH, now=START, layout=layout)
             digest = self.key.digest(APP_PASSWORD, secret.replace(" ", "").encode())
             scope = self.scope if address == ANNA else Scope()
@@ -352,6 +354,10 @@ def _show_labels(house: House, _found: re.Match[str]) -> None:
     house.shows_labels = True
 
 
+def _show_ottos_labels(house: House, _found: re.Match[str]) -> None:
+    house.otto_shows_labels = True
+
+
 def _limit_day(house: House, found: re.Match[str]) -> None:
     house.daily_messages = int(found[1])
 
@@ -395,6 +401,7 @@ SETTINGS: Final[Sequence[tuple[re.Pattern[str], Callable[[House, re.Match[str]],
     (re.compile(r"anna's app password may only send"), _only_send),
     (re.compile(r"the server is impatient"), _be_impatient),
     (re.compile(r"anna's account shows labels"), _show_labels),
+    (re.compile(r"otto's account shows labels"), _show_ottos_labels),
 )
 """Done before the house is built."""
 

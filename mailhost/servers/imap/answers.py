@@ -67,7 +67,9 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     OverQuota: Answer("NO", "OVERQUOTA", "The account is full. Delete mail or ask for more space."),
     MailboxFull: Answer("NO", "LIMIT", "The mailbox has given out its last UID. Use another mailbox."),
     MessageTooLarge: Answer("NO", "TOOBIG", "The message is too large."),
-    NoLabels: Answer("BAD", None, "X-GM-LABELS needs an account that shows labels; this one shows folders."),
+    NoLabels: Answer(
+        "BAD", None, "Labels are known in mailboxes of one's own account that shows labels; this mailbox has none."
+    ),
     NulInMessage: Answer("NO", "CANNOT", "The message holds a NUL octet."),
     NulInText: Answer("NO", "UNKNOWN-CTE", "The message holds a NUL octet that no transfer encoding can carry."),
     NoSuchAccount: Answer("NO", "UNAVAILABLE", "The account is being removed."),

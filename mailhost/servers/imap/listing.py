@@ -1,6 +1,6 @@
 """LIST with all its options, and LSUB (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 3501 §6.3.9)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from mailhost.mailstore.layout import LabelSettings, hidden_mailboxes
@@ -61,20 +61,17 @@ async def list_subscribed(session: Session, command: Lsub) -> Answer:
     if not command.pattern:
         await session.say(responses.root_line("LSUB"))
         return completed("LSUB")
-    names = await session.services.database.read(_find_subscribed, session.account_id, command)
-    if session.labels is not None:
-        hidden = await session.services.database.read(hidden_mailboxes, session.account_id)
-        names = {name: opens for name, opens in names.items() if name not in hidden}
+    names = await session.services.database.read(_find_subscribed, session.account_id, command, session.labels)
     for name, opens in names.items():
         attributes = () if opens else ("\\Noselect",)
         await session.say(responses.list_line(attributes, name, utf8=session.connection.utf8, command="LSUB"))
     return completed("LSUB")
 
 
-def _find_subscribed(tx: Tx, account_id: int, command: Lsub) -> dict[str, bool]:
+def _find_subscribed(tx: Tx, account_id: int, command: Lsub, labels: LabelSettings | None) -> dict[str, bool]:
     """Names that match, and whether they are subscribed themselves and not known to hold children only."""
     pattern = Pattern(command.reference + command.pattern)
-    subscribed = subscriptions(tx, account_id)
+    subscribed = subscriptions(tx, account_id) - left_out(tx, account_id, labels)
     empty = {mailbox.name for mailbox in list_mailboxes(tx, account_id) if not mailbox.is_selectable}
     found: dict[str, bool] = {}
     for name in sorted(subscribed):
@@ -87,23 +84,28 @@ def _find_subscribed(tx: Tx, account_id: int, command: Lsub) -> dict[str, bool]:
 
 def _find_shown(tx: Tx, account_id: int, command: List, labels: LabelSettings | None) -> list[Entry]:
     """`find_entries`; of labels those that IMAP shows, with their attributes in Gmail's order."""
-    entries = find_entries(tx, account_id, command)
+    entries = find_entries(tx, account_id, command, left_out(tx, account_id, labels))
     if labels is None:
         return entries
-    hidden = hidden_mailboxes(tx, account_id)
-    return [replace(each, attributes=tuple(sorted(each.attributes))) for each in entries if each.name not in hidden]
+    return [replace(each, attributes=tuple(sorted(each.attributes))) for each in entries]
 
 
-def find_entries(tx: Tx, account_id: int, command: List) -> list[Entry]:
-    """What LIST answers, INBOX first, then by name."""
+def left_out(tx: Tx, account_id: int, labels: LabelSettings | None) -> set[str]:
+    """The mailboxes of one's own that IMAP is not to show."""
+    return set() if labels is None else hidden_mailboxes(tx, account_id)
+
+
+def find_entries(tx: Tx, account_id: int, command: List, hidden: Collection[str] = ()) -> list[Entry]:
+    """What LIST answers, INBOX first, then by name; a `hidden` one only as a level above others."""
     mailboxes = {
         mailbox.name: Reached(Place(account_id, mailbox.name), mailbox, ALL_RIGHTS)
         for mailbox in list_mailboxes(tx, account_id)
+        if mailbox.name not in hidden
     }
     mailboxes |= {reached.mailbox.name: reached for reached in reach_shared(tx, account_id)}
     subscribed: set[str] = set()
     if command.only_subscribed or command.return_subscribed:
-        subscribed = subscriptions(tx, account_id)
+        subscribed = subscriptions(tx, account_id).difference(hidden)
     names: Iterable[str] = mailboxes
     if command.only_subscribed:
         names = sorted(mailboxes.keys() | subscribed, key=_place_in_list)

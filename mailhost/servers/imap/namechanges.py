@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mailhost.mailstore.layout import LabelSettings
 from mailhost.mailstore.mailboxes import subscriptions
 from mailhost.mailstore.model import DELIMITER
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import List
 from mailhost.protocols.imap.names import OTHER_USERS
 from mailhost.protocols.imap.notifying import EventKind
-from mailhost.servers.imap.listing import Entry, find_entries
+from mailhost.servers.imap.listing import Entry, find_entries, left_out
 from mailhost.servers.imap.reach import Reached, reach_all
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.watching import Key, Watching
@@ -42,7 +43,7 @@ async def tell_names(session: Session, watching: Watching) -> None:
     """LIST for each name with which something happened, but for what the client's own command did."""
     read = session.services.database.read
     known, parents, subscribed = watching.names, watching.parents, watching.subscribed
-    now: Present = await read(look, session.account_id)
+    now: Present = await read(look, session.account_id, session.labels)
     watching.names, watching.parents, watching.subscribed = now.names, now.parents, now.subscribed
     watching.forget_gone()
     watching.expect_replaced(known, now.reached)
@@ -77,13 +78,14 @@ def _events_before(watching: Watching, name: str, subscribed: frozenset[str]) ->
         watching.subscribed = now
 
 
-def look(tx: Tx, account_id: int) -> Present:
+def look(tx: Tx, account_id: int, labels: LabelSettings | None) -> Present:
     """How the names stand that the account sees."""
+    hidden = left_out(tx, account_id, labels)
     every = List(b"", "", ("*",), extended=True, return_subscribed=True)
     return Present(
-        list(reach_all(tx, account_id)),
+        [each for each in reach_all(tx, account_id) if not each.place.is_own or each.mailbox.name not in hidden],
         frozenset(subscriptions(tx, account_id)),
-        {entry.name: entry for entry in find_entries(tx, account_id, every)},
+        {entry.name: entry for entry in find_entries(tx, account_id, every, hidden)},
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from mailhost import accounts
 from mailhost.mailstore.annotations import changed_entries, server_entries
+from mailhost.mailstore.layout import LabelSettings
 from mailhost.mailstore.mailboxes import changed_mailboxes, mailbox_topic
 from mailhost.mailstore.model import Mailbox
 from mailhost.mailstore.ranges import holds
@@ -16,6 +17,7 @@ from mailhost.protocols.imap.notifying import MESSAGE_EVENTS, EventKind
 from mailhost.protocols.imap.rights import ALL_RIGHTS, Right
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.fetched import fetch_new
+from mailhost.servers.imap.listing import left_out
 from mailhost.servers.imap.mailboxes import COUNTERS
 from mailhost.servers.imap.namechanges import look, tell_names
 from mailhost.servers.imap.notices import tell_news
@@ -36,7 +38,7 @@ async def notify(session: Session, command: Notify) -> Answer:
     domain_id = await database.read(_domain_of, session.account_id)
     # The watch is there before the look, so that nothing falls between them.
     watching.open(database, session.account_id, domain_id, session.stream.interrupt)
-    now = await database.read(look, session.account_id)
+    now = await database.read(look, session.account_id, session.labels)
     reached, watching.names, watching.parents, watching.subscribed = now.reached, now.names, now.parents, now.subscribed
     watching.learn(reached)
     watching.follow(database, reached)
@@ -64,10 +66,15 @@ def _server_entries(tx: Tx, account_id: int) -> dict[str, int]:
     return server_entries(tx, account_id, _domain_of(tx, account_id))
 
 
-def _changed(tx: Tx, account_id: int, owner_id: int, prefix: str, since: int) -> list[Reached]:
+def _changed(
+    tx: Tx, account_id: int, owner_id: int, prefix: str, since: int, labels: LabelSettings | None
+) -> list[Reached]:
     """The mailboxes of an account in which something happened, as far as another, or itself, may look them up."""
     reached = []
+    hidden = left_out(tx, owner_id, labels) if owner_id == account_id else set()
     for mailbox in changed_mailboxes(tx, owner_id, since):
+        if mailbox.name in hidden:
+            continue
         place = Place(owner_id, mailbox.name, prefix)
         rights = ALL_RIGHTS if place.is_own else rights_of(tx, owner_id, mailbox.id, account_id)
         if rights & Right.LOOKUP:
@@ -143,7 +150,7 @@ async def _tell_others(session: Session, watching: Watching) -> None:
     database = session.services.database
     for owner_id, prefix in list(watching.prefixes.items()):
         since = watching.since.get(owner_id, 0)
-        for reached in await database.read(_changed, session.account_id, owner_id, prefix, since):
+        for reached in await database.read(_changed, session.account_id, owner_id, prefix, since, session.labels):
             await _tell_change(session, watching, reached)
     if watching.hears_server:
         before, watching.entries = watching.entries, await database.read(_server_entries, session.account_id)

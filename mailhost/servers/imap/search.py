@@ -27,7 +27,16 @@ from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Search, Sort, Thread
 from mailhost.protocols.imap.counting import chosen_text
 from mailhost.protocols.imap.fetch import Window
-from mailhost.protocols.imap.search import And, NumberIn, ReturnOption, SearchKey, UidIn, asks_modseq, asks_threads
+from mailhost.protocols.imap.search import (
+    And,
+    LabelIs,
+    NumberIn,
+    ReturnOption,
+    SearchKey,
+    UidIn,
+    asks_modseq,
+    asks_threads,
+)
 from mailhost.protocols.imap.sets import SequenceSet
 from mailhost.servers.imap.knowledge import known_to_decide, sifted
 from mailhost.servers.imap.relevancy import relevancies
@@ -188,9 +197,10 @@ async def _scope(
         answers |= await database.read(identified, view.account_id, named)
     view.keywords = await database.point(load_keywords, view.account_id)
     labels: dict[str, int] = {}
-    if asked := labels_asked(key):
-        if not view.shows_labels:
-            raise NoLabels
+    asked = labels_asked(key)
+    if not view.shows_labels and (asked or any(isinstance(each, LabelIs) for each in named)):
+        raise NoLabels  # what another's labels are called, and what has them, is no matter of one shared mailbox
+    if asked:
         labels = await database.read(find_labels, view.account_id, asked)
     return Scope(view.keywords, sets, now, answers, database.engine, labels)
 

@@ -220,11 +220,10 @@ class Cursor:
             raise Refusal(f"{name[:40].decode()} needs an account that shows labels; this one shows folders.")
 
     def labels(self) -> tuple[str, ...]:
-        """Labels in parentheses, or one alone, each once: mailbox names, and system labels also without quotes."""
-        if not self.skip(b"("):
-            return (self._label(),)
+        """Labels, in parentheses or not, each once: mailbox names, and system labels also without quotes."""
+        is_enclosed = self.skip(b"(")
         labels: dict[str, None] = {}
-        while not self.skip(b")"):
+        while not (self.skip(b")") if is_enclosed else labels and self.place == len(self.text)):
             if labels:
                 self.space()
             labels[self._label()] = None

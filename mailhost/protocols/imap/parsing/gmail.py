@@ -39,6 +39,7 @@ _OR: Final = re.compile(r"(?:OR|\|)(?=[\s({]|\Z)")
 _AND: Final = re.compile(r"AND(?=\s)")
 _TOKEN: Final = re.compile(r'\s*(?:([(){}])|(-)(?=\S)|(?:(\w+):)?(?:"([^"]*)(?:"|\Z)|([^\s(){}"]+)|(?=[({])))')
 _DATE: Final = re.compile(r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})")
+_DATE_MONTH_FIRST: Final = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-](\d{4})")
 _AGE: Final = re.compile(r"([1-9]\d{0,4})([dmy])")
 _SIZE: Final = re.compile(r"(\d{1,15})([kmg]?)b?")
 _DAY: Final = 86_400
@@ -197,11 +198,14 @@ def _category(text: str) -> SearchKey:
 
 def _day(relation: Relation) -> _Operator:
     def read(text: str) -> SearchKey:
-        found = _DATE.fullmatch(text)
-        if found is None:
-            raise Refusal("A date in the search looks like 2026/03/02.")
+        if found := _DATE.fullmatch(text):
+            year, month, day = map(int, found.groups())
+        elif found := _DATE_MONTH_FIRST.fullmatch(text):
+            month, day, year = map(int, found.groups())
+        else:
+            raise Refusal("A date in the search looks like 2026/03/02, or 03/02/2026 with the month first.")
         try:
-            return ArrivalDay(relation, date(*map(int, found.groups())))
+            return ArrivalDay(relation, date(year, month, day))
         except ValueError as error:
             raise Refusal("There is no such day.") from error
 
