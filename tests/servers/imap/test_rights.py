@@ -184,12 +184,13 @@ async def test_copies_keep_the_flags_that_may_be_set(house: House, otto: Client,
     assert said.count(flag.encode()) == (2 if may else 0), said
 
 
+def take_away(tx: Tx, letters: str) -> None:
+    """All but these, and nobody is woken."""
+    tx.execute("update mailbox_right set granted = :granted", granted=int(parse_rights(letters)))
+
+
 async def test_a_right_taken_away_counts_before_anybody_is_woken(house: House, otto: Client) -> None:
     """Other processes hear of it a little later, or never; what is asked after that must be refused all the same."""
-
-    def take_away(tx: Tx, letters: str) -> None:
-        tx.execute("update mailbox_right set granted = :granted", granted=int(parse_rights(letters)))
-
     await grant(house, "lrste", "INBOX")
     await otto.say(f"SELECT {BOX}")
     assert b"x OK" in await otto.say("STORE 1 +FLAGS (\\Deleted)")
@@ -197,6 +198,15 @@ async def test_a_right_taken_away_counts_before_anybody_is_woken(house: House, o
     assert b"x NO [NOPERM]" in await otto.say("EXPUNGE")
     await house.database.write(take_away, "l")
     assert b"* BYE" in await otto.say("FETCH 1 BODY[]")
+
+
+async def test_a_right_taken_away_while_a_message_comes_counts(house: House, otto: Client) -> None:
+    await grant(house, "lri", "INBOX")
+    otto.writer.write(f"x APPEND {BOX} {{3}}\r\n".encode())
+    assert (await otto.reader.readline()).startswith(b"+")
+    await house.database.write(take_away, "lr")
+    otto.writer.write(b"abc\r\n")
+    assert (await otto.reader.readline()).startswith(b"x NO [NOPERM]")
 
 
 async def test_all_rights_are_what_the_letters_say() -> None:
