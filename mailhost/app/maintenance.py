@@ -99,7 +99,7 @@ class Maintenance:
 
     async def _expire_mail(self) -> None:
         now = int(time.time())
-        for account_id in await self._database.read(mailstore.accounts_to_sweep):
+        for account_id in await self._database.read(mailstore.every_account):
             while await self._database.write(mailstore.erase_expired, self._blobs, account_id, now):
                 pass
             for overgrown in await self._database.read(mailstore.overgrown_logs, account_id, now):
@@ -144,7 +144,7 @@ class Maintenance:
         is_time_to_tidy = now >= self._threads_at  # it looks at every key
         if is_time_to_tidy:
             self._threads_at = now + _THREADS_EVERY
-        for account_id in await self._database.read(mailstore.accounts_to_sweep):
+        for account_id in await self._database.read(mailstore.every_account):
             await complete_threads(self._database, account_id)
             if is_time_to_tidy:
                 await tidy_threads(self._database, account_id)

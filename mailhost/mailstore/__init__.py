@@ -78,10 +78,10 @@ from mailhost.mailstore.model import (
     Usage,
 )
 from mailhost.mailstore.retention import (
-    accounts_to_sweep,
     accounts_with_labels,
     empty_ends,
     erase_expired,
+    every_account,
     is_referenced,
     removed_messages,
     restore_removed,
@@ -127,7 +127,6 @@ __all__ = [
     "UidRange",
     "UidRanges",
     "Usage",
-    "accounts_to_sweep",
     "accounts_with_labels",
     "accounts_with_steps_left",
     "append",
@@ -143,6 +142,7 @@ __all__ = [
     "empty_special",
     "erase_closed",
     "erase_expired",
+    "every_account",
     "expunge",
     "expunged_rows",
     "file_sent_copy",

@@ -88,7 +88,7 @@ def _inbox(tx: Tx, account_id: int) -> int:
     return int(mailbox_id)
 
 
-def accounts_to_sweep(tx: Tx) -> list[int]:
+def every_account(tx: Tx) -> list[int]:
     """Every account: each may keep removed messages, have a long log, or messages without a conversation."""
     return [row[0] for row in tx.execute("select account_id from mail_account order by account_id")]
 

@@ -46,7 +46,7 @@ def look(data: Path, work, *arguments):
 
 
 def layouts(tx: Tx) -> list[Layout]:
-    return [mailstore.layout_of(tx, account_id) for account_id in mailstore.accounts_to_sweep(tx)]
+    return [mailstore.layout_of(tx, account_id) for account_id in mailstore.every_account(tx)]
 
 
 def test_an_account_begins_as_it_is_told_or_its_domain_or_the_server(data: Path) -> None:
