@@ -53,6 +53,11 @@ class SequenceSet:
         """Whether `*` stands in the set."""
         return any(STAR in pair for pair in self.ranges)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a range such as `3:*` is in the set."""
+        return any(STAR in pair and pair != (STAR, STAR) for pair in self.ranges)
+
     def beyond(self, largest: int) -> int | None:
         """A number in the set above `largest`, as the client wrote it, or None; `*` is above nothing."""
         highest = max((end for pair in self.ranges for end in pair), default=0)

@@ -44,5 +44,10 @@ class Progress:
         # Who is being written to just now sees that the command lives, and a line must not land inside of another.
         if not self._session.is_writing and (self._telling is None or self._telling.done()):
             line = responses.in_progress(self._tag, self._done, self._goal)
-            self._telling = asyncio.get_running_loop().create_task(self._session.write(line))
+            self._telling = asyncio.get_running_loop().create_task(self._say_at_once(line))
         self._wait()
+
+    async def _say_at_once(self, line: bytes) -> None:
+        """Behind the answers to the commands before, which wait no longer either."""
+        await self._session.say(line)
+        await self._session.flush()

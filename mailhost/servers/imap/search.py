@@ -10,7 +10,7 @@ from mailhost.mailstore.flags import load_keywords
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.mailstore.labelling import NoLabels, find_labels
 from mailhost.mailstore.matching import MAX_CONTENT, Candidate
-from mailhost.mailstore.model import UidRanges
+from mailhost.mailstore.model import MAX_UID, UidRanges
 from mailhost.mailstore.named import identified
 from mailhost.mailstore.ranges import as_ranges
 from mailhost.mailstore.rows import LABELS
@@ -125,9 +125,21 @@ async def _found_at_once(view: MailboxView, command: Search, scope: Scope) -> by
 
 
 async def fixed_sets(database: Database, view: MailboxView, key: SearchKey) -> dict[int, UidRanges]:
-    """The sets of the tree that keep their meaning while messages come and go: sequence numbers and `$`."""
-    fixed = {id(asked) for asked in set_keys(key) if not isinstance(asked, UidIn) or asked.uids.is_saved}
-    return {asked: ranges for asked, ranges in (await _resolve(database, view, key)).items() if asked in fixed}
+    """The sets of the tree that keep their meaning while messages come and go: sequence numbers and `$`.
+
+    `3:*` goes on with what comes, as the same UIDs would.
+    """
+    sets = await _resolve(database, view, key)
+    fixed: dict[int, UidRanges] = {}
+    for asked in set_keys(key):
+        numbers = asked.uids if isinstance(asked, UidIn) else asked.numbers
+        ranges = sets[id(asked)]
+        if numbers.is_saved:
+            fixed[id(asked)] = ranges
+        elif isinstance(asked, NumberIn):
+            end = [(ranges[-1][0] if ranges else view.uid_next, MAX_UID)]
+            fixed[id(asked)] = [*ranges[:-1], *end] if numbers.is_open else ranges
+    return fixed
 
 
 def uses_numbers(key: SearchKey) -> bool:

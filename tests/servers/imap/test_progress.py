@@ -51,7 +51,8 @@ async def test_a_command_that_waits_says_so(tmp_path: Path, command: str) -> Non
 
         holding = asyncio.ensure_future(house.database.write(hold))
         await asyncio.sleep(0)
-        client.send(f"d {command}\r\n".encode())
+        client.send(f"n NOOP\r\nd {command}\r\n".encode())
+        assert await client.line() == b"n OK NOOP completed.\r\n"  # what was answered already does not wait
         line = await client.line()
         assert line == b'* OK [INPROGRESS ("d" NIL NIL)] Still working.\r\n'
         is_told.set()
