@@ -169,7 +169,7 @@ class Stream(asyncio.BufferedProtocol):
         The answer belongs in here and not in a `write` before: so no byte of a ClientHello can be taken for plain text.
         """
         if self._state is not _State.PLAIN:
-            raise TlsFailed("the connection is closed" if self._tls is None else "TLS stands already")
+            raise TlsFailed("the connection is closed" if self._tls is None else "TLS is active already")
         self._inbox.clear()
         self._plans = (context, server_name, self._plans[2])
         if answer:

@@ -149,7 +149,7 @@ async def _store(session: Session, command: Store) -> Answer:
             await session.say(responses.untagged("OK", "Others have changed some messages.", code))
         return _limited("STORE", limit, lowest)
     if code is not None:
-        return Answer("OK", code, "STORE changed only messages that nobody else had.")
+        return Answer("OK", code, "STORE left alone what others had changed.")
     return completed("STORE")
 
 

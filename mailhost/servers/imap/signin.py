@@ -36,7 +36,7 @@ async def start_tls(session: Session, command: StartTls) -> Answer | None:
         return Answer("BAD", None, "TLS cannot start inside of COMPRESS.")
     if context is None or session.stream.tls is not None:
         session.connection.tls_refused()
-        return Answer("BAD", None, "TLS stands already." if session.stream.tls else "STARTTLS is not offered here.")
+        return Answer("BAD", None, "TLS is active already." if session.stream.tls else "STARTTLS is not offered here.")
     await session.flush()
     try:
         await session.stream.start_tls(context(), responses.tagged(command.tag, "OK", "Begin TLS now."))

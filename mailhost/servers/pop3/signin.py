@@ -44,7 +44,7 @@ async def start_tls(session: Session) -> bytes:
     """STLS. The stream itself says OK, so that nothing sent before the handshake can be taken for encrypted."""
     context = session.services.tls_context
     if context is None or session.stream.tls is not None:
-        return err("TLS stands already." if session.stream.tls else "STLS is not offered here.")
+        return err("TLS is active already." if session.stream.tls else "STLS is not offered here.")
     await session.flush()
     try:
         await session.stream.start_tls(context(), ok("Begin TLS"))
