@@ -51,7 +51,10 @@ async def tell_news(session: Session, *, with_flags: bool = True) -> list[int]:
 
 def _is_told_by_notify(session: Session, view: MailboxView) -> bool:
     watching = session.watching
-    return watching is not None and EventKind.MAILBOX_METADATA_CHANGE in watching.events_of(view.name)
+    if watching is None:
+        return False
+    name = watching.names.get((view.account_id, view.mailbox_id), view.name)
+    return EventKind.MAILBOX_METADATA_CHANGE in watching.events_of(name, view.special_use)
 
 
 async def tell_flags(session: Session, view: MailboxView, changed: Sequence[tuple[int, int, int]]) -> None:

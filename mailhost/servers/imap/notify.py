@@ -175,7 +175,8 @@ async def _tell_change(session: Session, watching: Watching, reached: Reached) -
             await session.say(_status(session, mailbox, items))
     if EventKind.MAILBOX_METADATA_CHANGE in events:
         read = session.services.database.read
-        entries = await read(changed_entries, *reached.key, session.account_id, before.modseq)
+        since = max(before.modseq, before.entries_told)
+        entries = await read(changed_entries, *reached.key, session.account_id, since)
         await _tell_entries(session, mailbox.name, watching.of_others(reached.key, entries))
 
 

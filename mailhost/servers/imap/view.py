@@ -58,6 +58,7 @@ class MailboxView:
         "rights",
         "saved",
         "shows_labels",
+        "special_use",
         "uid_next",
         "uid_validity",
         "utf8",
@@ -77,6 +78,7 @@ class MailboxView:
         self.account_id = account_id
         self.mailbox_id = mailbox.id
         self.name = mailbox.name
+        self.special_use = mailbox.special_use  # as it was when the mailbox was opened
         self.uid_validity = mailbox.uid_validity
         self.modseq = mailbox.highest_modseq
         self.uid_next = mailbox.uid_next

@@ -36,6 +36,7 @@ class Known:
     messages: int = 0
     unseen: int | None = 0
     modseq: int = 0
+    entries_told: int = 0  # the modseq up to which annotations were told, where that is a later one
 
 
 Key = tuple[int, int]
@@ -198,8 +199,8 @@ class Watching:
     def resume(self, view: MailboxView) -> None:
         """A mailbox is selected no longer: what its client was not told yet becomes news like that of others."""
         key = (view.account_id, view.mailbox_id)
-        if key in self.known:
-            self.known[key] = Known(view.uid_next, view.exists, None, view.modseq)
+        if (before := self.known.get(key)) is not None:
+            self.known[key] = Known(view.uid_next, view.exists, None, view.modseq, before.modseq)
             self.since[view.account_id] = min(self.since.get(view.account_id, 0), view.modseq)
             self.is_due = True
 
