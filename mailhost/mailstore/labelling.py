@@ -9,7 +9,7 @@ from mailhost.mailstore.account import take_turn
 from mailhost.mailstore.labelnames import SYSTEM_BOXES, SYSTEM_LABELS, displaced, label_name, refuse_excess_blanks
 from mailhost.mailstore.labels import Labels, labels_of
 from mailhost.mailstore.mailboxes import canonical_name, create_mailbox, find_mailbox, list_mailboxes, load_mailbox
-from mailhost.mailstore.model import INBOX, Mailbox, NoSuchMailbox, UidRanges
+from mailhost.mailstore.model import INBOX, Mailbox, MailboxExists, NoSuchMailbox, UidRanges
 from mailhost.mailstore.ranges import conditions
 from mailhost.storage.database import Row, Tx
 
@@ -140,18 +140,25 @@ def _add(labels: Labels, wanted: Iterable[int], ids: Sequence[int], mailbox_id: 
 
 def _resolve(tx: Tx, account_id: int, change: LabelChange) -> list[int]:
     found: dict[int, None] = {}
-    for given in change.names:
-        name, mailbox = given, find_label(tx, account_id, given)
-        if (mailbox is None or not mailbox.is_selectable) and change.mode is LabelMode.REMOVE:
-            continue
-        if mailbox is None:
-            refuse_excess_blanks(name)
-            name = label_name(canonical_name(name))
-            mailbox = find_label(tx, account_id, name)
-        if mailbox is None or not mailbox.is_selectable:
-            mailbox = create_mailbox(tx, account_id, name)
-        found[mailbox.id] = None
+    for name in change.names:
+        mailbox = find_label(tx, account_id, name)
+        if mailbox is not None and mailbox.is_selectable:
+            found[mailbox.id] = None
+        elif change.mode is not LabelMode.REMOVE:
+            found[_make_label(tx, account_id, name).id] = None
     return list(found)
+
+
+def _make_label(tx: Tx, account_id: int, name: str) -> Mailbox:
+    refuse_excess_blanks(name)
+    name = label_name(canonical_name(name))
+    mailbox = find_label(tx, account_id, name)
+    if mailbox is not None and mailbox.is_selectable:
+        return mailbox
+    try:
+        return create_mailbox(tx, account_id, name)
+    except MailboxExists:  # another session made it while this one waited for its turn
+        return find_mailbox(tx, account_id, name)
 
 
 def _rows(tx: Tx, account_id: int, mailbox_id: int, ranges: UidRanges) -> list[Row]:

@@ -180,6 +180,22 @@ def load_mailbox(tx: Tx, account_id: int, mailbox_id: int) -> Mailbox:
 
 def find_special(tx: Tx, account_id: int, special_use: str) -> Mailbox:
     """The mailbox with that special use (RFC 6154), made under its default name where the owner deleted it."""
+    if (mailbox := _find_special(tx, account_id, special_use)) is not None:
+        return mailbox
+    try:
+        return create_mailbox(tx, account_id, _default_name(special_use), special_use)
+    except (MailboxExists, SpecialUseRefused):
+        # Another session made it while this one waited for its turn.
+        if (mailbox := _find_special(tx, account_id, special_use)) is None:
+            raise
+        return mailbox
+
+
+def _default_name(special_use: str) -> str:
+    return next(name for name, use in DEFAULT_MAILBOXES if use == special_use)
+
+
+def _find_special(tx: Tx, account_id: int, special_use: str) -> Mailbox | None:
     rows = tx.execute(
         f"""select {COLUMNS} from mailbox
         where account_id = :account_id and special_use = :special_use and is_selectable = 1 order by id limit 1""",  # noqa: S608
@@ -188,11 +204,8 @@ def find_special(tx: Tx, account_id: int, special_use: str) -> Mailbox:
     )
     if rows:
         return _mailbox(rows[0])
-    name = next(name for name, use in DEFAULT_MAILBOXES if use == special_use)
-    existing = _find(tx, account_id, name)
-    if existing is not None and existing.is_selectable:
-        return existing
-    return create_mailbox(tx, account_id, name, special_use)
+    existing = _find(tx, account_id, _default_name(special_use))
+    return existing if existing is not None and existing.is_selectable else None
 
 
 def placements(tx: Tx, account_id: int) -> int:

@@ -1,10 +1,13 @@
 """Rules of the gmail layout that one example shows best."""
 
+import asyncio
+from collections.abc import Awaitable
+
 import pytest
 
 from mailhost import mailstore
 from mailhost.mailstore import BadMailboxName, Flag, NewMessage
-from mailhost.mailstore.labelling import label_names
+from mailhost.mailstore.labelling import LabelChange, LabelMode, label_names, store_labels
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
 from tests.mailstore.labelled import check_labels, placements_of
@@ -135,3 +138,24 @@ async def test_a_delivery_costs_classic_accounts_no_query_more(database, blobs, 
     for account in (1, 2):
         await database.write(deliver, account)
     assert counts[2] <= 2 + 10 * 3  # admit, UIDs; blob, message and placement of each
+
+
+async def test_a_label_that_several_sessions_make_at_once_is_one(database, blobs, labelled, arrive) -> None:
+    for number in range(8):
+        await put(database, blobs, labelled, await arrive(b"Subject: %d\r\n\r\n" % number), "INBOX")
+    inbox = await database.read(mailstore.find_mailbox, labelled, "INBOX")
+
+    def store(uid: int, name: str) -> Awaitable[object]:
+        change = LabelChange(LabelMode.ADD, (name,))
+        return database.write(store_labels, labelled, inbox.id, [(uid, uid)], change, now=NOW)
+
+    for name in ("work", "a/b", "Trash"):
+        await asyncio.gather(*(store(uid, name) for uid in range(1, 9)))
+    assert await database.read(shown, labelled) == [["[IMAP]/Trash", "\\Inbox", "a/b", "work"]] * 8
+
+
+async def test_copies_of_what_is_sent_at_once_make_one_mailbox(database, blobs, account, arrive) -> None:
+    await database.write(mailstore.delete_mailbox, account, "Sent", NOW)
+    copies = [NewMessage(await arrive(b"Subject: %d\r\n\r\n" % number), NOW) for number in range(8)]
+    await asyncio.gather(*(database.write(mailstore.file_sent_copy, blobs, account, each, NOW) for each in copies))
+    assert (await database.read(mailstore.find_mailbox, account, "Sent")).messages == 8

@@ -141,13 +141,20 @@ async def say_status(session: Session, account_id: int, mailbox: Mailbox, items:
     """The STATUS response for a mailbox, also behind LIST."""
     if StatusItem.HIGHESTMODSEQ in items:
         session.knows_condstore = True  # RFC 7162 §3.1, and LIST is like as many STATUS (RFC 5819 §2)
-    if session.labels is not None and account_id == session.account_id:
-        mailbox, _ = await session.services.database.point(clip, account_id, mailbox, session.labels.folder_limit)
+    mailbox = await shown(session, account_id, mailbox)
     values = {
         item: COUNTERS[item](mailbox) if item in COUNTERS else await _look_up(session, account_id, mailbox, item)
         for item in items
     }
     await session.say(responses.status(mailbox.name, values, utf8=session.connection.utf8))
+
+
+async def shown(session: Session, account_id: int, mailbox: Mailbox) -> Mailbox:
+    """The mailbox with the counters of what this client is shown of it: its newest messages, if the owner says so."""
+    if session.labels is None or account_id != session.account_id:
+        return mailbox
+    clipped, _ = await session.services.database.point(clip, account_id, mailbox, session.labels.folder_limit)
+    return clipped
 
 
 async def _look_up(session: Session, account_id: int, mailbox: Mailbox, item: StatusItem) -> int | str:

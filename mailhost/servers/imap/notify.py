@@ -7,7 +7,6 @@ from mailhost import accounts
 from mailhost.mailstore.annotations import changed_entries, server_entries
 from mailhost.mailstore.layout import LabelSettings
 from mailhost.mailstore.mailboxes import changed_mailboxes, mailbox_topic
-from mailhost.mailstore.model import Mailbox
 from mailhost.mailstore.ranges import holds
 from mailhost.mailstore.sharing import rights_of
 from mailhost.protocols.imap import responses
@@ -18,7 +17,7 @@ from mailhost.protocols.imap.rights import ALL_RIGHTS, Right
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.fetched import fetch_new
 from mailhost.servers.imap.listing import left_out
-from mailhost.servers.imap.mailboxes import COUNTERS
+from mailhost.servers.imap.mailboxes import COUNTERS, shown
 from mailhost.servers.imap.namechanges import look, tell_names
 from mailhost.servers.imap.notices import tell_news
 from mailhost.servers.imap.reach import Place, Reached
@@ -54,7 +53,7 @@ async def notify(session: Session, command: Notify) -> Answer:
         for each in reached:
             events = watching.events_of(each.mailbox.name, each.mailbox.special_use)
             if each.key in watching.known and events & MESSAGE_EVENTS and not _is_selected(session, each):
-                await session.say(_status(session, each.mailbox, _asked_items(events)))
+                await _say_status(session, each, _asked_items(events))
     return completed("NOTIFY")
 
 
@@ -172,7 +171,7 @@ async def _tell_change(session: Session, watching: Watching, reached: Reached) -
     if events & MESSAGE_EVENTS and not _is_selected(session, reached):
         items = _changed_items(session, watching, reached, before, events)
         if items:
-            await session.say(_status(session, mailbox, items))
+            await _say_status(session, reached, items)
     if EventKind.MAILBOX_METADATA_CHANGE in events:
         read = session.services.database.read
         since = max(before.modseq, before.entries_told)
@@ -215,6 +214,7 @@ def _asked_items(events: frozenset[EventKind]) -> list[StatusItem]:
     return items
 
 
-def _status(session: Session, mailbox: Mailbox, items: Sequence[StatusItem]) -> bytes:
+async def _say_status(session: Session, reached: Reached, items: Sequence[StatusItem]) -> None:
+    mailbox = await shown(session, reached.account_id, reached.mailbox)
     values = {item: COUNTERS[item](mailbox) for item in items}
-    return responses.status(mailbox.name, values, utf8=session.connection.utf8)
+    await session.say(responses.status(mailbox.name, values, utf8=session.connection.utf8))

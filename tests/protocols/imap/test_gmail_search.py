@@ -36,6 +36,10 @@ def word(text: str, where: Where = Where.ANYWHERE) -> HasWords:
     return HasWords(where, text)
 
 
+def _day(relation: Relation, day: int) -> ArrivalDay:
+    return ArrivalDay(relation, date(2004, 4, day))
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [
@@ -71,6 +75,7 @@ def word(text: str, where: Where = Where.ANYWHERE) -> HasWords:
         ("category:primary", All()),
         ("category:social", Not(All())),
         ("before:2004/04/16", ArrivalDay(Relation.BEFORE, date(2004, 4, 16))),
+        ("before:04/16/2004 after:4-6-2004", And((_day(Relation.BEFORE, 16), _day(Relation.SINCE, 6)))),
         ("after:2004-4-6", ArrivalDay(Relation.SINCE, date(2004, 4, 6))),
         ("older_than:1y newer_than:2D", And((ArrivedBefore(365 * DAY), ArrivedWithin(2 * DAY)))),
         ("larger:10M smaller:5k size:1000000", And((Larger(10 << 20), Smaller(5120), Larger(1_000_000)))),
@@ -80,6 +85,9 @@ def word(text: str, where: Where = Where.ANYWHERE) -> HasWords:
         ("from:amy to-do", And((word("amy", Where.FROM), word("to-do")))),
         ("发票 -in:垃圾", And((word("发票"), Not(LabelIs("垃圾"))))),
         ('"open', word("open")),
+        ("from: amy x", And((word("amy", Where.FROM), word("x")))),
+        ("subject: (a b)", And((word("a", Where.SUBJECT), word("b", Where.SUBJECT)))),
+        ("note: a", And((word("note:"), word("a")))),
     ],
 )
 def test_what_is_asked(text: str, key: SearchKey) -> None:
@@ -98,9 +106,12 @@ def test_what_is_asked(text: str, key: SearchKey) -> None:
         ("a OR", "both sides"),
         ("a OR OR b", "both sides"),
         ("a AROUND 5 b", "not possible"),
-        ("from: amy", "not possible"),
+        ("from:", "needs something"),
+        ("(from: )", "needs something"),
+        ("from: " * (MAX_TERMS + 1) + "amy", "too many"),
         ("before:yesterday", "2026/03/02"),
         ("after:2026/02/30", "no such day"),
+        ("after:30/02/2026", "no such day"),
         ("older_than:3w", "3d, 2m or 1y"),
         ("newer_than:0d", "3d, 2m or 1y"),
         ("larger:big", "500000"),

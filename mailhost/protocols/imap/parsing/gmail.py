@@ -140,8 +140,12 @@ class _Reader:
         if minus is not None:
             return Not(self._term(make, depth))
         if operator is None:
-            if word == "AROUND" or (word and word.endswith(":") and word[:-1].lower() in _OPERATORS):
-                raise Refusal(f"{word} is not possible there.")
+            if word and word.endswith(":") and word[:-1].lower() in _OPERATORS:  # `from: rosa`
+                if self.text[self.place :].lstrip()[:1] in ("", ")", "}"):
+                    raise Refusal(f"{word} needs something to look for.")
+                return self._term(_OPERATORS[word[:-1].lower()], depth)
+            if word == "AROUND":
+                raise Refusal("AROUND is not possible here; leave it out, and both words are looked for.")
             return make(quoted if quoted is not None else word)
         chosen = _OPERATORS.get(operator.lower())
         if quoted is None and word is None:  # a group follows
