@@ -58,7 +58,7 @@ class Term:
         return WHOLE if self.token in tokens else max(map(self.quality, tokens), default=0)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)  # a search has as many keys
 def parse_terms(text: str) -> tuple[Term, ...]:
     """The terms of a query, each once; none when it has no words, as `!!!`."""
     terms: dict[Term, None] = {}

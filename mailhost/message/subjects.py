@@ -60,6 +60,6 @@ def _without_leaders(text: str) -> tuple[str, bool]:
             is_reply = is_reply or leader[0] != " "
         else:
             leader = _LABEL.match(text, place)
-            if leader is None or text[place : place + 5].lower() == "[fwd:":
+            if leader is None:
                 return text[place:], is_reply
         place = leader.end()

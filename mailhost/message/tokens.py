@@ -138,7 +138,7 @@ def has_words(found: Sequence[str], query: Query) -> bool:
     return f" {row}{'' if query.is_prefix else ' '}" in f" {' '.join(found)} "
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)  # a search has as many keys
 def finder(text: str) -> Callable[[str], bool]:
     """Whether a normalised text matches the query `text`."""
     wanted = normalise(text)

@@ -19,6 +19,8 @@ from mailhost.message.subjects import base_subject
         (b"[list] Re: [list] Lunch (fwd) (FWD)", "lunch", True),
         (b"Lunch (fwd)", "lunch", True),
         (b"[Fwd: [list] Re: Lunch]", "lunch", True),
+        (b"[fwd: a] b", "b", False),
+        (b"[Fwd: a] [b]", "[b]", False),
         (b"[list]", "[list]", False),
         (b"[a] [b]", "[b]", False),
         (b"Re:", "", True),

@@ -58,7 +58,7 @@ async def _thread(session: Session, command: Thread) -> Answer:
         session.knows_condstore = True
     services = session.services
     now = int(services.clock())
-    async with Progress(session, command.tag):
+    async with Progress(session, command.tag, only_reads=True):
         found = await thread(services.database, services.blobs, services.index, session.selected, command, now)
     await session.say(found)
     return completed("THREAD")
@@ -76,7 +76,7 @@ async def _search(session: Session, command: Search | Sort) -> Answer:
             return TAG_REUSED
         sets = await fixed_sets(services.database, view, command.key)
     now = int(services.clock())
-    async with Progress(session, command.tag):
+    async with Progress(session, command.tag, only_reads=True):
         answer, uids = await search(services.database, services.blobs, services.index, view, command, now)
     await session.say(answer)
     if command.update is not None:

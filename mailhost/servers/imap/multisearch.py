@@ -45,7 +45,7 @@ async def multi_search(session: Session, command: MultiSearch) -> Answer:
         views = [selected, *others] if selected.rights & Right.READ else others
         await selected.learn_name(services.database)
     now = int(services.clock())
-    async with Progress(session, command.tag):
+    async with Progress(session, command.tag, only_reads=True):
         for view in views:
             source = SearchedMailbox(view.name, view.uid_validity, session.connection.utf8)
             answer, uids = await search(

@@ -8,13 +8,18 @@ from mailhost.servers.imap.session import Session
 
 
 class Progress:
-    """Around the work of a command that writes whole lines or nothing. Quick ones cost one timer that never rings."""
+    """Around the work of a command that writes whole lines or nothing. Quick ones cost one timer that never rings.
 
-    __slots__ = ("_done", "_goal", "_session", "_tag", "_telling", "_timer")
+    `only_reads`: it ends when there is nobody any more to tell; else what was begun is done.
+    """
 
-    def __init__(self, session: Session, tag: bytes) -> None:
+    __slots__ = ("_done", "_goal", "_is_deserted", "_reading", "_session", "_tag", "_telling", "_timer")
+
+    def __init__(self, session: Session, tag: bytes, *, only_reads: bool = False) -> None:
         self._session = session
         self._tag = tag
+        self._reading = asyncio.current_task() if only_reads else None
+        self._is_deserted = False
         self._done: int | None = None
         self._goal: int | None = None
         self._telling: asyncio.Task[None] | None = None
@@ -29,6 +34,9 @@ class Progress:
     ) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        reading, self._reading = self._reading, None
+        if self._is_deserted and reading is not None and reading.uncancel() > 0:
+            return  # the server ends the session, too
         if self._telling is not None:
             await self._telling  # a line begun is finished before the answer; raises ConnectionError
 
@@ -45,9 +53,15 @@ class Progress:
         if not self._session.is_writing and (self._telling is None or self._telling.done()):
             line = responses.in_progress(self._tag, self._done, self._goal)
             self._telling = asyncio.get_running_loop().create_task(self._say_at_once(line))
+            self._telling.add_done_callback(self._told)
         self._wait()
 
     async def _say_at_once(self, line: bytes) -> None:
         """Behind the answers to the commands before, which wait no longer either."""
         await self._session.say(line)
         await self._session.flush()
+
+    def _told(self, telling: asyncio.Task[None]) -> None:
+        if self._reading is not None and not self._is_deserted and not telling.cancelled() and telling.exception():
+            self._is_deserted = True
+            self._reading.cancel()

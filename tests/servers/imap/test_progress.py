@@ -66,3 +66,15 @@ async def test_quick_commands_say_nothing(tmp_path: Path) -> None:
     async with client_of(tmp_path, 10) as (_, client):
         assert [line[:4] for line in await client.command("c UID SEARCH ALL")] == [b"* SE", b"c OK"]
         assert [line[:4] for line in await client.command("d COPY 1:3 Archive")] == [b"d OK"]
+
+
+async def test_a_search_that_nobody_waits_for_ends(tmp_path: Path) -> None:
+    async with client_of(tmp_path, 0.02) as (house, client):
+        account = await house.database.read(lambda tx: tx.execute("select max(account_id) from message")[0][0])
+        async with house.index._lock(account):  # so that the search waits for the index
+            client.send(b"c SEARCH BODY hello\r\n")
+            assert await client.line() == b'* OK [INPROGRESS ("c" NIL NIL)] Still working.\r\n'
+            [serving] = [task for task in asyncio.all_tasks() if "_serve" in repr(task.get_coro())]
+            client.writer.transport.abort()
+            await asyncio.wait({serving}, timeout=10)
+            assert serving.done()
