@@ -69,13 +69,16 @@ class Line:
             upwards = threading.Thread(target=self._carry, args=(client, server, True), daemon=True)
             upwards.start()
             self._carry(server, client, False)
-            server.shutdown(socket.SHUT_WR)
-            while server.recv(1 << 14):  # until it closes; nobody waits for what it says
-                pass
+            _shut(server, socket.SHUT_WR)
+            with contextlib.suppress(OSError):
+                while server.recv(1 << 14):  # until it closes; nobody waits for what it says
+                    pass
+            upwards.join()
         with self._lock:
             self._open -= 1
 
     def _carry(self, source: socket.socket, sink: socket.socket, up: bool) -> None:
+        """Until the source says no more, or the line breaks. The client's side is closed then, both ways."""
         with contextlib.suppress(OSError, Broken):
             while data := source.recv(1 << 14):
                 now, act = self._split(data, up)
@@ -83,9 +86,9 @@ class Line:
                 if act is not None:
                     act()
                     sink.sendall(data[now:])
-        for end, how in ((source, socket.SHUT_RD), (sink, socket.SHUT_WR)):
-            with contextlib.suppress(OSError):
-                end.shutdown(how)
+        _shut(source if up else sink, socket.SHUT_RDWR)
+        if up:
+            _shut(sink, socket.SHUT_WR)
 
     def _split(self, data: bytes, up: bool) -> tuple[int, Act | None]:
         """How much goes through before what is to be done here."""
@@ -98,3 +101,9 @@ class Line:
                 return left, act
             self._due[up] = (left - len(data), act)
             return len(data), None
+
+
+def _shut(end: socket.socket, how: int) -> None:
+    """Where it is open still."""
+    with contextlib.suppress(OSError):
+        end.shutdown(how)
