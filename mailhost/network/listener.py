@@ -76,7 +76,7 @@ class Admission:
     def pass_on(self, listener: Listener, stream: Stream) -> bool:
         """Give a newcomer to a process that is less busy, if there is one; our end of it is to be dropped then."""
         other = self.crowd.less_busy(self.process)
-        return other is not None and self.crowd.hand_over(other, self.listeners.index(listener), stream.fileno())
+        return other is not None and self.crowd.hand_over(other, self.listeners.index(listener), stream.socket.fileno())
 
     def adopt(self) -> None:
         """Take in those whom other processes passed on; called when the crowd's `ears` are readable."""

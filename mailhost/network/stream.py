@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
 import ssl
 import threading
 from dataclasses import dataclass
@@ -146,10 +147,8 @@ class Stream(asyncio.BufferedProtocol):
         self._wake()
 
     async def write(self, data: bytes) -> None:
-        """Hand over `data`; waits while more than OUTBOX_BOUND is unsent. Raises ConnectionError when the peer is gone.
-
-        A peer who does not take a bound's worth within the write deadline is cut off.
-        """
+        """Hand over `data`; waits while more than OUTBOX_BOUND is unsent. Raises ConnectionError when the peer is gone,
+        or is cut off, for it does not take a bound's worth within the write deadline."""
         if len(data) <= RECORD:
             self._send(data)
             if self._drained:
@@ -201,9 +200,10 @@ class Stream(asyncio.BufferedProtocol):
         if self._state is not _State.CONNECTING:
             self._transport.abort()
 
-    def fileno(self) -> int:
-        """The descriptor of the socket."""
-        return int(self._transport.get_extra_info("socket").fileno())
+    @property
+    def socket(self) -> socket.socket:
+        """For its options and its descriptor; what goes through it is ours."""
+        return cast(socket.socket, self._transport.get_extra_info("socket"))
 
     @property
     def is_open(self) -> bool:

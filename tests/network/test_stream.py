@@ -274,7 +274,7 @@ async def test_a_peer_that_does_not_read_is_not_read_either(listen: Open) -> Non
             time.sleep(0.5)  # by now nothing more fits on the way to us
             client.sendall(bytes(1000))
             time.sleep(0.2)
-            unread = fcntl.ioctl(streams[0].fileno(), termios.FIONREAD, bytes(4))
+            unread = fcntl.ioctl(streams[0].socket.fileno(), termios.FIONREAD, bytes(4))
             return int.from_bytes(unread, sys.byteorder)
 
     assert await asyncio.to_thread(talk) == 1000

@@ -15,6 +15,7 @@ from mailhost.mailstore.indexer import TextIndex
 from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.layout import LabelSettings
 from mailhost.mailstore.sharing import rights_of, rights_topic
+from mailhost.network.prompt import acknowledge
 from mailhost.network.stream import Stream
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.compression import Compression, CompressionBroken
@@ -242,6 +243,8 @@ class Session:
 
     async def _hear(self, seconds: float) -> bytes | None:
         """The client's next octets as they come, counted; meanwhile the session may have to make room for another."""
+        if self.connection.is_inside_command:
+            acknowledge(self.stream)
         live = self.live
         if live is None:
             return await self.stream.read(seconds)
