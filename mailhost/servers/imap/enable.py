@@ -7,6 +7,7 @@ from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.capability import capabilities
 from mailhost.servers.imap.quirks import withheld_from
 from mailhost.servers.imap.session import Session
+from mailhost.servers.imap.updates import give_up_numbers
 
 _CLIENT_ID_LENGTH = 200
 
@@ -26,6 +27,7 @@ async def enable(session: Session, command: Enable) -> Answer:
         enabled.append("IMAP4rev2")
     if "UIDONLY" in wanted:
         session.uid_only = True
+        await give_up_numbers(session)
         enabled.append("UIDONLY")
     if "UTF8=ACCEPT" in wanted:
         session.connection.utf8 = True

@@ -43,6 +43,15 @@ async def _refuse(session: Session, command: Search | Sort, text: str) -> None:
     await session.say(responses.untagged("NO", text, f"NOUPDATE {tag}"))
 
 
+async def give_up_numbers(session: Session) -> None:
+    """UIDONLY begins: searches that are told of by sequence number cannot go on (RFC 9586 §3)."""
+    open_tags = {} if session.contexts is None else session.contexts.by_tag
+    for tag, context in list(open_tags.items()):
+        if not context.command.by_uid:
+            del open_tags[tag]
+            await _refuse(session, context.command, "UIDONLY is enabled: search by UID.")
+
+
 async def cancel(session: Session, command: CancelUpdate) -> Answer:
     """CANCELUPDATE; all of the tags or none."""
     open_tags = {} if session.contexts is None else session.contexts.by_tag
