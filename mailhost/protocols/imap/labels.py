@@ -7,11 +7,11 @@ from typing import Final
 from mailhost.protocols.imap.names import encode_name
 from mailhost.protocols.imap.responses import quoted
 
-_ATOM: Final = re.compile(rb'(?!NIL\Z)[^\x00-\x20(){%*"\\\]\x7f-\xff]+', re.IGNORECASE)
+_ATOM: Final = re.compile(rb'(?!(?:NIL|[0-9]+)\Z)[^\x00-\x20(){%*"\\\[\]\x7f-\xff]+', re.IGNORECASE)
 
 
 def label(name: str, *, utf8: bool) -> bytes:
-    """One label: `work`, `"a b"`, `"NIL"` as text and no atom, and system labels always quoted, `"\\\\Inbox"`."""
+    """One label: `work`, `"a b"`; in quotes also `"NIL"`, `"2024"`, `"[x"` and `"\\\\Inbox"`, else misread."""
     octets = encode_name(name, utf8=utf8)
     return octets if _ATOM.fullmatch(octets) else quoted(octets)
 
