@@ -135,6 +135,8 @@ async def _tell_selected(session: Session, watching: Watching, *, permits_expung
     arrived: list[int] = []
     if (group is None and removes) or (group is not None and (permits_expunge or watching.is_immediate)):
         arrived = await tell_news(session, with_flags=group is not None and EventKind.FLAG_CHANGE in group.events)
+    elif permits_expunge:
+        await session.selected.has_news(session.services.database)  # nothing is told of it, but that it is gone
     await tell_updates(session)
     if group is not None and group.items and arrived:
         own = watching.own_arrivals(session.selected.account_id, session.selected.mailbox_id)
