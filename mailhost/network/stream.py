@@ -151,8 +151,6 @@ class Stream(asyncio.BufferedProtocol):
         or is cut off, for it does not take a bound's worth within the write deadline."""
         if len(data) <= RECORD:
             self._send(data)
-            if self._drained:
-                return
         else:
             view = memoryview(data)
             for start in range(0, len(view), RECORD):
@@ -171,8 +169,7 @@ class Stream(asyncio.BufferedProtocol):
             raise TlsFailed("the connection is closed" if self._tls is None else "TLS is active already")
         self._inbox.clear()
         self._plans = (context, server_name, self._plans[2])
-        if answer:
-            self._transport.write(answer)
+        self._transport.write(answer)
         self._regulate()
         self._upgrading = True
         self._begin_handshake()
@@ -214,6 +211,11 @@ class Stream(asyncio.BufferedProtocol):
     def was_cut(self) -> bool:
         """Whether nobody waits for answers any more: a reset, or an end of TLS without close_notify (a killed peer)."""
         return self._cut or self._state is _State.CLOSED
+
+    @property
+    def is_flushed(self) -> bool:
+        """Whether all that was written is on its way; then a line more is written without waiting."""
+        return self._transport.get_write_buffer_size() == 0
 
     # What the event loop calls
 
@@ -325,8 +327,7 @@ class Stream(asyncio.BufferedProtocol):
         except TlsFailed as failure:
             self._fail(str(failure), tls.pending_output())
             return
-        if output := tls.pending_output():
-            self._transport.write(output)
+        self._transport.write(tls.pending_output())
         if info is None:
             return
         self.tls = info
@@ -414,8 +415,7 @@ class Stream(asyncio.BufferedProtocol):
         if self._transport.is_closing():  # lost, though the loop has not told us yet: a writer must not write on
             raise ConnectionResetError("the connection is lost")
         if self._state is _State.SECURE and self._tls is not None:
-            if data:
-                self._transport.write(self._tls.encrypt(data))
+            self._transport.write(self._tls.encrypt(data))
         elif self._state is _State.PLAIN:
             self._transport.write(data)
         else:

@@ -49,17 +49,23 @@ class Progress:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._tell)
 
     def _tell(self) -> None:
-        # Who is being written to just now sees that the command lives, and a line must not land inside of another.
-        if not self._session.is_writing and (self._telling is None or self._telling.done()):
+        if self._is_free and (self._telling is None or self._telling.done()):
             line = responses.in_progress(self._tag, self._done, self._goal)
             self._telling = asyncio.get_running_loop().create_task(self._say_at_once(line))
             self._telling.add_done_callback(self._told)
         self._wait()
 
+    @property
+    def _is_free(self) -> bool:
+        # Who is being written to just now sees that the command lives, and a line must not land inside of another. Who
+        # does not read what was said needs no more of it; and a line that had to wait would be in the answer's way.
+        return self._session.stream.is_flushed and not self._session.is_writing
+
     async def _say_at_once(self, line: bytes) -> None:
         """Behind the answers to the commands before, which wait no longer either."""
-        await self._session.say(line)
-        await self._session.flush()
+        if self._is_free:  # still
+            await self._session.say(line)
+            await self._session.flush()
 
     def _told(self, telling: asyncio.Task[None]) -> None:
         if self._reading is not None and not self._is_deserted and not telling.cancelled() and telling.exception():

@@ -1,6 +1,8 @@
 """Signs of life: a command that waits says so, between lines and never inside one, and a quick one says nothing."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,8 +18,11 @@ from tests.transcripts.house import SAMPLE, House
 
 
 @asynccontextmanager
-async def client_of(tmp_path: Path, seconds: float) -> AsyncIterator[tuple[House, Client]]:
-    """A client who has selected INBOX, of a server that says after so many seconds that it still works."""
+async def client_of(tmp_path: Path, seconds: float, *, is_narrow: bool = False) -> AsyncIterator[tuple[House, Client]]:
+    """A client who has selected INBOX, of a server that says after so many seconds that it still works.
+
+    Little is on its way between them where it `is_narrow`.
+    """
     database = await open_database(f"sqlite:///{tmp_path}/mailhost.db")
     house = House(database, Blobs(database, DiskFiles(tmp_path / "blobs")), None)
     house.imap = replace(house.imap, progress_seconds=seconds)
@@ -25,7 +30,14 @@ async def client_of(tmp_path: Path, seconds: float) -> AsyncIterator[tuple[House
     for number in range(1, 4):
         await house.deliver(SAMPLE % (number, number, number, number))
     listener = await house.open_listener("imap")
-    client = Client(*await asyncio.open_connection("127.0.0.1", listener.port))
+    plain = socket.socket()
+    if is_narrow:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for server in listener._servers:
+            server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # as those that it accepts
+    plain.connect(("127.0.0.1", listener.port))
+    plain.setblocking(False)
+    client = Client(*await asyncio.open_connection(sock=plain, limit=1024))
     await client.line()
     await client.command(LOGIN)
     await client.command("b SELECT INBOX")
@@ -60,6 +72,25 @@ async def test_a_command_that_waits_says_so(tmp_path: Path, command: str) -> Non
         while not line.startswith(b"d "):
             line = await client.line()
         assert line.startswith(b"d OK")
+
+
+async def test_a_client_that_does_not_read_is_told_no_more_than_it_takes(tmp_path: Path) -> None:
+    """Else a sign of life waits for it, and the answers of STORE, which come meanwhile, cannot wait beside that."""
+    async with client_of(tmp_path, 0.0005, is_narrow=True) as (house, client):
+        for number in range(4, 600):
+            await house.deliver(SAMPLE % (number, number % 10, number, number))
+        await client.command("b NOOP")
+        leave = threading.Event()
+        holding = asyncio.ensure_future(house.database.write(lambda _: leave.wait(20)))
+        await asyncio.sleep(0)
+        client.send(b"c STORE 1:* +FLAGS (\\Seen)\r\n")
+        await asyncio.sleep(5)
+        leave.set()
+        await holding
+        await asyncio.sleep(0.5)
+        while not (line := await client.line()).startswith(b"c "):
+            assert line, "hung up"
+        assert line.startswith(b"c OK")
 
 
 async def test_quick_commands_say_nothing(tmp_path: Path) -> None:
