@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailhost.protocols.imap.parsing.cursor import Refusal
+from mailhost.protocols.imap.parsing.cursor import Cursor, Refusal
 from mailhost.protocols.imap.parsing.gmail import MAX_LENGTH, MAX_TERMS, parse_gmail_search
+from mailhost.protocols.imap.parsing.searching import MAX_KEYS, read_keys
 from mailhost.protocols.imap.search import (
     All,
     And,
@@ -158,3 +159,14 @@ TREES = st.recursive(
 @given(TREES)
 def test_blanks_and_parentheses_around_it_change_nothing(text: str) -> None:
     assert parse_gmail_search(f"  ( {text} )  ") == parse_gmail_search(text)
+
+
+def test_terms_count_among_the_keys_of_the_whole_search() -> None:
+    raw = b' X-GM-RAW "' + b" ".join([b"a"] * MAX_TERMS) + b'"'
+    for times, is_fine in ((MAX_KEYS // MAX_TERMS, True), (MAX_KEYS // MAX_TERMS + 1, False)):
+        cursor = Cursor((raw * times)[1:], gmail=True)
+        if is_fine:
+            assert sum(1 for _ in leaves(read_keys(cursor, "utf-8"))) == MAX_KEYS
+        else:
+            with pytest.raises(Refusal):
+                read_keys(cursor, "utf-8")

@@ -39,6 +39,7 @@ from mailhost.protocols.imap.search import (
     TextContains,
     ThreadIs,
     UidIn,
+    leaves,
 )
 from mailhost.protocols.imap.sets import MAX_NUMBER, SequenceSet
 
@@ -167,6 +168,16 @@ class _Reader:
         self.cursor.space()
         return ObjectId(None, self.cursor.number((1 << 64) - 1))
 
+    def gmail_search(self) -> SearchKey:
+        key = parse_gmail_search(self.text())
+        self._count(sum(1 for _ in leaves(key)) - 1)  # the key itself is counted
+        return key
+
+    def _count(self, more: int, depth: int = 0) -> None:
+        self.keys += more
+        if depth > MAX_DEPTH or self.keys > MAX_KEYS:
+            raise Refusal("The search is nested too deeply or has too many keys.")
+
     def modseq(self) -> ModseqSince:
         """The entry name and type some clients give change nothing: one modseq stands for all flags of a message."""
         self.cursor.space()
@@ -179,9 +190,7 @@ class _Reader:
 
     def key(self, depth: int) -> SearchKey:
         """One key with everything that belongs to it."""
-        self.keys += 1
-        if depth > MAX_DEPTH or self.keys > MAX_KEYS:
-            raise Refusal("The search is nested too deeply or has too many keys.")
+        self._count(1, depth)
         if self.cursor.skip(b"("):
             return self._group(depth)
         if self.cursor.at_set():
@@ -261,7 +270,7 @@ _KEYS: Final[dict[bytes, Callable[[_Reader], SearchKey]]] = {
     b"MODSEQ": _Reader.modseq,
     b"X-GM-MSGID": lambda reader: EmailIs(reader.gmail_id()),
     b"X-GM-THRID": lambda reader: ThreadIs(reader.gmail_id()),
-    b"X-GM-RAW": lambda reader: parse_gmail_search(reader.text()),
+    b"X-GM-RAW": _Reader.gmail_search,
     b"EMAILID": lambda reader: reader.object_id("M", EmailIs),
     b"THREADID": lambda reader: reader.object_id("T", ThreadIs),
     b"X-GM-LABELS": lambda reader: HasLabel(reader.text()),
