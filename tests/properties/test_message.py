@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from mailhost.message.addresses import parse_addresses
 from mailhost.message.dates import internal_date_text, parse_date
-from mailhost.message.digest import Digest, body_of, digest_of
+from mailhost.message.digest import Digest, digest_of
 from mailhost.message.encoded import decode_header, decode_text, decode_transfer
 from mailhost.message.generate import generate
 from mailhost.message.headers import CACHED_FIELDS, field_mask, parse_fields, select_cached, select_fields
 from mailhost.message.html import html_to_text
 from mailhost.message.scan import Part, Scanner
 from mailhost.message.sections import Section, find_section
+from mailhost.message.structure import body_of
 from mailhost.message.text import body_texts, header_text
 
 CALM = settings(deadline=None)  # a busy machine is no bug
