@@ -1,6 +1,6 @@
 """Words as search sees them: Unicode words, and runs of scripts that write no blanks as pairs of characters.
 
-Those are Chinese, Japanese and Korean, called CJK here, and Thai, Lao, Burmese and Khmer, which are treated like them.
+Those are Chinese, Japanese and Korean, called CJK here; Thai, Lao, Burmese and Khmer, and emoji, are treated like them.
 A text matches a query when the query stands in it, both normalised, and begins where a word begins: `unti` is found in
 `until`, `ntil` is not. Within a run of CJK every character begins a word.
 """
@@ -26,7 +26,8 @@ _HAN_AND_KANA: Final = (
     "\U0001aff0-\U0001b16f\U00020000-\U000323af"
 )
 _UNBROKEN: Final = _SOUTH_EAST + _HAN_AND_KANA  # Korean has blanks, though not everybody puts them
-_CJK: Final = _UNBROKEN + "\uac00-\ud7af"
+_PICTURES: Final = "\u2600-\u27bf\U0001f000-\U0001faff"
+_CJK: Final = _UNBROKEN + "\uac00-\ud7af" + _PICTURES
 _WRAPPED: Final = re.compile(f"(?<=[{_UNBROKEN}])\r?\n(?=[{_UNBROKEN}])")
 # Soft hyphens, zero-width spaces and marks of direction: invisible, so no reader would type them.
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]+")

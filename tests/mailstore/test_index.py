@@ -59,6 +59,8 @@ PIECES = (
     "ส",
     "ที่",
     "ខ្ម",
+    "🎉",
+    "❤\ufe0f",
 )
 BETWEEN = ("", " ", " ", "-", ".", "\r\n", "_", "\u00ad", "'")
 TEXTS = st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(BETWEEN)), max_size=12).map(
@@ -214,9 +216,11 @@ async def test_chinese_words_of_any_length_are_found(database, blobs, account, p
     assert found == await by_looking(database, blobs, account, BodyContains(word))
 
 
-@pytest.mark.parametrize("word", ["ครับ", "สวัสดี", "ด", "ភាសា", "မြန်မာ", "发票", "ไทย", "票号码"])
+@pytest.mark.parametrize(
+    "word", ["ครับ", "สวัสดี", "ด", "ភាសា", "မြန်မာ", "发票", "ไทย", "票号码", "🎉", "🎊🎉", "👩‍👧", "❤", "❤\ufe0f"]
+)
 async def test_words_are_found_in_scripts_without_blanks(database, blobs, account, put, index, word: str) -> None:
-    hit = await put(message("x", "สวัสดีครับ ภาษาไทย រៀនភាសាខ្មែរ ကမြန်မာစာ 请查收发\r\n票号码"))
+    hit = await put(message("x", "สวัสดีครับ ภาษาไทย រៀនភាសាខ្មែរ ကမြန်မာစာ party🎊🎉 👨‍👩‍👧❤\ufe0f 请查收发\r\n票号码"))
     await put(message("x", "发\r\n\r\n票"))
     found = await by_index(database, blobs, index, account, BodyContains(word))
     assert found == [hit]

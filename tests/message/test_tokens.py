@@ -15,7 +15,8 @@ from mailhost.message.tokens import MAX_TOKEN, finder, normalise, parse_query, t
         ("ABC票x人々", ["abc", "票", "x", "人々", "々"]),
         ("ｶﾞｽ 한국어", ["ガス", "ス", "한국", "국어", "어"]),
         ("x" * 100, ["x" * MAX_TOKEN]),
-        ("!!! 🎉", []),
+        ("!!! … ©", []),
+        ("ok🎉🎊", ["ok", "🎉🎊", "🎊"]),
     ],
 )
 def test_tokens(text: str, found: list[str]) -> None:
