@@ -4,6 +4,7 @@ from typing import Final, assert_never
 
 from mailhost.accounts.audit.model import Cause
 from mailhost.errors import MailhostError
+from mailhost.mailstore.search import set_keys
 from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import (
     AccessCommand,
@@ -68,6 +69,7 @@ from mailhost.protocols.imap.events import (
     Replaced,
     SaslResponse,
 )
+from mailhost.protocols.imap.search import UidIn
 from mailhost.protocols.imap.sets import SequenceSet
 from mailhost.servers.imap import (
     access,
@@ -177,18 +179,21 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
 def _names_the_untold(session: Session, command: Command | AppendMessage) -> bool:
     """Whether the client names UIDs that this session has not told it of, for it heard of them from another one.
 
-    They are told first, or the command would leave out what it means: Apple Mail moves new mail so.
+    They are told first, or the command would leave out what it means: Apple Mail moves new mail so, and who polls looks
+    for new mail by `UID SEARCH UID 7:*`.
     """
     match command:
         case Fetch() | Store() | StoreLabels() | Copy() if command.by_uid:
-            asked = command.numbers
-        case Expunge(uids=SequenceSet() as asked):
-            pass
+            asked = [command.numbers]
+        case Search() | Sort() | Thread() if command.by_uid:
+            asked = [key.uids for key in set_keys(command.key) if isinstance(key, UidIn)]
+        case Expunge(uids=SequenceSet() as uids):
+            asked = [uids]
         case AppendMessage(replaces=Replaced(number=uid, by_uid=True)):
-            asked = SequenceSet(((uid, uid),))
+            asked = [SequenceSet(((uid, uid),))]
         case _:
             return False
-    return session.view is not None and asked.beyond(session.view.uid_next - 1) is not None
+    return session.view is not None and any(uids.beyond(session.view.uid_next - 1) for uids in asked)
 
 
 def _names_changed_by(command: Command | AppendMessage) -> set[str]:
