@@ -49,15 +49,31 @@ class RawImap:
         self._tag += 1
         tag = b"t%d " % self._tag
         pieces = [word.encode() if isinstance(word, str) else b"{%d+}\r\n%b" % (len(word), word) for word in words]
-        data = tag + b" ".join(pieces) + self._end
+        self._say(tag + b" ".join(pieces) + self._end)
+        return self._answers(tag, words[0])
+
+    def idle(self) -> None:
+        """Go to sleep."""
+        self._tag += 1
+        self._say(b"t%d IDLE" % self._tag + self._end)
+        assert self._line().startswith(b"+ ")
+
+    def wake(self) -> list[bytes]:
+        """What was told meanwhile."""
+        self._say(b"DONE" + self._end)
+        return self._answers(b"t%d " % self._tag, "IDLE")
+
+    def _say(self, data: bytes) -> None:
         if self._deflate is not None:
             data = self._deflate.compress(data) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
         self._socket.sendall(data)
-        answers = []
+
+    def _answers(self, tag: bytes, asked: str | bytes) -> list[bytes]:
+        answers: list[bytes] = []
         while not answers or not answers[-1].startswith(tag):
             answers.append(self._line())
             assert not answers[-1].startswith(b"* BYE"), answers[-1]
-        assert answers[-1].startswith(tag + b"OK"), (words[0], answers[-1])
+        assert answers[-1].startswith(tag + b"OK"), (asked, answers[-1])
         return answers
 
     def _line(self) -> bytes:
