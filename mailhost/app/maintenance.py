@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -17,6 +17,7 @@ from mailhost.oauth.sql import forget_dead
 from mailhost.queue.sql import refers_to
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
+from mailhost.storage.errors import StorageError
 from mailhost.storage.files import DiskFiles
 from mailhost.storage.sweep import Sweeper
 
@@ -85,38 +86,60 @@ class Maintenance:
             except Exception:  # it must not end the server, and is told
                 log.exception("maintenance.crashed", task=getattr(task, "__name__", ""))
 
+    async def _for_each(
+        self, accounts: Callable[[Tx], Sequence[int]], work: Callable[[int, int], Awaitable[None]]
+    ) -> None:
+        """Work on one account after the other, with the time it began; none that fails keeps the next from its turn."""
+        now = int(time.time())
+        for account_id in await self._database.read(accounts):
+            try:
+                await work(account_id, now)
+            except StorageError:  # nobody's fault but the store's
+                raise
+            except Exception:
+                log.exception("maintenance.crashed", task=work.__name__, account=account_id)
+
     async def _finish_steps(self) -> None:
         """What a crash interrupted: mailboxes half emptied, accounts half erased or between two layouts."""
-        now = int(time.time())
-        for account_id in await self._database.read(mailstore.accounts_with_steps_left):
-            while await self._database.write(mailstore.empty_more, account_id, now):
-                pass
-        for account_id in await self._database.read(mailstore.switching_accounts):
-            await mailstore.finish_switch(self._database, account_id, now)
-        for account_id in await self._database.read(mailstore.closed_accounts):
-            while await self._database.write(mailstore.erase_closed, self._blobs, account_id):
-                pass
+        await self._for_each(mailstore.accounts_with_steps_left, self._empty_more)
+        await self._for_each(mailstore.switching_accounts, self._finish_switch)
+        await self._for_each(mailstore.closed_accounts, self._erase_closed)
+
+    async def _empty_more(self, account_id: int, now: int) -> None:
+        while await self._database.write(mailstore.empty_more, account_id, now):
+            pass
+
+    async def _finish_switch(self, account_id: int, now: int) -> None:
+        await mailstore.finish_switch(self._database, account_id, now)
+
+    async def _erase_closed(self, account_id: int, _now: int) -> None:
+        while await self._database.write(mailstore.erase_closed, self._blobs, account_id):
+            pass
 
     async def _expire_mail(self) -> None:
-        now = int(time.time())
-        for account_id in await self._database.read(mailstore.every_account):
-            while await self._database.write(mailstore.erase_expired, self._blobs, account_id, now):
+        await self._for_each(mailstore.every_account, self._expire)
+
+    async def _expire(self, account_id: int, now: int) -> None:
+        while await self._database.write(mailstore.erase_expired, self._blobs, account_id, now):
+            pass
+        for overgrown in await self._database.read(mailstore.overgrown_logs, account_id, now):
+            while await self._database.write(mailstore.trim_log, account_id, overgrown):
                 pass
-            for overgrown in await self._database.read(mailstore.overgrown_logs, account_id, now):
-                while await self._database.write(mailstore.trim_log, account_id, overgrown):
-                    pass
 
     async def _empty_trash(self) -> None:
-        now = int(time.time())
-        for account_id in await self._database.read(mailstore.accounts_with_labels):
-            while await self._database.write(mailstore.empty_ends, account_id, now):
-                pass
+        await self._for_each(mailstore.accounts_with_labels, self._empty_ends)
+
+    async def _empty_ends(self, account_id: int, now: int) -> None:
+        while await self._database.write(mailstore.empty_ends, account_id, now):
+            pass
 
     async def _free_keywords(self) -> None:
-        for account_id in await self._database.read(keywords.accounts_with_many_keywords):
-            carried = await self._database.read(keywords.seek, account_id)
-            if carried is not None:
-                await self._database.write(keywords.free, account_id, carried)
+        await self._for_each(keywords.accounts_with_many_keywords, self._free)
+
+    async def _free(self, account_id: int, _now: int) -> None:
+        carried = await self._database.read(keywords.seek, account_id)
+        if carried is not None:
+            await self._database.write(keywords.free, account_id, carried)
 
     async def _sweep_blobs(self) -> None:
         now = int(time.time())
@@ -140,14 +163,17 @@ class Maintenance:
         await self._database.write(forget_ended, now)
 
     async def _thread_mail(self) -> None:
-        now = int(time.time())
-        is_time_to_tidy = now >= self._threads_at  # it looks at every key
+        is_time_to_tidy = time.time() >= self._threads_at  # it looks at every key
         if is_time_to_tidy:
-            self._threads_at = now + _THREADS_EVERY
-        for account_id in await self._database.read(mailstore.every_account):
-            await complete_threads(self._database, account_id)
-            if is_time_to_tidy:
-                await tidy_threads(self._database, account_id)
+            self._threads_at = int(time.time()) + _THREADS_EVERY
+        await self._for_each(mailstore.every_account, self._tidy_threads if is_time_to_tidy else self._thread)
+
+    async def _thread(self, account_id: int, _now: int) -> None:
+        await complete_threads(self._database, account_id)
+
+    async def _tidy_threads(self, account_id: int, now: int) -> None:
+        await self._thread(account_id, now)
+        await tidy_threads(self._database, account_id)
 
 
 def is_referenced(tx: Tx, digest: bytes) -> bool:

@@ -182,7 +182,9 @@ class MaildirWriter:
         path = self._folder / "cur" / f"{date:010}.M{self._count:08}P{os.getpid()}.{self._host}:2,{letters}"
         with path.open("xb") as file:
             file.write(content)
-        os.utime(path, (date, date))
+            file.flush()
+            os.utime(file.fileno(), (date, date))
+            os.fsync(file.fileno())
 
     def close(self) -> None:
         """Have the folder on disk."""

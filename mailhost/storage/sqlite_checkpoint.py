@@ -39,6 +39,11 @@ class Checkpointer:
             self._due.set()
             self.is_long = self.is_long or pages >= 2 * self._long
 
+    def demand(self) -> None:
+        """From the writer's thread: copy now. The kernel forgets what it could not write, but the copy is another try:
+        pages that are still readable in the WAL are written to the file, and synced there."""
+        self._due.set()
+
     def finish(self, connection: apsw.Connection) -> None:
         """From the writer's thread, while it holds off other writers: copy the rest, so that the WAL begins anew."""
         with self._copying, contextlib.suppress(apsw.Error):

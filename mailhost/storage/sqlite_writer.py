@@ -227,6 +227,7 @@ class Writer:
                 self._bridge.fire_all()
         except (OSError, apsw.Error) as error:  # the next tick tries again; this thread must not end
             trouble = str(error)
+            self._checkpointer.demand()
         if trouble and not self._trouble:
             log.error("store.troubled", reason=trouble)
         self._trouble = trouble

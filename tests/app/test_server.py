@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailhost import mailstore
+from mailhost.app import maintenance as maintenance_module
 from mailhost.app.maintenance import Maintenance, is_referenced
 from mailhost.app.services import DataFolderBusy, Services, data_folder, open_services
 from mailhost.config import Config
@@ -14,7 +15,7 @@ from mailhost.domains import add_domain
 from mailhost.login.enrol import enrol, leave
 from mailhost.mailstore import Intake, NewMessage, emptying, switching
 from mailhost.mailstore.indexer import open_index
-from mailhost.storage.database import Tx
+from mailhost.storage.database import Database, Tx
 
 
 async def nothing() -> None:
@@ -93,6 +94,30 @@ async def test_one_task_that_fails_does_not_keep_the_others_from_running(tmp_pat
         await maintenance.round()
         await maintenance.round()
     assert called == 2
+
+
+async def test_one_account_that_fails_does_not_keep_the_next_from_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tended: list[int] = []
+
+    async def tend(_database: Database, account_id: int) -> None:
+        tended.append(account_id)
+        if len(tended) == 1:
+            raise LookupError("a mistake")
+
+    monkeypatch.setattr(maintenance_module, "complete_threads", tend)
+    async with (
+        open_services(Config(), tmp_path, serving=True) as services,
+        open_index(services.database, services.blobs, tmp_path) as index,
+    ):
+        await services.database.write(add_domain, "example.test", 0)
+        made = [
+            await services.database.write(enrol, f"{name}@example.test", password_hash="x", now=0)
+            for name in ("a", "b")
+        ]
+        await Maintenance(services.database, services.blobs, services.files, index, nothing).round()
+    assert tended == [account.id for account in made]
 
 
 def test_a_data_folder_is_held_by_one(tmp_path: Path) -> None:

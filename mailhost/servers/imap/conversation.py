@@ -122,6 +122,7 @@ async def _heed(session: Session, event: Event) -> None:
         case Mistake(tag, status, code, text, empties_saved):
             if empties_saved and session.view is not None:
                 session.view.saved = ()
+            await session.count_command()
             await session.say(responses.tagged(tag, status, text, code))
         case Hangup(text, spoken):
             if spoken is not None:
