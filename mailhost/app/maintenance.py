@@ -81,10 +81,16 @@ class Maintenance:
     async def round(self) -> None:
         """Every task once."""
         for task in self._tasks:
-            try:
-                await task()
-            except Exception:  # it must not end the server, and is told
-                log.exception("maintenance.crashed", task=getattr(task, "__name__", ""))
+            await self._try(task(), task=getattr(task, "__name__", ""))
+
+    async def _try(self, work: Awaitable[None], **told: object) -> bool:
+        """Whether the store was there for it; whatever went wrong must not end the server, and is told."""
+        try:
+            await work
+        except Exception as error:
+            log.exception("maintenance.crashed", **told)
+            return not isinstance(error, StorageError)
+        return True
 
     async def _for_each(
         self, accounts: Callable[[Tx], Sequence[int]], work: Callable[[int, int], Awaitable[None]]
@@ -92,12 +98,8 @@ class Maintenance:
         """Work on one account after the other, with the time it began; none that fails keeps the next from its turn."""
         now = int(time.time())
         for account_id in await self._database.read(accounts):
-            try:
-                await work(account_id, now)
-            except StorageError:  # nobody's fault but the store's
-                raise
-            except Exception:
-                log.exception("maintenance.crashed", task=work.__name__, account=account_id)
+            if not await self._try(work(account_id, now), task=work.__name__, account=account_id):
+                return
 
     async def _finish_steps(self) -> None:
         """What a crash interrupted: mailboxes half emptied, accounts half erased or between two layouts."""
