@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import queue
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -27,6 +30,31 @@ class Job:
         self.result: Any = None
         self.error: BaseException | None = None
         self.topics: Sequence[str] = ()
+
+
+class WarmQueue:
+    """Jobs for several threads, of whom the one that went to rest last takes the next: its cache is warm."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: deque[Job | None] = deque()
+        self._resting: list[queue.SimpleQueue[Job | None]] = []
+
+    def put(self, job: Job | None) -> None:
+        """Give a job to who rests, or let it wait; None ends one thread."""
+        with self._lock:
+            if self._resting:
+                self._resting.pop().put(job)
+            else:
+                self._jobs.append(job)
+
+    def get(self, own: "queue.SimpleQueue[Job | None]") -> Job | None:
+        """From a thread: the job that waits longest, or rest until one comes into its `own` queue."""
+        with self._lock:
+            if self._jobs:
+                return self._jobs.popleft()
+            self._resting.append(own)
+        return own.get()
 
 
 class Wakes:

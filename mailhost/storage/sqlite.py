@@ -14,7 +14,7 @@ from typing import Any, Concatenate
 import apsw
 
 from mailhost.storage.errors import StorageUnavailable
-from mailhost.storage.jobs import Bridge, Job
+from mailhost.storage.jobs import Bridge, Job, WarmQueue
 from mailhost.storage.migrate import known_migrations, migrate
 from mailhost.storage.neighbours import Neighbours
 from mailhost.storage.sql import SERVING, read_meta, write_meta
@@ -26,9 +26,7 @@ from mailhost.storage.transaction import Engine, P, R, Watch
 class Reader:
     """A thread that runs reads, each on one snapshot of its own connection."""
 
-    def __init__(
-        self, path: Path, options: SqliteOptions, bridge: Bridge, jobs: "queue.SimpleQueue[Job | None]"
-    ) -> None:
+    def __init__(self, path: Path, options: SqliteOptions, bridge: Bridge, jobs: WarmQueue) -> None:
         self._bridge = bridge
         self._jobs = jobs
         self.connection = connect_reader(path, options)
@@ -36,7 +34,8 @@ class Reader:
         self.thread = threading.Thread(target=self._run, name="mailhost-reader", daemon=True)
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        own: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        while (job := self._jobs.get(own)) is not None:
             if job.future.cancelled():
                 continue
             try:
@@ -84,7 +83,7 @@ class SqliteDatabase:
         except BaseException:
             self._writer.close()
             raise
-        self._read_jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._read_jobs = WarmQueue()
         self._readers = [Reader(path, options, self._bridge, self._read_jobs) for _ in range(options.readers)]
         self._point_connection = connect_reader(path, options)
         self._point_tx = SqliteTx(self._point_connection)

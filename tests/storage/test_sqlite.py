@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -276,6 +277,21 @@ async def test_another_program_may_write_too(tmp_path: Path) -> None:
     other.close()
     await database.write(add, "t")
     await database.close()
+
+
+async def test_reads_one_after_the_other_keep_to_the_reader_whose_cache_is_warm(database: SqliteDatabase) -> None:
+    def who(_tx: Tx) -> int:
+        return threading.get_ident()
+
+    seen: Counter[int] = Counter()
+    for _ in range(30):
+        seen[await database.read(who)] += 1
+        await asyncio.sleep(0.001)  # until it rests again, mostly
+    assert seen.most_common(1)[0][1] > 15  # of three who take turns each would have ten
+
+    together = threading.Barrier(3)
+    threads = await asyncio.gather(*(database.read(lambda _: (together.wait(10), who(_))[1]) for _ in range(3)))
+    assert len(set(threads)) == 3  # and all of them work where there is work for all
 
 
 async def test_too_many_waiting_writes_are_refused(tmp_path: Path) -> None:
