@@ -86,7 +86,7 @@ def retry(message: str | None, everything: bool, data: Path) -> None:
     count = asyncio.run(work())
     if not count:
         raise NothingAside("" if message else "Nothing is set aside.")
-    click.echo(f"{count} recipients are tried again.")
+    click.echo(f"Recipients that are tried again: {count}.")
 
 
 @outgoing.command("give-up")
@@ -110,4 +110,4 @@ def give_up_(message: str, data: Path) -> None:
     count = asyncio.run(work())
     if not count:
         raise NothingAside
-    click.echo(f"Given up for {count} recipients; the sender finds the news in the inbox.")
+    click.echo(f"Recipients given up: {count}. The sender finds the news in the inbox.")

@@ -88,7 +88,7 @@ from mailhost.mailstore.retention import (
 )
 from mailhost.mailstore.rows import expunged_rows, live_rows, live_uids
 from mailhost.mailstore.store import FlagChange, store_flags
-from mailhost.mailstore.switching import finish_switch, set_layout, switch_layout, switching_accounts
+from mailhost.mailstore.switching import finish_switch, switch_layout, switching_accounts
 
 __all__ = [
     "DEFAULT_QUOTA",
@@ -173,7 +173,6 @@ __all__ = [
     "replace_message",
     "restore_removed",
     "set_label_settings",
-    "set_layout",
     "set_quota",
     "show_mailbox",
     "store_flags",

@@ -4,9 +4,8 @@ from collections.abc import Collection, Iterator, Mapping, Set
 from itertools import compress
 from typing import Final
 
-_BITS_OF_ONE: Final = (
-    500  # an id takes that much room in a set, about, and a bit for each below it where it is one of many
-)
+_BITS_OF_ONE: Final = 500
+"""So much room an id takes in a set, about; where it is one of many, a bit for each below it takes less."""
 _OCTETS_OF_ONE: Final = 100
 _DIGITS: Final = bytes.maketrans(b"\0\1", b"01")
 _VALUES: Final = bytes.maketrans(b"01", b"\0\1")

@@ -6,6 +6,7 @@ one too many (inside NOT); a message that the condition lets through is then loo
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from itertools import islice
 from typing import Final
 
 from mailhost.mailstore.answers import Answer, AnsweredKey
@@ -66,6 +67,7 @@ _ATTACHMENT: Final = (b'("attachment" (', b'("attachment" NIL)')
 _RANGES_IN_KEY = 200
 _FEW = 1_000
 """So many messages are looked up one by one; to pick out more, the mailbox is walked through."""
+_FEW_KEYS = 10
 _IDS = 250_000
 """So many messages of answers are named in a statement; what more answers say is held against each message."""
 _PARAMETERS = 20_000  # SQLite takes 32,766
@@ -274,6 +276,15 @@ def candidates(
         limit=limit,
         **condition.parameters,
     )
+
+
+def is_quickly_thought(key: SearchKey, scope: Scope) -> bool:
+    """Whether a Condition of few keys and few answers is made sooner than a thread is found that makes it."""
+    few = list(islice(leaves(key), _FEW_KEYS + 1))
+    if len(few) > _FEW_KEYS:
+        return False
+    answers = (scope.answers.get(each) for each in few if isinstance(each, AnsweredKey))
+    return sum(len(answer.ids) for answer in answers if answer) <= _FEW
 
 
 def few_answered(key: SearchKey, scope: Scope) -> Answer | None:

@@ -82,13 +82,6 @@ def ask_layout(tx: Tx, account_id: int, layout: Layout) -> None:
         _note_wanted(tx, account_id, layout.value)
 
 
-def set_layout(tx: Tx, account_id: int, layout: Layout, now: int) -> None:
-    """`switch_layout` in one transaction, for accounts of a few messages. Raises NoSuchAccount."""
-    ask_layout(tx, account_id, layout)
-    while look(tx, account_id) is not None:
-        _end_at_once(tx, account_id, now)
-
-
 def switching_accounts(tx: Tx) -> list[int]:
     """The accounts that are on their way to another layout."""
     return [

@@ -47,11 +47,11 @@ def test_an_operator_sees_what_was_set_aside_and_deals_with_it(tmp_path: Path) -
         for name in ("one", "two")
     ]
     assert "mailhost queue retry MESSAGE" in result.stderr
-    assert run(data, "retry", "one").stdout == "1 recipients are tried again.\n"
+    assert run(data, "retry", "one").stdout == "Recipients that are tried again: 1.\n"
     assert run(data, "retry", "one").exit_code == 1
     assert run(data, "retry").exit_code == 2
     assert run(data, "give-up", "one").exit_code == 1  # it is under way
-    assert run(data, "give-up", "two").stdout == "Given up for 1 recipients; the sender finds the news in the inbox.\n"
+    assert run(data, "give-up", "two").stdout == "Recipients given up: 1. The sender finds the news in the inbox.\n"
     assert asyncio.run(inbox()) == 1
     [line] = run(data, "list").stdout.splitlines()
     assert line.startswith("one\t")

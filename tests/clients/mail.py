@@ -5,6 +5,37 @@ from email.message import EmailMessage
 
 from tests.running import Account, Server
 
+MBSYNC = """
+FSync no
+
+IMAPStore far
+Host localhost
+Port {port}
+SSLType IMAPS
+CertificateFile {ca}
+User {user}
+Pass "{password}"
+
+MaildirStore near
+Path {near}/
+Inbox {near}/INBOX
+SubFolders Verbatim
+
+Channel both
+Far :far:
+Near :near:
+Patterns {patterns}
+Create Both
+Remove Both
+Expunge Both
+SyncState {state}
+{more}
+"""
+"""Both sides kept equal; `state`: where what mbsync knows of them lies, `more`: further lines of the channel."""
+
+MAILDIR_FLAGS = {"S": r"\Seen", "R": r"\Answered", "F": r"\Flagged", "D": r"\Draft"}
+"""Maildir's letters for IMAP's flags; T (\\Deleted) is expunged before anyone can compare it."""
+
 
 def letter(sender: str, recipient: str, subject: str, text: str = "Hello.\n") -> bytes:
     """A plain message with CRLF line ends."""

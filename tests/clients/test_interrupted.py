@@ -18,40 +18,13 @@ from mailhost.mailstore import Layout
 from mailhost.protocols.imap.names import decode_name, encode_name
 from tests.clients.hard import NAMES, Everything, differences, digest, everything, hard_letters, put, row_of
 from tests.clients.lines import Broken, Line, breaks
+from tests.clients.mail import MAILDIR_FLAGS, MBSYNC
 from tests.clients.raw import RawImap
 from tests.conftest import PostgresServer
 from tests.running import Account, Server, kill, needs, running, start
 
 RENAMED = ("Ελληνικά", "Ἑλλάς/παλαιά")
 WRITTEN_NEAR, WRITTEN_FAR = ("INBOX", "Neu/Ünter/新"), ("INBOX", "Da/drüben")
-LETTERS = {"S": r"\Seen", "R": r"\Answered", "F": r"\Flagged", "D": r"\Draft"}
-MBSYNC = """
-FSync no
-
-IMAPStore far
-Host localhost
-Port {port}
-SSLType IMAPS
-CertificateFile {ca}
-User {user}
-Pass "{password}"
-
-MaildirStore near
-Path {near}/
-Inbox {near}/INBOX
-SubFolders Verbatim
-
-Channel both
-Far :far:
-Near :near:
-Patterns *
-Sync All
-Create Both
-Remove Both
-Expunge Both
-CopyArrivalDate yes
-SyncState *
-"""
 
 
 class Near:
@@ -65,7 +38,10 @@ class Near:
         self.line = Line(server.ports["imaps"])
         self.config = folder / "mbsyncrc"
         values = {"port": self.line.port, "ca": server.ca, "user": account.address, "password": account.password}
-        self.config.write_text(MBSYNC.format(near=self.path, **values), encoding="utf-8")
+        self.config.write_text(
+            MBSYNC.format(near=self.path, patterns="*", state="*", more="Sync All\nCopyArrivalDate yes", **values),
+            encoding="utf-8",
+        )
 
     def run(self, *, fails: bool = False) -> None:
         """One run to its end."""
@@ -119,7 +95,7 @@ def octets(path: Path) -> bytes:
 
 
 def flags(path: Path) -> frozenset[str]:
-    return frozenset(LETTERS[letter] for letter in path.name.partition(":2,")[2])
+    return frozenset(MAILDIR_FLAGS[letter] for letter in path.name.partition(":2,")[2])
 
 
 def change_near(near: Near, count: int) -> set[str]:
@@ -179,7 +155,7 @@ def anywhere(engine: str, request: pytest.FixtureRequest, folder: Path) -> Itera
 
 def keywords_aside(told: Everything) -> Everything:
     """Without what a Maildir has no letter for."""
-    known = set(LETTERS.values())
+    known = set(MAILDIR_FLAGS.values())
     return {
         name: Counter({(of, marks & known): 0 for of, marks in found})
         + sum((Counter({(of, marks & known): times}) for (of, marks), times in found.items()), Counter())

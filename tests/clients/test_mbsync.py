@@ -7,37 +7,9 @@ from pathlib import Path
 import pytest
 
 from mailhost.protocols.imap.names import decode_name, encode_name
-from tests.clients.mail import contents, fill, letter, sign_in
+from tests.clients.mail import MAILDIR_FLAGS, MBSYNC, contents, fill, letter, sign_in
 from tests.clients.raw import RawImap, fill_many, whole_account
 from tests.running import Account, Server, needs, run
-
-CONFIG = """
-FSync no
-
-IMAPStore far
-Host localhost
-Port {port}
-SSLType IMAPS
-CertificateFile {ca}
-User {user}
-Pass "{password}"
-
-MaildirStore near
-Path {near}/
-Inbox {near}/INBOX
-SubFolders Verbatim
-
-Channel both
-Far :far:
-Near :near:
-Patterns {patterns}
-Create Both
-Remove Both
-Expunge Both
-SyncState {state}
-"""
-# Maildir's letters for IMAP's flags; T (\\Deleted) is expunged before anyone can compare it.
-LETTERS = {"S": r"\Seen", "R": r"\Answered", "F": r"\Flagged", "D": r"\Draft"}
 
 
 @dataclass
@@ -61,7 +33,7 @@ class Pair:
         """Subject → flags, on the near side."""
         found = {}
         for message in self.folder(name):
-            found[message["Subject"]] = {LETTERS[letter] for letter in message.get_flags()}
+            found[message["Subject"]] = {MAILDIR_FLAGS[letter] for letter in message.get_flags()}
         return found
 
     def assert_equal(self, *names: str) -> None:
@@ -77,7 +49,7 @@ def pair_of(server: Server, account: Account, folder: Path, patterns: str, state
     near.mkdir()
     config = folder / "mbsyncrc"
     values = {"port": server.ports["imaps"], "ca": server.ca, "user": account.address, "password": account.password}
-    text = CONFIG.format(near=near, patterns=patterns, state=state.format(near=near), **values)
+    text = MBSYNC.format(near=near, patterns=patterns, state=state.format(near=near), more="", **values)
     config.write_text(text, encoding="utf-8")
     return Pair(server, account, near, config)
 

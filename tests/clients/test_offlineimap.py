@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.mail import letter
+from tests.clients.mail import MAILDIR_FLAGS, letter
 from tests.clients.raw import RawImap, fill_many, whole_account
 from tests.running import Account, Server, needs, run
 
@@ -37,7 +37,6 @@ ssl = yes
 sslcacertfile = {ca}
 maxconnections = 2
 """
-LETTERS = {"S": r"\Seen", "R": r"\Answered", "F": r"\Flagged", "D": r"\Draft"}
 TRAVEL, AUSTRIA, CHINA = "Reisen", "Reisen/Österreich", "Reisen/中国"
 
 
@@ -66,7 +65,7 @@ class OfflineImap:
         for path in self.near.rglob("cur"):
             name = str(path.parent.relative_to(self.near))
             messages = list(self.folder(name))
-            found[name] = {each["Subject"]: {LETTERS[flag] for flag in each.get_flags()} for each in messages}
+            found[name] = {each["Subject"]: {MAILDIR_FLAGS[flag] for flag in each.get_flags()} for each in messages}
             assert len(found[name]) == len(messages), name
         return found
 

@@ -3,7 +3,8 @@
 from collections import defaultdict
 
 from mailhost import mailstore
-from mailhost.mailstore import Flag, Layout
+from mailhost.mailstore import Flag, Layout, switching
+from mailhost.mailstore.emptying import empty_more
 from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.labels import find_boxes
 from mailhost.mailstore.mailboxes import list_mailboxes
@@ -13,6 +14,18 @@ from mailhost.storage.database import Database, Tx
 
 Placements = dict[int, dict[int, tuple[int, int]]]
 """Message → mailbox → (uid, flags)."""
+
+
+def set_layout(tx: Tx, account: int, layout: Layout, now: int) -> None:
+    """What `switch_layout` does in many transactions, in one."""
+    switching.ask_layout(tx, account, layout)
+    while (stage := switching.look(tx, account)) is not None:
+        if stage.is_emptying:
+            empty_more(tx, account, now)
+        elif stage.ids:
+            switching.step(tx, account, stage, stage.ids, now)
+        else:
+            assert switching.end_stage(tx, account, stage)
 
 
 def placements_of(tx: Tx, account: int) -> Placements:

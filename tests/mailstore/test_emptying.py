@@ -6,9 +6,9 @@ import pytest
 
 from mailhost import mailstore
 from mailhost.mailstore import FlagChange, Mailbox, NoSuchMailbox, emptying
-from mailhost.mailstore.switching import set_layout
 from mailhost.storage.database import Database, Tx
 from tests.mailstore.conftest import NOW
+from tests.mailstore.labelled import set_layout
 
 MANY = 10
 

@@ -13,7 +13,7 @@ from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.labelling import LabelChange, LabelMode, store_labels
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
-from tests.mailstore.labelled import check_known, check_labels, check_told, moment, placements_of
+from tests.mailstore.labelled import check_known, check_labels, check_told, moment, placements_of, set_layout
 
 NOW = 1_700_000_000
 ACCOUNTS = count(5000)
@@ -235,8 +235,8 @@ def take_step(tx: Tx, blobs: Blobs, account: int, step: tuple, numbers: list[int
         case ("restore",):
             mailstore.restore_removed(tx, account, numbers, NOW)
         case ("switch",):
-            mailstore.set_layout(tx, account, Layout.CLASSIC, NOW)
-            mailstore.set_layout(tx, account, Layout.GMAIL, NOW)
+            set_layout(tx, account, Layout.CLASSIC, NOW)
+            set_layout(tx, account, Layout.GMAIL, NOW)
 
 
 def follow(model: Model, step: tuple, numbers: list[int]) -> None:

@@ -7,10 +7,9 @@ import pytest
 from mailhost import mailstore
 from mailhost.mailstore import Flag, Layout, NoSuchMessage, emptying, overview
 from mailhost.mailstore.model import RETENTION_SECONDS
-from mailhost.mailstore.switching import set_layout
 from mailhost.storage.database import Database, Tx
 from tests.mailstore.conftest import NOW
-from tests.mailstore.labelled import check_counters, check_labels
+from tests.mailstore.labelled import check_counters, check_labels, set_layout
 
 Put = Callable[..., Awaitable[int]]
 

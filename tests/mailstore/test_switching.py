@@ -11,7 +11,7 @@ from mailhost.mailstore.labelling import LabelChange, LabelMode, label_names, st
 from mailhost.mailstore.model import MAX_UID
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
-from tests.mailstore.labelled import check_counters, check_labels, check_told, moment, placements_of
+from tests.mailstore.labelled import check_counters, check_labels, check_told, moment, placements_of, set_layout
 
 NOW = 1_700_000_000
 ACCOUNTS = count(9000)
@@ -97,12 +97,12 @@ async def test_folders_to_labels_and_back(database: Database, blobs: Blobs, arri
             act(tx, blobs, account, step, incoming)
         mailstore.set_label_settings(tx, account, LabelSettings(auto_expunge=False))
         before, known = folders(tx, account), moment(tx, account)
-        mailstore.set_layout(tx, account, Layout.GMAIL, NOW)
+        set_layout(tx, account, Layout.GMAIL, NOW)
         check_labels(tx, account)
         check_told(tx, account, known)
         listed = {box.uid_validity for box in mailstore.list_mailboxes(tx, account)}
         assert listed > {value[0] for name, value in before.items() if isinstance(value, tuple) and name != "[Gmail]"}
-        mailstore.set_layout(tx, account, Layout.CLASSIC, NOW)
+        set_layout(tx, account, Layout.CLASSIC, NOW)
         check_counters(tx, account)
         assert folders(tx, account) == before
 
@@ -120,13 +120,13 @@ async def test_labels_to_folders_and_back(database: Database, blobs: Blobs, arri
         for step in steps:
             act(tx, blobs, account, step, incoming)
         before, known = labels(tx, account), moment(tx, account)
-        mailstore.set_layout(tx, account, Layout.CLASSIC, NOW)
+        set_layout(tx, account, Layout.CLASSIC, NOW)
         check_counters(tx, account)
         check_told(tx, account, known)
         names = {box.name for box in mailstore.list_mailboxes(tx, account)}
         assert {"INBOX", "Sent", "Drafts", "Junk", "Trash", "Archive"} <= names
         assert not any(name.startswith("[Gmail]") for name in names)
-        mailstore.set_layout(tx, account, Layout.GMAIL, NOW)
+        set_layout(tx, account, Layout.GMAIL, NOW)
         check_labels(tx, account)
         assert labels(tx, account) == before
 
@@ -142,17 +142,17 @@ async def test_what_nobody_touched_in_between_may_still_change(database: Databas
         for step in (("append", "INBOX", 1), ("copy", "INBOX", "Trash", [1]), ("copy", "INBOX", "INBOX", [1])):
             act(tx, blobs, account, step, incoming)
         assert mailstore.usage(tx, account).used_messages == 1
-        mailstore.set_layout(tx, account, Layout.GMAIL, NOW)
+        set_layout(tx, account, Layout.GMAIL, NOW)
         assert mailstore.usage(tx, account).used_messages == 3
         act(tx, blobs, account, ("store", "[Gmail]/Trash", [1], int(Flag.ANSWERED)), incoming)
         act(tx, blobs, account, ("expunge", "INBOX", [2]), incoming)  # archived: the second copy is in All Mail only
-        mailstore.set_layout(tx, account, Layout.CLASSIC, NOW)
+        set_layout(tx, account, Layout.CLASSIC, NOW)
         check_counters(tx, account)
         shown = {name: value[-1] for name, value in folders(tx, account).items() if isinstance(value, tuple)}
         assert [row[:2] for row in shown["INBOX"]] == [(1, 1)]
         assert [row[:2] for row in shown["Trash"]] == [(1, 3)]
         assert [row[1] for row in shown["All Mail"]] == [1]
-        mailstore.set_layout(tx, account, Layout.GMAIL, NOW)
+        set_layout(tx, account, Layout.GMAIL, NOW)
         check_labels(tx, account)
         assert mailstore.find_mailbox(tx, account, "[Gmail]/All Mail").messages == 1  # the copies are joined
 
@@ -167,10 +167,10 @@ async def test_joining_many_copies_takes_few_statements(database, account, put) 
         await database.write(mailstore.copy, account, inbox.id, inbox.id, [(1, MAX_UID)], NOW)
     before = await database.read(mailstore.usage, account)
     await database.write(mailstore.set_quota, account, 10**9)
-    await database.write(mailstore.set_layout, account, Layout.GMAIL, NOW)
+    await database.write(set_layout, account, Layout.GMAIL, NOW)
     assert (await database.read(mailstore.usage, account)).used_messages == 3 * 2**7
     statements = database.queries
-    await database.write(mailstore.set_layout, account, Layout.CLASSIC, NOW)
+    await database.write(set_layout, account, Layout.CLASSIC, NOW)
     assert database.queries - statements < 150  # for 381 of them
     after = await database.read(mailstore.usage, account)
     assert (after.used_messages, after.used_octets) == (before.used_messages, before.used_octets)
@@ -202,7 +202,7 @@ async def test_no_message_costs_a_walk_through_all_placements(database, account,
     def there_and_back(tx: Tx) -> list[str]:
         planned = Planned(tx)
         for layout in (Layout.GMAIL, Layout.CLASSIC):
-            mailstore.set_layout(planned, account, layout, NOW)
+            set_layout(planned, account, layout, NOW)
         return planned.plans
 
     plans = await database.write(there_and_back)

@@ -3,11 +3,13 @@
 A protocol is one line in DOORS. What a transcript may find in place when it begins is one entry in SENTENCES.
 """
 
+import asyncio
 import random
 import re
 import ssl
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -150,6 +152,20 @@ class House:
         )
         await listener.open(["127.0.0.1"], 0)
         return listener
+
+    @asynccontextmanager
+    async def connection(self, protocol: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A client at a door of its own, who has heard nothing yet."""
+        listener = await self.open_listener(protocol)
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            listener.stop()
+            await listener.drain(5)
 
 
 def _imap(house: House) -> Handler:

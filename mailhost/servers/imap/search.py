@@ -19,6 +19,7 @@ from mailhost.mailstore.search import (
     Condition,
     Scope,
     candidates,
+    is_quickly_thought,
     labels_asked,
     set_keys,
 )
@@ -50,6 +51,7 @@ from mailhost.storage.errors import BlobDamaged, BlobMissing
 _SOME = frozenset({ReturnOption.MIN, ReturnOption.MAX, ReturnOption.PARTIAL})
 ROWS_AT_ONCE = 10_000
 CANDIDATES_AT_ONCE = 200
+_AT_A_GLANCE = 20  # rows that a few keys are held against while everybody waits
 
 
 async def search(
@@ -227,14 +229,15 @@ async def _find(
         chosen = chosen[first:end]
         columns = (known.uids[first:end], known.modseqs[first:end])
         return list(zip(*(compress(column, chosen) for column in columns), strict=True))
-    condition = await think(Condition, key, scope)
+    is_light = is_quickly_thought(key, scope)
+    condition = Condition(key, scope) if is_light else await think(Condition, key, scope)
     if condition.is_exact:
         return await _rows(database, view, condition)
     found: list[tuple[int, int]] = []
     first_uid = view.first_uid
     while first_uid < view.uid_next:
         rows = await database.read(_candidates, view, condition, first_uid, bool(labels_asked(key)))
-        found += await _look_at(blobs, rows, scope, key)
+        found += await _look_at(blobs, rows, scope, key, is_light=is_light and len(rows) <= _AT_A_GLANCE)
         first_uid = rows[-1][0] + 1 if len(rows) == CANDIDATES_AT_ONCE else view.uid_next
     return found
 
@@ -264,14 +267,19 @@ def _candidates(tx: Tx, view: MailboxView, condition: Condition, first_uid: int,
     )
 
 
-async def _look_at(blobs: Blobs, rows: Sequence[Row], scope: Scope, key: SearchKey) -> list[tuple[int, int]]:
-    """The candidates that match; a content is read only for those whose rows leave the question open."""
+async def _look_at(
+    blobs: Blobs, rows: Sequence[Row], scope: Scope, key: SearchKey, *, is_light: bool
+) -> list[tuple[int, int]]:
+    """The candidates that match; a content is read only for those whose rows leave the question open.
+
+    `is_light`: to look at the rows takes less time than to wait for a thread that does.
+    """
 
     def by_row() -> list[tuple[Candidate, bool | None]]:
         return [(candidate, candidate.matches(key)) for candidate in (Candidate(row, scope) for row in rows)]
 
     found: list[tuple[int, int]] = []
-    for candidate, verdict in await think(by_row):
+    for candidate, verdict in by_row() if is_light else await think(by_row):
         if verdict is None:
             try:
                 content = await blobs.read(candidate.digest, 0, MAX_CONTENT)

@@ -111,10 +111,10 @@ async def _learn_from_known(session: Session, client: Resync, opened: Opened) ->
     """The same from what the process knows of the mailbox; None where that is nothing, or of another moment."""
     reached, services = opened[0], session.services
     mailbox = reached.mailbox
-    if not services.known.has(*reached.key):
+    if mailbox.uid_validity != client.uid_validity or not services.known.has(*reached.key):
         return None
     known = await services.known.present(*reached.key)
-    if known is None or known.modseq != mailbox.highest_modseq or mailbox.uid_validity != client.uid_validity:
+    if known is None or known.modseq != mailbox.highest_modseq:
         return None
     ranges, matches = _client_knows(client, mailbox)
     # Before anything is waited for, as the columns move on.

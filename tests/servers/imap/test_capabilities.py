@@ -1,6 +1,5 @@
 """What sessions announce is what the table of capabilities says we have."""
 
-import asyncio
 from pathlib import Path
 
 from mailhost.storage.blobs import Blobs
@@ -15,18 +14,14 @@ async def test_every_word_is_in_the_table(tmp_path: Path) -> None:
     database = await open_database(f"sqlite:///{tmp_path}/mailhost.db")
     house = House(database, Blobs(database, DiskFiles(tmp_path / "blobs")), None)
     await house.build()
-    listener = await house.open_listener("imap")
-    client = Client(*await asyncio.open_connection("127.0.0.1", listener.port))
-    await client.line()
-    words: set[str] = set()
-    for command in ("a CAPABILITY", LOGIN, "c CAPABILITY"):
-        lines = await client.command(command)
-        if command != LOGIN:
-            words.update(lines[0].decode().split()[2:])
-    client.writer.close()
-    await client.writer.wait_closed()
-    listener.stop()
-    await listener.drain(5)
+    async with house.connection("imap") as connection:
+        client = Client(*connection)
+        await client.line()
+        words: set[str] = set()
+        for command in ("a CAPABILITY", LOGIN, "c CAPABILITY"):
+            lines = await client.command(command)
+            if command != LOGIN:
+                words.update(lines[0].decode().split()[2:])
     await house.close()
     await database.close()
     assert "AUTH=PLAIN" in words

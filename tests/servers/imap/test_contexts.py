@@ -1,9 +1,7 @@
 """Searches that stay open: how large they may grow, and the places of what joins a sorted one."""
 
-import asyncio
 from array import array
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -37,17 +35,12 @@ async def house(database: Database, blobs: Blobs) -> AsyncIterator[House]:
 
 @pytest.fixture
 async def client(house: House) -> AsyncIterator[Client]:
-    listener = await house.open_listener("imap")
-    client = Client(*await asyncio.open_connection("127.0.0.1", listener.port))
-    await client.line()
-    await client.command(LOGIN)
-    await client.command("b SELECT INBOX")
-    yield client
-    client.writer.close()
-    with suppress(ConnectionError):
-        await client.writer.wait_closed()
-    listener.stop()
-    await listener.drain(5)
+    async with house.connection("imap") as connection:
+        client = Client(*connection)
+        await client.line()
+        await client.command(LOGIN)
+        await client.command("b SELECT INBOX")
+        yield client
 
 
 @pytest.mark.parametrize("command", ["SORT RETURN (UPDATE) (ARRIVAL) UTF-8 ALL", "SEARCH RETURN (UPDATE) ALL"])

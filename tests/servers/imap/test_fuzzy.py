@@ -1,7 +1,5 @@
 """Relevancy is the same whether the index knows the messages or they are looked at."""
 
-import asyncio
-
 import pytest
 
 from mailhost.mailstore import indexer
@@ -25,18 +23,14 @@ async def test_relevancy_does_not_depend_on_the_index(
     await house.build()
     for number, text in enumerate(TEXTS):
         await house.deliver(b"Subject: letter %d\r\n\r\n%b\r\n" % (number, text.encode()))
-    listener = await house.open_listener("imap")
-    client = Client(*await asyncio.open_connection("127.0.0.1", listener.port))
-    await client.line()
-    await client.command(LOGIN)
-    await client.command("b SELECT INBOX")
-    monkeypatch.setattr(indexer, "CATCH_UP", 0)
-    looked = await client.command(f"c {asked}")
-    monkeypatch.undo()
-    assert b"RELEVANCY (" in b"".join(looked)
-    assert await client.command(f"c {asked}") == looked
-    client.writer.close()
-    await client.writer.wait_closed()
-    listener.stop()
-    await listener.drain(5)
+    async with house.connection("imap") as connection:
+        client = Client(*connection)
+        await client.line()
+        await client.command(LOGIN)
+        await client.command("b SELECT INBOX")
+        monkeypatch.setattr(indexer, "CATCH_UP", 0)
+        looked = await client.command(f"c {asked}")
+        monkeypatch.undo()
+        assert b"RELEVANCY (" in b"".join(looked)
+        assert await client.command(f"c {asked}") == looked
     await house.close()

@@ -1,8 +1,6 @@
 """NOTIFY on both databases: bounds, wake-ups that were lost, and names that change."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -27,16 +25,11 @@ async def house(database: Database, blobs: Blobs) -> AsyncIterator[House]:
 
 @pytest.fixture
 async def client(house: House) -> AsyncIterator[Client]:
-    listener = await house.open_listener("imap")
-    client = Client(*await asyncio.open_connection("127.0.0.1", listener.port))
-    await client.line()
-    await client.command(LOGIN)
-    yield client
-    client.writer.close()
-    with suppress(ConnectionError):
-        await client.writer.wait_closed()
-    listener.stop()
-    await listener.drain(5)
+    async with house.connection("imap") as connection:
+        client = Client(*connection)
+        await client.line()
+        await client.command(LOGIN)
+        yield client
 
 
 async def test_arrivals_are_told_while_the_client_is_silent(house: House, client: Client) -> None:

@@ -94,16 +94,11 @@ async def house(database: Database, blobs: Blobs) -> AsyncIterator[House]:
 
 @pytest.fixture
 async def otto(house: House) -> AsyncIterator[Client]:
-    listener = await house.open_listener("imap")
-    client = Client(*await asyncio.open_connection("127.0.0.1", listener.port))
-    await client.reader.readline()
-    await client.say(f"LOGIN {OTTO} {APP_PASSWORDS[OTTO]}")
-    yield client
-    client.writer.close()
-    with suppress(ConnectionError):
-        await client.writer.wait_closed()
-    listener.stop()
-    await listener.drain(5)
+    async with house.connection("imap") as connection:
+        client = Client(*connection)
+        await client.reader.readline()
+        await client.say(f"LOGIN {OTTO} {APP_PASSWORDS[OTTO]}")
+        yield client
 
 
 async def grant(house: House, letters: str, *names: str) -> None:
