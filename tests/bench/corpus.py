@@ -1,6 +1,7 @@
 """Mail for the benchmark, the same for every server and every run: message `n` is always the same octets."""
 
 import base64
+import quopri
 import random
 from functools import cache
 
@@ -15,6 +16,20 @@ FIRST_DAY = 1_451_606_400  # 2016-01-01
 BETWEEN = 3_000  # seconds from one message of the big mailbox to the next: 100,000 take nine and a half years
 RARE, COMMON, CHINESE = "quagmirefinch", "harbourmaster", "\u53d1\u7968"
 """Words of one message in 10,000, of every ninth, and of every ninety-third (two Han characters)."""
+_STYLE = (
+    "<html><head><style>\r\np.MsoNormal, li.MsoNormal, div.MsoNormal {margin:0cm; font-size:11.0pt;\r\n"
+    "font-family:'Calibri',sans-serif;}\r\na:link, span.MsoHyperlink {color:#0563C1;}\r\n</style></head>\r\n<body>\r\n"
+)
+_PARAGRAPH = (
+    '<p class="MsoNormal"><span lang="EN-GB" style="font-size:11.0pt;font-family:\'Calibri\',sans-serif;'
+    'color:#1F497D">{}</span></p>\r\n'
+)
+_ALTERNATIVE = (
+    b'\r\nMIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="=-alternative"\r\n\r\n'
+    b"--=-alternative\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n%b\r\n"
+    b"--=-alternative\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n%b\r\n"
+    b"--=-alternative--\r\n"
+)
 HEAD = (
     b"From: Ana Harbour <ana@harbour.example>\r\nTo: Otto Test <otto@example.test>\r\n"
     b"Subject: Minutes of meeting %d\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\n"
@@ -63,7 +78,21 @@ def _vocabulary() -> tuple[list[str], str]:
 
 
 def wordy(number: int) -> bytes:
-    """A letter of 200 different words for the lines that search in bodies; every seventh has 60 Han characters, too."""
+    """A letter of 200 different words, as text and as HTML, for the lines that search in bodies; every seventh has 60 Han
+    characters, too.
+    """
+    lines = _lines(number)
+    text = quopri.encodestring("\r\n".join(lines).encode())
+    page = quopri.encodestring((_STYLE + "".join(map(_PARAGRAPH.format, lines)) + "</body></html>\r\n").encode())
+    return (HEAD % (number, number)).replace(b"\r\n\r\n", _ALTERNATIVE % (text, page))
+
+
+def words_of(number: int) -> str:
+    """The text of that letter."""
+    return "\n".join(_lines(number))
+
+
+def _lines(number: int) -> list[str]:
     words, han = _vocabulary()
     dice = random.Random(number)
     # A few words are in most letters and most words in few, as in any language.
@@ -77,7 +106,4 @@ def wordy(number: int) -> bytes:
         lines.append("".join(dice.choices(han, k=60)))
     if number % 93 == 0:
         lines.append("\u8bf7\u67e5\u6536" + CHINESE + "\u8c22\u8c22")
-    head = (HEAD % (number, number)).replace(
-        b"\r\n\r\n", b"\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
-    )
-    return head + "\r\n".join(lines).encode() + b"\r\n"
+    return lines

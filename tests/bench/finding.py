@@ -22,7 +22,7 @@ def body(word: str, key: str = "BODY", *, found_by: str | None = None) -> Measur
     def measure(server: Server, scale: Scale) -> float:
         session = connect(server, WORDS, account=WORDS_ACCOUNT)
         if server.name == found_by:
-            must_find(session, command, sum(word in corpus.wordy(number).decode() for number in range(scale.letters)))
+            must_find(session, command, sum(word in corpus.words_of(number) for number in range(scale.letters)))
         seconds = timed(session, command)
         session.close()
         return seconds
