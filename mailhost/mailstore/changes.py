@@ -101,7 +101,7 @@ def repeatable_changes(
     tx: Tx, account_id: int, mailbox_id: int, since: int, uid_next: int, most: int
 ) -> list[Repeatable] | None:
     """What was done to the flags of messages below `uid_next` after `since`, when it is known of all of them, in its
-    order; None where only the rows tell, or ranges name more than `most` UIDs.
+    order; None where only the rows tell, or to do it again would be as much work as `most` single messages are.
 
     For who knows all these messages as they were at `since`: what arrived later is not below `uid_next`.
     """
@@ -124,11 +124,12 @@ def repeatable_changes(
     )
     done = []
     for modseq, first, last, uids, clear_mask, set_mask in rows:
-        ranges = _logged_ranges(first, last, uids)
-        most -= sum(high - low + 1 for low, high in ranges)
-        if clear_mask is None or most < 0:
+        if clear_mask is None:
             return None
-        done.append(Repeatable(modseq, ranges, clear_mask, set_mask))
+        done.append(Repeatable(modseq, _logged_ranges(first, last, uids), clear_mask, set_mask))
+        most -= done[-1].work
+        if most < 0:
+            return None
     return done
 
 

@@ -134,8 +134,8 @@ class _Operation:
 
     def apply(self, condition: str, parameters: dict[str, int], span: UidRange) -> None:
         """Change the placements of this mailbox, count the difference, then their siblings in other mailboxes."""
-        where = f"""account_id = :account_id and mailbox_id = :mailbox_id and {condition}
-            and flags <> ((flags & ~:clear_mask) | :set_mask)"""
+        new, differs = self._new_flags()
+        where = f"account_id = :account_id and mailbox_id = :mailbox_id and {condition} and {differs}"
         keys = {
             "account_id": self.account_id,
             "mailbox_id": self.mailbox_id,
@@ -156,7 +156,7 @@ class _Operation:
             if count == 0:
                 return
         count = self.tx.change(
-            f"update placement set flags = (flags & ~:clear_mask) | :set_mask, modseq = :modseq where {where}",  # noqa: S608
+            f"update placement set flags = {new}, modseq = :modseq where {where}",  # noqa: S608
             modseq=self.modseq,
             **keys,
         )
@@ -199,12 +199,25 @@ class _Operation:
             return -when_set * (count - without)
         return 0
 
+    def _new_flags(self) -> tuple[str, str]:
+        """The flags afterwards, and the condition under which they differ, in SQL.
+
+        Most changes set or clear, and to compute no more than that takes a twelfth off a STORE of many.
+        """
+        if not self.clear_mask:
+            return "flags | :set_mask", "(flags & :set_mask) <> :set_mask"
+        if not self.set_mask:
+            return "flags & ~:clear_mask", "(flags & :clear_mask) <> 0"
+        return "(flags & ~:clear_mask) | :set_mask", "flags <> ((flags & ~:clear_mask) | :set_mask)"
+
     def _has_siblings(self) -> bool:
         # Most accounts hold no message twice; then the search for siblings, which costs more than the STORE, is spared.
         return placements(self.tx, self.account_id) > usage(self.tx, self.account_id).used_messages
 
     def _apply_to_siblings(self, condition: str, parameters: dict[str, int]) -> None:
         set_mask, clear_mask = self.set_mask & ~int(Flag.DELETED), self.clear_mask & ~int(Flag.DELETED)
+        siblings = _Operation(self.tx, self.account_id, 0, self.modseq, set_mask, clear_mask)
+        new, differs = siblings._new_flags()
         changed = self.tx.execute(
             f"""select message_id from placement
             where account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq and {condition}""",  # noqa: S608
@@ -214,7 +227,7 @@ class _Operation:
             **parameters,
         )
         table, named, ids = of_messages(self.tx, [row[0] for row in changed])
-        where = f"account_id = :account_id and flags <> ((flags & ~:clear_mask) | :set_mask) and {named}"
+        where = f"account_id = :account_id and {differs} and {named}"
         keys: dict[str, Value] = {
             "account_id": self.account_id,
             "set_mask": set_mask,
@@ -229,11 +242,10 @@ class _Operation:
         if not touched:
             return
         self.tx.execute(
-            f"update {table} set flags = (flags & ~:clear_mask) | :set_mask, modseq = :modseq where {where}",  # noqa: S608
+            f"update {table} set flags = {new}, modseq = :modseq where {where}",  # noqa: S608
             modseq=self.modseq,
             **keys,
         )
-        siblings = _Operation(self.tx, self.account_id, 0, self.modseq, set_mask, clear_mask)
         for mailbox_id, count, first, last, unseen in touched:
             self.has_echo = self.has_echo or mailbox_id == self.mailbox_id
             siblings.count(mailbox_id, count, unseen, 0)

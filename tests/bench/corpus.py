@@ -24,11 +24,14 @@ _PARAGRAPH = (
     '<p class="MsoNormal"><span lang="EN-GB" style="font-size:11.0pt;font-family:\'Calibri\',sans-serif;'
     'color:#1F497D">{}</span></p>\r\n'
 )
+_QUOTED = b"charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n%b\r\n"
 _ALTERNATIVE = (
     b'\r\nMIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="=-alternative"\r\n\r\n'
-    b"--=-alternative\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n%b\r\n"
-    b"--=-alternative\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n%b\r\n"
-    b"--=-alternative--\r\n"
+    b"--=-alternative\r\nContent-Type: text/plain; "
+    + _QUOTED
+    + b"--=-alternative\r\nContent-Type: text/html; "
+    + _QUOTED
+    + b"--=-alternative--\r\n"
 )
 HEAD = (
     b"From: Ana Harbour <ana@harbour.example>\r\nTo: Otto Test <otto@example.test>\r\n"
@@ -78,9 +81,7 @@ def _vocabulary() -> tuple[list[str], str]:
 
 
 def wordy(number: int) -> bytes:
-    """A letter of 200 different words, as text and as HTML, for the lines that search in bodies; every seventh has 60 Han
-    characters, too.
-    """
+    """A letter of 200 words in text and HTML, for searches in bodies; every seventh has 60 Han characters, too."""
     lines = _lines(number)
     text = quopri.encodestring("\r\n".join(lines).encode())
     page = quopri.encodestring((_STYLE + "".join(map(_PARAGRAPH.format, lines)) + "</body></html>\r\n").encode())

@@ -5,13 +5,16 @@ import random
 from array import array
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailhost import mailstore
 from mailhost.mailstore.changes import repeatable_changes
 from mailhost.mailstore.flags import load_keywords
 from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.known import Detail, KnownMailbox, Moved, Packed, whole_order
-from mailhost.mailstore.model import MAX_UID, RETENTION_SECONDS
+from mailhost.mailstore.lanes import change_lanes
+from mailhost.mailstore.model import MAX_UID, RETENTION_SECONDS, Flag
 from mailhost.mailstore.ranges import holds
 from mailhost.mailstore.sift import ARRIVED, MESSAGE_ID, OCTETS
 from mailhost.mailstore.store import FlagChange
@@ -206,6 +209,39 @@ async def test_what_was_stored_is_repeated_without_a_look_at_rows(database, acco
     assert [list(each.ranges) for each in done] == [ranges] * len(FLAGS)
     assert await database.read(repeatable_changes, account, inbox.id, known.modseq, known.uid_next, 27) is None
     await must_agree(database, await mailboxes.present(account, inbox.id), account, inbox.id)
+
+
+async def test_long_ranges_are_repeated_together(database, account, put) -> None:
+    mailboxes = KnownMailboxes(database)
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    for number in range(100):
+        await put(keywords=("third",) if number % 3 == 0 else ())
+    await database.write(mailstore.expunge, account, inbox.id, [(7, 7), (50, 52)], NOW, only_deleted=False)
+    known = await mailboxes.present(account, inbox.id)
+    for wanted in (
+        FlagChange(set_keywords=("third",)),  # some have it
+        FlagChange(set_keywords=("third",)),  # all have it
+        FlagChange(clear_keywords=("third",)),
+        FlagChange(set_flags=int(Flag.ANSWERED), replaces=True),
+        FlagChange(set_flags=int(Flag.ANSWERED | Flag.FLAGGED)),  # each gets but one of the two
+        FlagChange(clear_keywords=("nobody",)),
+    ):
+        await database.write(mailstore.store_flags, account, inbox.id, [(2, 60), (62, 62), (65, 99)], wanted, now=NOW)
+        done = await database.read(repeatable_changes, account, inbox.id, known.modseq, known.uid_next, 1_000)
+        assert done is not None
+        await must_agree(database, await mailboxes.present(account, inbox.id), account, inbox.id)
+
+
+@given(st.data())
+def test_lanes_change_as_single_flags_do(data) -> None:
+    bits = st.integers(0, (1 << 63) - 1)
+    flags = data.draw(st.lists(bits | st.just(0), min_size=1, max_size=40))
+    clear_mask, set_mask = data.draw(bits | st.just(0)), data.draw(bits | st.just(0))
+    clear_mask &= ~set_mask
+    new, differs = change_lanes(array("Q", flags), clear_mask, set_mask)
+    assert list(new) == [old & ~clear_mask | set_mask for old in flags]
+    changed = [after != before for before, after in zip(flags, new, strict=True)]
+    assert [bool(each) for each in differs] == changed if differs is not None else all(changed)
 
 
 def test_the_log_is_cut_where_it_costs_more_than_to_look() -> None:
