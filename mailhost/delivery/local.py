@@ -12,6 +12,7 @@ from mailhost.mailstore.mailboxes import inbox_of
 from mailhost.mailstore.model import Incoming, NeverFits, NewMessage, NoSuchAccount, OverQuota
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
+from mailhost.storage.errors import StorageError
 
 Outcome = MailhostError | None
 """How one account's delivery ended: None when it is committed, else why not."""
@@ -44,13 +45,17 @@ async def deliver(
         firsts.setdefault(recipient.account_id, recipient)
     if len(firsts) == 1:
         [only] = firsts.values()
-        return {only.account_id: await _deliver_one(office, incoming, origin, only)}
-    async with asyncio.TaskGroup() as group:
-        tasks = {
-            account_id: group.create_task(_deliver_one(office, incoming, origin, recipient))
-            for account_id, recipient in firsts.items()
-        }
-    return {account_id: task.result() for account_id, task in tasks.items()}
+        outcomes = {only.account_id: await _deliver_one(office, incoming, origin, only)}
+    else:
+        async with asyncio.TaskGroup() as group:
+            tasks = {
+                account_id: group.create_task(_deliver_one(office, incoming, origin, recipient))
+                for account_id, recipient in firsts.items()
+            }
+        outcomes = {account_id: task.result() for account_id, task in tasks.items()}
+    if not any(isinstance(outcome, StorageError) for outcome in outcomes.values()):
+        await office.blobs.drop(incoming.blob)
+    return outcomes
 
 
 async def expect_to_come_again(office: Office, origin: Origin, outcomes: dict[int, Outcome]) -> None:

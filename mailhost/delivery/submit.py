@@ -14,7 +14,7 @@ from mailhost.delivery.trace import date_text, delivery_prefix, received
 from mailhost.errors import MailhostError
 from mailhost.mailstore.append import file_sent_copy
 from mailhost.mailstore.intake import Intake
-from mailhost.mailstore.model import Flag, Incoming, NewMessage
+from mailhost.mailstore.model import Flag, Incoming, NewMessage, OverQuota
 from mailhost.message.addresses import parse_addresses
 from mailhost.message.headers import parse_fields
 from mailhost.message.mime import unfold
@@ -75,7 +75,12 @@ class Submission:
         Raises DailyLimitReached, OverQuota (the Sent copy does not fit), StorageError; then nothing was sent.
         """
         now = int(self._office.clock())
-        await self._office.database.write(self._commit, incoming, local, remote, now)
+        try:
+            await self._office.database.write(self._commit, incoming, local, remote, now)
+        except (DailyLimitReached, OverQuota):
+            await self._office.blobs.drop(incoming.blob)
+            raise
+        await self._office.blobs.drop(incoming.blob)  # where its octets were there before
         for recipient in local:
             try:
                 await self._office.database.write(self._deliver, incoming, recipient, now)

@@ -193,6 +193,7 @@ class Worker:
             return Sent(550, "5.1.1", "The email account that you tried to reach does not exist.")
         except RecipientSuspended:
             return Sent(550, "5.2.1", "The email account that you tried to reach is disabled.")
+        await office.blobs.drop(incoming.blob)  # its octets were there before
         return Sent(250, "2.0.0", "delivered")
 
     async def _read_again(self, message: Outgoing) -> Incoming:

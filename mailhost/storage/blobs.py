@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -86,9 +86,20 @@ class BlobWriter:
         if self._file is None:
             return Blob(digest, self.size, self._stored, None, b"".join(self._packed))
         place = f"{digest.hex()}-{secrets.token_hex(4)}"
-        await asyncio.to_thread(self._file.keep, place)
-        self._file = None  # from here on `discard` has nothing to do
+        file, self._file = self._file, None  # from here on it is the thread's: `discard` must not close it meanwhile
+        keeping = asyncio.get_running_loop().run_in_executor(None, file.keep, place)
+        try:
+            await asyncio.shield(keeping)
+        except asyncio.CancelledError:
+            keeping.add_done_callback(partial(self._erase, place))
+            raise
         return Blob(digest, self.size, self._stored, place, None)
+
+    def _erase(self, place: str, kept: asyncio.Future[None]) -> None:
+        """Nobody waited for the file to be kept."""
+        if not kept.cancelled():
+            with suppress(RuntimeError):  # the loop ends as well, and the sweeper finds it
+                kept.get_loop().run_in_executor(None, self._files.erase, place)
 
     def discard(self) -> None:
         """Throw everything away; harmless at any time."""
@@ -163,6 +174,17 @@ class Blobs:
     async def forget(self, blob: Blob) -> None:
         """Throw a finished blob away that was attached to nothing."""
         if blob.place is not None:
+            await asyncio.to_thread(self._files.erase, blob.place)
+
+    async def drop(self, blob: Blob) -> None:
+        """Throw the file of a finished blob away unless a row names it: nobody attached it, or there was a row before.
+
+        Not after a write whose outcome is not known: that may still make the row.
+        """
+        if blob.place is None:
+            return
+        strays = await self._database.point(sql.places_without_row, [(blob.digest, blob.place)])
+        if strays:
             await asyncio.to_thread(self._files.erase, blob.place)
 
     async def _stream(self, stored: sql.StoredBlob, start: int, length: int) -> AsyncGenerator[bytes, None]:

@@ -53,7 +53,7 @@ class Sweeper:
 
     async def sweep_strays(self, now: int, age: int = STRAY_SECONDS) -> int:
         """Erase files that have no row and are older than any upload can take; a slow walk over all of them. Such files
-        are left by crashes, and by writers whose blob existed already. Returns how many went."""
+        are left by crashes, and where a write was interrupted. Returns how many went."""
         erased = 0
         pages = self._files.older_than(now - age)
         while names := await asyncio.to_thread(next, pages, None):

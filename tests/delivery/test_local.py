@@ -1,5 +1,8 @@
 """Whom an address reaches, and that no retry puts a message anywhere twice, on both engines."""
 
+import random
+from pathlib import Path
+
 import pytest
 
 from mailhost import accounts, domains, mailstore
@@ -49,6 +52,20 @@ def to(house: House, *names: str) -> list[Recipient]:
 
 async def counts(house: House) -> tuple[int, int]:
     return len(await house.inbox("ann")), len(await house.inbox("bob"))
+
+
+@pytest.mark.parametrize("quota", [1000, 10**9])
+async def test_content_that_nobody_could_take_or_that_was_there_leaves_no_file(
+    house: House, tmp_path: Path, quota: int
+) -> None:
+    content = CONTENT + random.Random(1).randbytes(100_000).hex().encode() + b"\r\n"
+    await house.database.write(mailstore.set_quota, house.accounts["ann"], quota, START)
+    for number in range(2):
+        incoming = await receive(house.office(), content)
+        assert incoming.blob.place is not None
+        await deliver(house.office(), incoming, origin(str(number)), to(house, "ann"))
+    assert sum(path.is_file() for path in (tmp_path / "blobs").rglob("*")) == (quota > 1000)
+    assert len(await house.inbox("ann")) == 2 * (quota > 1000)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import random
 import resource
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from mailhost.storage.blobs import INLINE_LIMIT, Blob, Blobs, BlobWriter
 from mailhost.storage.database import Database
 from mailhost.storage.errors import BlobDamaged, BlobMissing, StorageFull
-from mailhost.storage.files import DiskFiles
+from mailhost.storage.files import DiskFile, DiskFiles
 from mailhost.storage.frames import FRAME_SIZE, Packer
 
 SIZES = [0, 1, 9_000, INLINE_LIMIT, FRAME_SIZE - 1, FRAME_SIZE, FRAME_SIZE + 1, 3 * FRAME_SIZE, 1_500_000]
@@ -153,6 +154,86 @@ async def test_a_discarded_writer_leaves_no_file(blobs: Blobs, database: Databas
     writer.discard()
     writer.discard()
     assert not any(path.is_file() for path in (tmp_path / "blobs").rglob("*"))
+
+
+class _HeldFile(DiskFile):
+    """A file that is kept when the test lets it, be it that the disk is slow before or after the rename."""
+
+    def __init__(self, files: DiskFiles, path: Path, held_after: bool) -> None:
+        super().__init__(files, path)
+        self.is_after = held_after
+        self.reached = threading.Event()
+        self.go_on = threading.Event()
+        self.ended = threading.Event()
+
+    def keep(self, name: str) -> None:
+        try:
+            if self.is_after:
+                super().keep(name)
+            self.reached.set()
+            assert self.go_on.wait(10)
+            if not self.is_after:
+                assert self._descriptor is not None
+                os.fstat(self._descriptor)  # nobody closed it, for then it may be somebody else's by now
+                super().keep(name)
+        finally:
+            self.ended.set()
+
+
+class _HeldFiles(DiskFiles):
+    def __init__(self, root: Path, held_after: bool) -> None:
+        super().__init__(root)
+        self.is_after = held_after
+        self.made: list[_HeldFile] = []
+
+    def create(self) -> DiskFile:
+        self.made.append(_HeldFile(self, self._new / "held", self.is_after))
+        return self.made[-1]
+
+
+@pytest.mark.parametrize("held_after", [False, True])
+async def test_a_writer_that_is_interrupted_while_its_thread_keeps_the_file_leaves_none(
+    database: Database, tmp_path: Path, held_after: bool
+) -> None:
+    files = _HeldFiles(tmp_path / "held", held_after)
+    blobs = Blobs(database, files)
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    writer = blobs.writer()
+    writer.write(noise(FRAME_SIZE))
+    finishing = asyncio.create_task(writer.finish())
+    await asyncio.sleep(0)
+    [file] = files.made
+    assert await asyncio.to_thread(file.reached.wait, 10)
+    finishing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await finishing
+    writer.discard()
+    is_kept = [path for path in (tmp_path / "held").rglob("*") if path.is_file()]
+    assert len(is_kept) == 1, "the thread still works on it"
+    file.go_on.set()
+    assert await asyncio.to_thread(file.ended.wait, 10)
+    for _ in range(1000):
+        if not any(path.is_file() for path in (tmp_path / "held").rglob("*")):
+            break
+        await asyncio.sleep(0.01)
+    assert not any(path.is_file() for path in (tmp_path / "held").rglob("*"))
+    assert errors == []
+    assert file._descriptor is None
+
+
+async def test_a_file_that_no_row_names_is_dropped_and_no_other(
+    blobs: Blobs, database: Database, blob_files: DiskFiles
+) -> None:
+    kept = await store(blobs, database, noise(200_000))
+    again = await store(blobs, database, noise(200_000))  # its row was there
+    for blob in (kept, again):
+        await blobs.drop(blob)
+    assert kept.place is not None
+    assert again.place is not None
+    assert blob_files.has(kept.place)
+    assert not blob_files.has(again.place)
+    assert await blobs.read(again.digest) == noise(200_000)
 
 
 async def test_small_blobs_cost_no_fsync_and_large_ones_few(

@@ -34,6 +34,7 @@ from mailhost.servers.imap.rights import changeable, require, right_for
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import NoSuchNumber, ReadOnlyView
 from mailhost.storage.database import Tx
+from mailhost.storage.errors import StorageError
 
 _DELETED_MEANWHILE = Answer("NO", "TRYCREATE", "The mailbox was deleted meanwhile.")
 MAX_MESSAGES = 256
@@ -52,10 +53,43 @@ async def append(session: Session, first: AppendMessage) -> Answer:
         return await _give_up(session, Answer("NO", "TRYCREATE", "There is no such mailbox."))
     except (NoPermission, NoSuchMessage, NoSuchNumber, ReadOnlyView, AppendRefused) as error:
         return await _give_up(session, _answer_for(error))
-    messages: list[NewMessage] = []
     room, places = used.free_octets, used.free_messages
     if replaced is not None and replaced.account_id == target.account_id:
         room, places = room + replaced.octets, places + 1
+    messages: list[NewMessage] = []
+    try:
+        refusal = await _take(session, first, target, room, places, messages)
+    except BaseException:
+        await _drop(session, messages)
+        raise
+    if refusal is not None:
+        await _drop(session, messages)
+        return refusal
+    async with Progress(session, first.tag):
+        try:
+            answer = await (
+                _place(session, target, messages)
+                if replaced is None
+                else _replace(session, target, messages[0], replaced)
+            )
+        except MailhostError as error:
+            if not isinstance(error, StorageError):
+                await _drop(session, messages)
+            raise
+        await _drop(session, messages)
+        return answer
+
+
+async def _drop(session: Session, messages: list[NewMessage]) -> None:
+    """Leave no file behind of what was taken and not placed, or was there before."""
+    for message in messages:
+        await session.services.blobs.drop(message.incoming.blob)
+
+
+async def _take(
+    session: Session, first: AppendMessage, target: Reached, room: int, places: int, messages: list[NewMessage]
+) -> Answer | None:
+    """Take the messages of the command one by one; returns why not, where one is refused."""
     event: AppendMessage | AppendFinished | Mistake = first
     while isinstance(event, AppendMessage):
         intake = _intake(session, event)
@@ -75,10 +109,7 @@ async def append(session: Session, first: AppendMessage) -> Answer:
             intake.discard()
     if isinstance(event, Mistake):
         return Answer(event.status, event.code, event.text)
-    async with Progress(session, event.tag):
-        if replaced is not None:
-            return await _replace(session, target, messages[0], replaced)
-        return await _place(session, target, messages)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

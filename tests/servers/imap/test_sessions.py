@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mailhost import accounts
+from mailhost import accounts, mailstore
 from mailhost.mailstore.model import Mailbox
 from mailhost.mailstore.thinking import think
 from mailhost.network.listener import Listener
@@ -131,6 +131,55 @@ async def test_a_crash_ends_one_session_and_no_other(clients: list[Client], monk
     assert (await lucky.command("b NOOP"))[-1].startswith(b"b OK")
 
 
+def large(number: int) -> bytes:
+    """A message that is kept in a file."""
+    noise = random.Random(number).randbytes(100_000).hex().encode()
+    return b"Subject: large\r\n\r\n" + b"\r\n".join(noise[start : start + 70] for start in range(0, len(noise), 70))
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in (folder / "blobs").rglob("*") if path.is_file()]
+
+
+async def files_are(folder: Path, count: int) -> None:
+    """Wait until there are so many."""
+    for _ in range(1000):
+        if len(files_below(folder)) == count:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(files_below(folder))
+
+
+@pytest.mark.parametrize("ending", ["cut", "mistake", "full", "again"])
+async def test_messages_that_were_taken_and_not_placed_leave_no_file(
+    house: House, clients: list[Client], tmp_path: Path, ending: str
+) -> None:
+    appending = clients[0]
+    await appending.command(LOGIN)
+    content, count = large(1), 0
+    if ending == "again":
+        count = 1
+        appending.send(b"a APPEND Archive {%d+}\r\n%b\r\n" % (len(content), content))
+        assert b"APPENDUID" in await appending.line()
+    appending.send(b"b APPEND Archive {%d+}\r\n%b {%d+}\r\n%b" % (len(content), content, len(content), large(2)))
+    if ending == "cut":
+        await files_are(tmp_path, 2)
+        appending.writer.transport.abort()
+    elif ending == "mistake":
+        appending.send(b" (\r\n")
+        assert b"BAD" in await appending.line()
+    elif ending == "full":  # only once all is taken
+        await files_are(tmp_path, 2)
+        await house.database.write(mailstore.set_quota, house.ids[ANNA], 1000, START)
+        appending.send(b"\r\n")
+        assert b"OVERQUOTA" in await appending.line()
+    else:
+        appending.send(b"\r\n")
+        assert b"APPENDUID" in await appending.line()
+        count += 1  # of the two messages one was there before
+    await files_are(tmp_path, count)
+
+
 async def test_vanishing_in_the_middle_of_things_leaves_nothing_behind(
     house: House, clients: list[Client], tmp_path: Path
 ) -> None:
@@ -143,11 +192,7 @@ async def test_vanishing_in_the_middle_of_things_leaves_nothing_behind(
     await fetching.line()
     for client in (appending, fetching):
         client.writer.transport.abort()
-    for _ in range(100):
-        if not [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]:
-            break
-        await asyncio.sleep(0.02)
-    assert not [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+    await files_are(tmp_path, 0)
     assert (await watcher.command("b STATUS INBOX (MESSAGES)"))[0] == b'* STATUS "INBOX" (MESSAGES 3)\r\n'
 
 
