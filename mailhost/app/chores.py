@@ -29,8 +29,8 @@ _NICE: Final = 5
 _REST: Final = 60.0  # seconds after a failure
 
 
-async def do_chores(services: Services, index: TextIndex, facts: Facts, ready: Callable[[], None]) -> None:
-    """Until SIGTERM or SIGINT. SIGHUP begins a round of maintenance at once."""
+async def do_chores(services: Services, index: TextIndex, facts: Facts, name: str, ready: Callable[[], None]) -> None:
+    """Until SIGTERM or SIGINT. SIGHUP begins a round of maintenance at once. `name` is this process's, in rows."""
     os.nice(_NICE)
     renew = partial(certificates.ensure, services)
     maintenance = Maintenance(services.database, services.blobs, services.files, index, renew)
@@ -47,7 +47,7 @@ async def do_chores(services: Services, index: TextIndex, facts: Facts, ready: C
             orders.hurry()
 
     stopping = stop_signal(hurry)
-    worker = Worker(office_of(services, host), client_context())
+    worker = Worker(office_of(services, host), client_context(), name)
     settle_memory()
     ready()
     async with asyncio.TaskGroup() as tasks:
@@ -59,7 +59,7 @@ async def do_chores(services: Services, index: TextIndex, facts: Facts, ready: C
             idle.append(tasks.create_task(orders.run()))
         await stopping.wait()
         worker.close()
-        # What it leaves undone it leased for a while only.
+        # What it leaves undone is free when the server has ended.
         await asyncio.wait({working}, timeout=services.config.limits.drain_seconds)
         for task in (*idle, working):
             task.cancel()

@@ -17,7 +17,7 @@ _FILE: Final = "running.json"
 
 
 class Running(Struct, frozen=True):
-    """The first process, service → port as they were opened, and the names that sessions know its processes by."""
+    """The first process, service → port as they were opened, and the names that rows know its processes by."""
 
     pid: int
     ports: dict[str, int]

@@ -20,6 +20,7 @@ from mailhost.delivery.sql import expect_repetitions
 from mailhost.errors import MailhostError
 from mailhost.login import store_key
 from mailhost.network.atlas import Atlas
+from mailhost.queue import sql as queue
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx, open_database
 from mailhost.storage.files import DiskFiles
@@ -80,8 +81,10 @@ def _begin_serving(tx: Tx, unclean: bool) -> None:
 
 
 def bury_processes(tx: Tx, names: Iterable[str]) -> None:
-    """Whoever bore these names has died: their sessions count no more, and the maildrops they held are free."""
+    """Whoever bore these names has died: their sessions count no more, and the maildrops and the outgoing mail that
+    they held are free."""
     for name in names:
+        queue.bury(tx, name, int(time.time()))
         for account_id, session_id, protocol in bury(tx, name):
             if protocol == "pop3":
                 unlock(tx, account_id, session_id)

@@ -113,8 +113,12 @@ class _Processes:
 
     @property
     def names(self) -> Sequence[str]:
-        """What sessions know the processes by that serve them."""
-        return self._crowd.names
+        """What rows know the processes by, that hold something for them."""
+        return (*self._crowd.names, self._chores_name)
+
+    @property
+    def _chores_name(self) -> str:
+        return self._crowd.name(self.workers)
 
     def work(self, process: int, ready: Callable[[], None]) -> None:
         """Until the signal to end."""
@@ -140,4 +144,5 @@ class _Processes:
             open_services(self._config, self._data, neighbours=self._neighbours[-1]) as services,
             open_index(services.database, services.blobs, self._data) as index,
         ):
-            await do_chores(services, index, self._facts, ready)
+            await services.database.write(bury_processes, [self._chores_name])
+            await do_chores(services, index, self._facts, self._chores_name, ready)

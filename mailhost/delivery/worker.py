@@ -33,9 +33,10 @@ _MAX_REASON: Final = 500
 class Worker:
     """Works on the queue until `close`. Several may run, in several processes: leases keep them apart."""
 
-    def __init__(self, office: Office, context: ssl.SSLContext) -> None:
-        """`context` checks the smarthost's certificate."""
+    def __init__(self, office: Office, context: ssl.SSLContext, name: str) -> None:
+        """`context` checks the smarthost's certificate; `name` is the process's, that its leases end when it dies."""
         self._office = office
+        self._name = name
         self._context = context
         self._closing = False
         self._news = asyncio.Event()
@@ -73,7 +74,7 @@ class Worker:
         tried = 0
         while not self._closing:
             now = int(self._office.clock())
-            leases = await self._office.database.write(queue.lease_due, now, _BATCH)
+            leases = await self._office.database.write(queue.lease_due, self._name, now, _BATCH)
             if not leases:
                 break
             tried += len(leases)
@@ -106,9 +107,10 @@ class Worker:
             message = await self._office.database.point(queue.find_outgoing, account_id, transaction_id)
             if message is None:
                 return
-            if self._office.clock() > until - _ATTEMPT_SECONDS:  # waited too long: others may have taken the rows over
+            now = self._office.clock()
+            if now > until - _ATTEMPT_SECONDS:  # waited too long: the lease may end before the attempt does
                 for lease in leases:
-                    await self._office.database.write(queue.leave, lease)
+                    await self._office.database.write(queue.leave, lease, int(now))
                 return
             if leases[0].stumbles > MAX_STUMBLES:  # nobody lived to tell why; such a row comes alone
                 await set_aside(self._office, message, leases[0], "the server ended while it tried this message")

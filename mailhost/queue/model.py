@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 LEASE_SECONDS: Final = 900
-"""Longer than one attempt can take; a worker that dies leaves its rows to others after this."""
+"""Longer than one attempt can take: after this a row is free whatever has become of its holder."""
 GIVE_UP_SECONDS: Final = 5 * 86_400
 """RFC 5321 §4.5.4.1: a sender tries for at least four or five days."""
 BACK_OFF: Final = (60, 300, 900, 1_800, 3_600, 7_200, 14_400)

@@ -46,22 +46,24 @@ def enqueue(tx: Tx, message: Outgoing, first_tries: Mapping[str, int]) -> None:
     tx.wake(TOPIC)
 
 
-def lease_due(tx: Tx, now: int, at_most: int) -> list[Lease]:
-    """Take rows that are due, oldest first, for one attempt each.
+def lease_due(tx: Tx, holder: str, now: int, at_most: int) -> list[Lease]:
+    """Take rows that are due, oldest first, for one attempt each by the process `holder`.
 
     A row whose last attempt came to no end is taken alone, after all others: it may break whoever is tried with it.
     """
-    return _lease(tx, now, at_most, 0, 0) or _lease(tx, now, 1, 1, NEVER)
+    return _lease(tx, holder, now, at_most, 0, 0) or _lease(tx, holder, now, 1, 1, NEVER)
 
 
-def _lease(tx: Tx, now: int, at_most: int, least: int, most: int) -> list[Lease]:
+def _lease(tx: Tx, holder: str, now: int, at_most: int, least: int, most: int) -> list[Lease]:
     rows = tx.execute(
-        """update outgoing_recipient set next_at = :until, attempts = attempts + 1, stumbles = stumbles + 1
+        """update outgoing_recipient
+        set next_at = :until, holder = :holder, attempts = attempts + 1, stumbles = stumbles + 1
         where next_at <= :now and (account_id, transaction_id, recipient) in (
             select account_id, transaction_id, recipient from outgoing_recipient
             where next_at <= :now and stumbles between :least and :most
             order by next_at limit :at_most)
         returning account_id, transaction_id, recipient, attempts, stumbles""",
+        holder=holder,
         now=now,
         until=now + LEASE_SECONDS,
         at_most=at_most,
@@ -71,9 +73,20 @@ def _lease(tx: Tx, now: int, at_most: int, least: int, most: int) -> list[Lease]
     return sorted((Lease(*row) for row in rows), key=lambda lease: lease.recipient)
 
 
-def leave(tx: Tx, lease: Lease) -> None:
-    """The attempt did not begin; the row is due when the lease ends."""
-    _update(tx, lease, "stumbles = stumbles - 1")
+def bury(tx: Tx, holder: str, now: int) -> None:
+    """The process has died: what it held is due, but for what another died over before, which waits its lease out."""
+    tx.execute(
+        """update outgoing_recipient set next_at = :now, holder = null
+        where holder = :holder and stumbles <= 1 and next_at > :now""",
+        holder=holder,
+        now=now,
+    )
+    tx.wake(TOPIC)
+
+
+def leave(tx: Tx, lease: Lease, now: int) -> None:
+    """The attempt did not begin; the row is due again."""
+    _update(tx, lease, "next_at = :now, stumbles = stumbles - 1", now=now)
 
 
 def next_due(tx: Tx) -> int | None:
@@ -108,7 +121,7 @@ def postpone(tx: Tx, lease: Lease, next_at: int, reply: str, *, stumbled: bool =
 
 def _update(tx: Tx, lease: Lease, change: str, **values: int | str) -> None:
     tx.execute(
-        f"""update outgoing_recipient set {change}
+        f"""update outgoing_recipient set holder = null, {change}
         where account_id = :account_id and transaction_id = :transaction_id and recipient = :recipient
             and attempts = :attempts""",  # noqa: S608
         account_id=lease.account_id,

@@ -33,7 +33,7 @@ def test_an_operator_sees_what_was_set_aside_and_deals_with_it(tmp_path: Path) -
                 message = Outgoing(1, name, "me@example.test", blob.digest, b"", blob.size, False, False, 60)
                 await services.database.write(services.blobs.attach, blob)
                 await services.database.write(queue.enqueue, message, {f"{name}@far.test": 0})
-                [lease] = await services.database.write(queue.lease_due, 0, 10)
+                [lease] = await services.database.write(queue.lease_due, "w-1", 0, 10)
                 await services.database.write(queue.postpone, lease, NEVER, "KeyError: 'x'", stumbled=True)
 
     async def inbox() -> int:

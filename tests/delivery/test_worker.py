@@ -81,7 +81,7 @@ async def smarthost(
 
 
 def worker(house: House) -> Worker:
-    return Worker(house.office(), client_context(house.ca))
+    return Worker(house.office(), client_context(house.ca), "w-1")
 
 
 async def submit(office: Office, house: House, *recipients: str, sender: str = "ann@example.test") -> None:
@@ -206,7 +206,7 @@ async def test_a_worker_that_died_leaves_its_rows_to_others(house: House) -> Non
     async with smarthost(house) as fake:
         await submit(house.office(), house, "eve@elsewhere.test")
 
-        assert len(await house.database.write(queue.lease_due, int(house.now), 10)) == 1
+        assert len(await house.database.write(queue.lease_due, "w-1", int(house.now), 10)) == 1
         assert await worker(house).work_once() == 0
         house.now += LEASE_SECONDS
         assert await worker(house).work_once() == 1
@@ -341,7 +341,9 @@ async def test_what_ends_the_process_is_set_aside_too(house: House) -> None:
     async with smarthost(house) as far:
         await submit(house.office(), house, "eve@elsewhere.test")
         for _ in range(MAX_STUMBLES):
-            assert len(await house.database.write(queue.lease_due, int(house.now), 10)) == 1  # and nobody ends it
+            assert (
+                len(await house.database.write(queue.lease_due, "w-1", int(house.now), 10)) == 1
+            )  # and nobody ends it
             house.now += LEASE_SECONDS
         await worker(house).work_once()
         assert far.messages == []
@@ -395,10 +397,10 @@ async def test_who_waited_too_long_for_a_turn_leaves_it_to_others(house: House) 
             while (await waiting(house))[0][2] == 0:  # noqa: ASYNC110 - the row is all there is to see
                 await asyncio.sleep(0.01)
         house.now += 61  # an attempt that begins now could outlive its lease
+        busy.close()
         busy._slots.release()
         await working
         assert far.heard == []
         assert [row.lease.stumbles for row in await house.database.read(queue.list_waiting, 10)] == [0]
-        house.now += LEASE_SECONDS
         await worker(house).work_once()
         assert len(far.messages) == 1
