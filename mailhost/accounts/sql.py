@@ -60,13 +60,13 @@ def create_account(
 
 def find_account(tx: Tx, address: str) -> Account | None:
     """The account of this normalised address, or None."""
-    rows = tx.execute(f"select {_COLUMNS} from account where address = :address", address=address)  # noqa: S608
+    rows = tx.execute(f"select {_COLUMNS} from account where address = :address", address=address)
     return _account(rows[0]) if rows else None
 
 
 def get_account(tx: Tx, account_id: int) -> Account:
     """The account of this id. Raises NoSuchAccount."""
-    rows = tx.execute(f"select {_COLUMNS} from account where id = :account_id", account_id=account_id)  # noqa: S608
+    rows = tx.execute(f"select {_COLUMNS} from account where id = :account_id", account_id=account_id)
     if not rows:
         raise NoSuchAccount
     return _account(rows[0])
@@ -77,7 +77,7 @@ def list_accounts(tx: Tx, *, domain_id: int | None = None, after: str = "", at_m
     rows = tx.execute(
         f"""select {_COLUMNS} from account
         where address > :after and (cast(:domain_id as bigint) is null or domain_id = :domain_id)
-        order by address limit :at_most""",  # noqa: S608
+        order by address limit :at_most""",
         after=after,
         domain_id=domain_id,
         at_most=at_most,
@@ -88,7 +88,7 @@ def list_accounts(tx: Tx, *, domain_id: int | None = None, after: str = "", at_m
 def first_account_of(tx: Tx, domain_id: int) -> Account | None:
     """The domain's oldest account, or None."""
     rows = tx.execute(
-        f"select {_COLUMNS} from account where domain_id = :domain_id order by id limit 1",  # noqa: S608
+        f"select {_COLUMNS} from account where domain_id = :domain_id order by id limit 1",
         domain_id=domain_id,
     )
     return _account(rows[0]) if rows else None
@@ -122,7 +122,7 @@ def remove_account(tx: Tx, account_id: int) -> None:
     if not rows:
         raise NoSuchAccount
     for table in _TABLES:
-        tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)  # noqa: S608
+        tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)
     tx.wake(topic(account_id))
 
 

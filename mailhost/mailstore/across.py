@@ -83,7 +83,7 @@ def _found(tx: Tx, account_id: int, mailbox_id: int, condition: str, parameters:
     return tx.execute(
         f"""select uid, message_id, flags, octets, blob from placement
         join message on message.account_id = placement.account_id and message.id = placement.message_id
-        where placement.account_id = :account_id and mailbox_id = :mailbox_id and {condition} order by uid""",  # noqa: S608
+        where placement.account_id = :account_id and mailbox_id = :mailbox_id and {condition} order by uid""",
         account_id=account_id,
         mailbox_id=mailbox_id,
         **parameters,
@@ -124,7 +124,7 @@ def _take_ids(tx: Tx, account_id: int, count: int) -> int:
 def _copy_message(tx: Tx, account_id: int, message_id: int, target_id: int, new_id: int) -> None:
     tx.execute(
         f"""insert into message (account_id, id, {COPIED})
-        select :target_id, :new_id, {COPIED} from message where account_id = :account_id and id = :message_id""",  # noqa: S608
+        select :target_id, :new_id, {COPIED} from message where account_id = :account_id and id = :message_id""",
         account_id=account_id,
         message_id=message_id,
         target_id=target_id,

@@ -89,7 +89,7 @@ def changed_rows(tx: Tx, account_id: int, mailbox_id: int, spans: UidRanges, sin
         yield tx.execute(
             f"""select uid, modseq, flags from placement
             where account_id = :account_id and mailbox_id = :mailbox_id and {condition} and modseq > :since
-            order by uid""",  # noqa: S608
+            order by uid""",
             account_id=account_id,
             mailbox_id=mailbox_id,
             since=since,

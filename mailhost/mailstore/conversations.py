@@ -87,9 +87,10 @@ class _Known:
         wanted = list(keys)
         for start in range(0, len(wanted), _KEYS_AT_ONCE):
             piece = {f"k{number}": key for number, key in enumerate(wanted[start : start + _KEYS_AT_ONCE])}
+            names = ", ".join(f":k{number}" for number in range(len(piece)))
             rows = tx.execute(
                 f"""select key, thread_id, dated from thread_key
-                where account_id = :account_id and key in ({", ".join(f":{name}" for name in piece)})""",  # noqa: S608
+                where account_id = :account_id and key in ({names})""",
                 account_id=account_id,
                 **piece,
             )

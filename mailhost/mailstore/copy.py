@@ -51,7 +51,7 @@ def move(tx: Tx, account_id: int, source_id: int, target_id: int, ranges: UidRan
             f"""insert into tombstone (account_id, mailbox_id, uid, modseq, message_id, flags, expunged_at)
             select account_id, mailbox_id, uid, :modseq, message_id, flags, :now from placement
             where account_id = :account_id and mailbox_id = :mailbox_id and {condition}
-                and (:is_same = 0 or uid < :first_new)""",  # noqa: S608
+                and (:is_same = 0 or uid < :first_new)""",
             account_id=account_id,
             mailbox_id=source_id,
             modseq=modseq,
@@ -101,7 +101,7 @@ def _place(
                 flags & ~:dropped, :now
             from placement
             where account_id = :account_id and mailbox_id = :mailbox_id and {condition} and uid < :limit
-            returning 1""",  # noqa: S608
+            returning 1""",
             account_id=account_id,
             mailbox_id=source_id,
             target_id=target_id,
@@ -126,7 +126,7 @@ def _found(
             cast(coalesce(sum(flags / {int(Flag.DELETED)} % 2), 0) as bigint)
         from placement
         join message on message.account_id = placement.account_id and message.id = placement.message_id
-        where placement.account_id = :account_id and mailbox_id = :mailbox_id and {condition}""",  # noqa: S608
+        where placement.account_id = :account_id and mailbox_id = :mailbox_id and {condition}""",
         account_id=account_id,
         mailbox_id=mailbox_id,
         **parameters,

@@ -217,11 +217,11 @@ def erase_closed(tx: Tx, blobs: Blobs, account_id: int) -> bool:
         if tx.execute(
             f"""delete from {table} where account_id = :account_id and ({key}) in (
                 select {key} from {table} where account_id = :account_id limit :step)
-            returning 1""",  # noqa: S608
+            returning 1""",
             account_id=account_id,
             step=STEP,
         ):
             return True
     for table in _SMALL:
-        tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)  # noqa: S608
+        tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)
     return False

@@ -58,7 +58,7 @@ def entomb(
             where account_id = :account_id and mailbox_id = :mailbox_id and {condition}
                 and flags & :wanted = :wanted
             order by uid limit :room
-            returning uid""",  # noqa: S608
+            returning uid""",
             account_id=account_id,
             mailbox_id=mailbox_id,
             modseq=modseq,
@@ -88,7 +88,7 @@ def entombed(tx: Tx, account_id: int, mailbox_id: int, modseq: int) -> Tally:
             cast(coalesce(sum(flags / {int(Flag.DELETED)} % 2), 0) as bigint)
         from tombstone
         join message on message.account_id = tombstone.account_id and message.id = tombstone.message_id
-        where tombstone.account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq""",  # noqa: S608
+        where tombstone.account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq""",
         account_id=account_id,
         mailbox_id=mailbox_id,
         modseq=modseq,

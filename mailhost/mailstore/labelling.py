@@ -167,7 +167,7 @@ def _rows(tx: Tx, account_id: int, mailbox_id: int, ranges: UidRanges) -> list[R
     for condition, parameters in conditions(ranges):
         rows += tx.execute(
             f"""select uid, message_id, modseq, flags from placement
-            where account_id = :account_id and mailbox_id = :mailbox_id and {condition} order by uid""",  # noqa: S608
+            where account_id = :account_id and mailbox_id = :mailbox_id and {condition} order by uid""",
             account_id=account_id,
             mailbox_id=mailbox_id,
             **parameters,

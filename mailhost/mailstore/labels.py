@@ -137,7 +137,7 @@ class Labels:
         rows = self._tx.execute(
             f"""select message_id, max(case when flags & {_FLAGGED} <> 0 and mailbox_id = :all_mail then 1 else 0 end),
                 max(case when mailbox_id = :starred then 1 else 0 end)
-            from {table} where account_id = :account_id and {condition} group by message_id""",  # noqa: S608
+            from {table} where account_id = :account_id and {condition} group by message_id""",
             account_id=self._turn.account_id,
             all_mail=boxes.all_mail,
             starred=boxes.starred,
@@ -154,7 +154,7 @@ class Labels:
         table, condition, value = of_messages(self._tx, ids)
         flags = f"flags | {_FLAGGED}" if is_set else f"flags & {~_FLAGGED}"
         self._tx.execute(
-            f"update {table} set flags = {flags} where account_id = :account_id and {condition}",  # noqa: S608
+            f"update {table} set flags = {flags} where account_id = :account_id and {condition}",
             account_id=self._turn.account_id,
             **value,
         )
@@ -191,7 +191,7 @@ class Labels:
         rows = self._tx.execute(
             f"""select distinct message_id from {table}
             join mailbox on mailbox.account_id = placement.account_id and mailbox.id = mailbox_id
-            where placement.account_id = :account_id and is_shown = 1 and {condition} and not ({outside})""",  # noqa: S608
+            where placement.account_id = :account_id and is_shown = 1 and {condition} and not ({outside})""",
             account_id=self._turn.account_id,
             **value,
             **boxes,
@@ -205,7 +205,7 @@ class Labels:
         marked = self._tx.execute(
             f"""update {table} set flags = flags & {~_DELETED}
             where account_id = :account_id and {BESIDE} = :mailbox_id and {condition} and flags & {_DELETED} <> 0
-            returning message_id""",  # noqa: S608
+            returning message_id""",
             account_id=self._turn.account_id,
             mailbox_id=mailbox_id,
             **value,
@@ -244,7 +244,7 @@ def find_messages(
         found += tx.execute(
             f"""select uid, message_id from placement
             where account_id = :account_id and mailbox_id = :mailbox_id and {condition} and flags & :flags = :flags
-            order by uid limit :room""",  # noqa: S608
+            order by uid limit :room""",
             account_id=account_id,
             mailbox_id=mailbox_id,
             flags=flags,
@@ -260,7 +260,7 @@ def labels_of(tx: Tx, account_id: int, ids: Ids) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for message_id, mailbox_id in tx.execute(
         f"""select message_id, mailbox_id from {table} where account_id = :account_id and {condition}
-        order by mailbox_id""",  # noqa: S608
+        order by mailbox_id""",
         account_id=account_id,
         **value,
     ):

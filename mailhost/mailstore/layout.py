@@ -103,7 +103,7 @@ def clip(tx: Tx, account_id: int, mailbox: Mailbox, limit: int) -> tuple[Mailbox
     [(unseen, deleted, octets)] = tx.execute(
         f"""select sum(1 - flags % 2), sum(flags / {int(Flag.DELETED)} % 2), sum(octets) from placement
         join message on message.account_id = placement.account_id and message.id = message_id
-        where placement.account_id = :account_id and mailbox_id = :mailbox_id and uid >= :first_uid""",  # noqa: S608
+        where placement.account_id = :account_id and mailbox_id = :mailbox_id and uid >= :first_uid""",
         first_uid=first_uid,
         **keys,
     )

@@ -87,7 +87,7 @@ def _remembering(tx: Tx, account_id: int) -> list[int]:
         last: int | None = -1
         while last is not None:
             [(last,)] = tx.execute(
-                f"select min(mailbox_id) from {table} where account_id = :account_id and mailbox_id > :last",  # noqa: S608
+                f"select min(mailbox_id) from {table} where account_id = :account_id and mailbox_id > :last",
                 account_id=account_id,
                 last=last,
             )

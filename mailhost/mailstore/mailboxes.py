@@ -169,7 +169,7 @@ def find_selectable(tx: Tx, account_id: int, name: str) -> Mailbox:
 def load_mailbox(tx: Tx, account_id: int, mailbox_id: int) -> Mailbox:
     """The mailbox of that id. Raises NoSuchMailbox."""
     rows = tx.execute(
-        f"select {COLUMNS} from mailbox where account_id = :account_id and id = :id and is_selectable = 1",  # noqa: S608
+        f"select {COLUMNS} from mailbox where account_id = :account_id and id = :id and is_selectable = 1",
         account_id=account_id,
         id=mailbox_id,
     )
@@ -198,7 +198,7 @@ def _default_name(special_use: str) -> str:
 def _find_special(tx: Tx, account_id: int, special_use: str) -> Mailbox | None:
     rows = tx.execute(
         f"""select {COLUMNS} from mailbox
-        where account_id = :account_id and special_use = :special_use and is_selectable = 1 order by id limit 1""",  # noqa: S608
+        where account_id = :account_id and special_use = :special_use and is_selectable = 1 order by id limit 1""",
         account_id=account_id,
         special_use=special_use,
     )
@@ -243,7 +243,7 @@ def octets_of_deleted(tx: Tx, account_id: int, mailbox_id: int) -> int:
         f"""select cast(coalesce(sum(octets), 0) as bigint) from placement
         join message on message.account_id = placement.account_id and message.id = placement.message_id
         where placement.account_id = :account_id and mailbox_id = :mailbox_id
-            and flags & {int(Flag.DELETED)} <> 0""",  # noqa: S608
+            and flags & {int(Flag.DELETED)} <> 0""",
         account_id=account_id,
         mailbox_id=mailbox_id,
     )
@@ -254,7 +254,7 @@ def list_mailboxes(tx: Tx, account_id: int) -> list[Mailbox]:
     """Every mailbox, INBOX first, then by name."""
     rows = tx.execute(
         f"""select {COLUMNS} from mailbox where account_id = :account_id
-        order by case when name = 'INBOX' then 0 else 1 end, name""",  # noqa: S608
+        order by case when name = 'INBOX' then 0 else 1 end, name""",
         account_id=account_id,
     )
     return [_mailbox(row) for row in rows]
@@ -264,7 +264,7 @@ def changed_mailboxes(tx: Tx, account_id: int, since: int) -> list[Mailbox]:
     """The mailboxes in which something happened to messages after modseq `since`, by name."""
     rows = tx.execute(
         f"""select {COLUMNS} from mailbox
-        where account_id = :account_id and highest_modseq > :since and is_selectable = 1 order by name""",  # noqa: S608
+        where account_id = :account_id and highest_modseq > :since and is_selectable = 1 order by name""",
         account_id=account_id,
         since=since,
     )
@@ -384,7 +384,7 @@ def take_name_away(tx: Tx, account_id: int, mailbox: Mailbox, modseq: int) -> No
 
 def _find(tx: Tx, account_id: int, name: str) -> Mailbox | None:
     rows = tx.execute(
-        f"select {COLUMNS} from mailbox where account_id = :account_id and name = :name",  # noqa: S608
+        f"select {COLUMNS} from mailbox where account_id = :account_id and name = :name",
         account_id=account_id,
         name=name,
     )
@@ -398,7 +398,7 @@ def _mailbox(row: Row) -> Mailbox:
 def _children(tx: Tx, account_id: int, name: str) -> list[Mailbox]:
     rows = tx.execute(
         f"""select {COLUMNS} from mailbox
-        where account_id = :account_id and substr(name, 1, cast(:width as integer)) = :prefix""",  # noqa: S608
+        where account_id = :account_id and substr(name, 1, cast(:width as integer)) = :prefix""",
         account_id=account_id,
         width=len(name) + 1,
         prefix=name + DELIMITER,

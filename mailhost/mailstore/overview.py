@@ -65,7 +65,7 @@ def overview(tx: Tx, account_id: int) -> Overview:
         [(count, octets)] = tx.execute(
             f"""select count(*), cast(coalesce(sum(octets), 0) as bigint) from message
             where account_id = :account_id and octets >= {LARGE} and removed_at is null
-                and octets >= :at_least and octets < :below""",  # noqa: S608
+                and octets >= :at_least and octets < :below""",
             account_id=account_id,
             at_least=at_least,
             below=below,
@@ -81,7 +81,7 @@ def largest_messages(tx: Tx, account_id: int, *, at_most: int = 25) -> list[List
     rows = tx.execute(
         f"""select id, internal_date, octets, fields from message
         where account_id = :account_id and octets >= {LARGE} and removed_at is null
-        order by octets desc limit :at_most""",  # noqa: S608
+        order by octets desc limit :at_most""",
         account_id=account_id,
         at_most=at_most,
     )

@@ -33,7 +33,7 @@ def among(tx: Tx, numbers: Iterable[int], column: str, name: str) -> tuple[str, 
     """The condition that a column is one of some numbers, which travel as one value, the parameter `name`."""
     text = ",".join(map(str, numbers))
     if tx.engine == "sqlite":
-        return f"{column} in (select value from json_each(:{name}))", {name: f"[{text}]"}  # noqa: S608
+        return f"{column} in (select value from json_each(:{name}))", {name: f"[{text}]"}
     return f"{column} = any(cast(:{name} as bigint[]))", {name: f"{{{text}}}"}
 
 
@@ -130,11 +130,11 @@ def enter(tx: Tx, turn: Turn, mailbox_id: int, ids: Ids, now: int, *, source_id:
     fresh = f"""select message_id, min(flags & {~_DELETED}) as flags,
             max(case when mailbox_id = :source_id then uid else 0 end) as place
         from {table} where account_id = :account_id and {condition}
-        group by message_id having max(case when mailbox_id = :mailbox_id then 1 else 0 end) = 0"""  # noqa: S608
+        group by message_id having max(case when mailbox_id = :mailbox_id then 1 else 0 end) = 0"""
     keys: dict[str, Value] = {"account_id": turn.account_id, "mailbox_id": mailbox_id, "source_id": source_id, **value}
     [(count, octets, unseen)] = tx.execute(
         f"""select count(*), cast(coalesce(sum(octets), 0) as bigint), cast(coalesce(sum(1 - flags % 2), 0) as bigint)
-        from ({fresh}) as fresh join message on message.account_id = :account_id and message.id = message_id""",  # noqa: S608
+        from ({fresh}) as fresh join message on message.account_id = :account_id and message.id = message_id""",
         **keys,
     )
     if not count:
@@ -146,7 +146,7 @@ def enter(tx: Tx, turn: Turn, mailbox_id: int, ids: Ids, now: int, *, source_id:
         f"""insert into placement (account_id, mailbox_id, uid, message_id, modseq, flags, saved_at)
         select :account_id, :mailbox_id, :before_first + row_number() over (order by place, message_id), message_id,
             :modseq, flags, :now
-        from ({fresh}) as fresh""",  # noqa: S608
+        from ({fresh}) as fresh""",
         before_first=first_uid - 1,
         modseq=turn.modseq,
         now=now,
@@ -166,7 +166,7 @@ def leave(tx: Tx, turn: Turn, ids: Ids, now: int, *, mailboxes: Collection[int] 
         f"""select mailbox_id, count(*), cast(sum(octets) as bigint), cast(sum(1 - flags % 2) as bigint),
             cast(sum(flags / {_DELETED} % 2) as bigint)
         from {table} join message on message.account_id = placement.account_id and message.id = message_id
-        where placement.account_id = :account_id and {where} group by mailbox_id""",  # noqa: S608
+        where placement.account_id = :account_id and {where} group by mailbox_id""",
         account_id=turn.account_id,
         **keys,
     )
@@ -175,13 +175,13 @@ def leave(tx: Tx, turn: Turn, ids: Ids, now: int, *, mailboxes: Collection[int] 
     tx.execute(
         f"""insert into tombstone (account_id, mailbox_id, uid, modseq, message_id, flags, expunged_at)
         select account_id, mailbox_id, uid, :modseq, message_id, flags, :now from {table}
-        where account_id = :account_id and {where}""",  # noqa: S608
+        where account_id = :account_id and {where}""",
         account_id=turn.account_id,
         modseq=turn.modseq,
         now=now,
         **keys,
     )
-    tx.execute(f"delete from {table} where account_id = :account_id and {where}", account_id=turn.account_id, **keys)  # noqa: S608
+    tx.execute(f"delete from {table} where account_id = :account_id and {where}", account_id=turn.account_id, **keys)
     for mailbox_id, *tally in tallies:
         count_out(tx, turn, mailbox_id, *tally)
 
@@ -209,10 +209,10 @@ def touch(tx: Tx, turn: Turn, ids: Ids) -> None:
     where = f"account_id = :account_id and modseq <> :modseq and {condition}"
     keys: dict[str, Value] = {"account_id": turn.account_id, "modseq": turn.modseq, **value}
     spans = tx.execute(
-        f"select mailbox_id, min(uid), max(uid) from {table} where {where} group by mailbox_id",  # noqa: S608
+        f"select mailbox_id, min(uid), max(uid) from {table} where {where} group by mailbox_id",
         **keys,
     )
-    tx.execute(f"update {table} set modseq = :modseq where {where}", **keys)  # noqa: S608
+    tx.execute(f"update {table} set modseq = :modseq where {where}", **keys)
     for mailbox_id, first_uid, last_uid in spans:
         log_change(tx, turn.account_id, mailbox_id, turn.modseq, (first_uid, last_uid))
         tx.execute(
@@ -279,7 +279,7 @@ def stands(tx: Tx, account_id: int, mailbox_id: int, ids: Ids) -> dict[int, int]
     table, condition, value = of_messages(tx, ids)
     rows: list[Row] = tx.execute(
         f"""select message_id, uid from {table}
-        where account_id = :account_id and {BESIDE} = :mailbox_id and {condition}""",  # noqa: S608
+        where account_id = :account_id and {BESIDE} = :mailbox_id and {condition}""",
         account_id=account_id,
         mailbox_id=mailbox_id,
         **value,

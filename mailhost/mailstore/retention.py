@@ -69,7 +69,7 @@ def _last_homes(tx: Tx, account_id: int, message_ids: Sequence[int]) -> dict[int
     for message_id, mailbox_id, modseq, flags, is_there in tx.execute(
         f"""select message_id, mailbox_id, modseq, flags, case when mailbox.id is null then 0 else 1 end from tombstone
         left join mailbox on mailbox.account_id = tombstone.account_id and mailbox.id = mailbox_id and is_selectable = 1
-        where tombstone.account_id = :account_id and {condition} order by modseq, mailbox_id""",  # noqa: S608
+        where tombstone.account_id = :account_id and {condition} order by modseq, mailbox_id""",
         account_id=account_id,
         **ids,
     ):

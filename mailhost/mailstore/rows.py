@@ -132,4 +132,4 @@ def _select(columns: tuple[str, ...], table: str) -> str:
     return f"""select {", ".join(names)} from {table} as placed {join}
         where placed.account_id = :account_id and placed.mailbox_id = :mailbox_id
             and placed.uid between :first_uid and :last_uid
-        order by placed.uid limit :limit"""  # noqa: S608
+        order by placed.uid limit :limit"""

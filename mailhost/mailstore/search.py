@@ -159,7 +159,7 @@ class Condition:
             return "1 = 1" if above else "1 = 0"
         ids = self._ids(answer.ids)
         if self._scope.engine == "sqlite":
-            member = f"placed.message_id in (select value from json_each({ids}))"  # noqa: S608
+            member = f"placed.message_id in (select value from json_each({ids}))"
         else:
             member = f"placed.message_id = any({ids})"
         if answer.is_complete:
@@ -183,7 +183,7 @@ class Condition:
             case HasLabel(name):
                 return f"""exists (select 1 from placement as labelled where labelled.account_id = placed.account_id
                     and labelled.message_id = placed.message_id
-                    and labelled.mailbox_id = {self._value(self._scope.mailbox_of(name))})"""  # noqa: S608
+                    and labelled.mailbox_id = {self._value(self._scope.mailbox_of(name))})"""
             case ModseqSince(modseq):
                 return f"placed.modseq >= {self._value(modseq)}"
             case SavedDay(relation, day):
@@ -268,7 +268,7 @@ def candidates(
         f"""select {names} from {condition.source} {join}
         where placed.account_id = :account_id and placed.mailbox_id = :mailbox_id
             and placed.uid >= :first_uid and placed.uid < :uid_next and {condition.sql}
-        order by placed.uid limit :limit""",  # noqa: S608
+        order by placed.uid limit :limit""",
         account_id=account_id,
         mailbox_id=mailbox_id,
         first_uid=first_uid,

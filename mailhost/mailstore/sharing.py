@@ -134,7 +134,7 @@ def forget_mailbox(tx: Tx, account_id: int, mailbox_id: int) -> None:
         tx.wake(mailboxes_topic(grant.grantee_id))
     for table in ("mailbox_right", "annotation"):
         tx.execute(
-            f"delete from {table} where account_id = :account_id and mailbox_id = :mailbox_id",  # noqa: S608
+            f"delete from {table} where account_id = :account_id and mailbox_id = :mailbox_id",
             account_id=account_id,
             mailbox_id=mailbox_id,
         )

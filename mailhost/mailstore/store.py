@@ -69,7 +69,7 @@ def store_flags(
     for condition, parameters in conditions(ranges):
         operation.apply(condition, parameters, (ranges[0][0], ranges[-1][1]))
         if wants_rows:
-            changed += operation.rows(condition, parameters)
+            changed += operation.rows_now(condition, parameters)
     follows = turn.is_gmail and (operation.set_mask | operation.clear_mask) & _MOVING != 0
     operation.log_change(ranges, is_all=not follows)
     if follows and ranges:
@@ -114,7 +114,7 @@ class _Operation:
         for condition, parameters in conditions(ranges):
             rows = self.tx.execute(
                 f"""select uid from placement where account_id = :account_id and mailbox_id = :mailbox_id
-                    and {condition} and modseq > :unchanged_since order by uid""",  # noqa: S608
+                    and {condition} and modseq > :unchanged_since order by uid""",
                 account_id=self.account_id,
                 mailbox_id=self.mailbox_id,
                 unchanged_since=modseq,
@@ -123,10 +123,10 @@ class _Operation:
             uids += (row[0] for row in rows)
         return uids
 
-    def rows(self, condition: str, parameters: dict[str, int]) -> list[tuple[int, int, int]]:
+    def rows_now(self, condition: str, parameters: dict[str, int]) -> list[tuple[int, int, int]]:
         return self.tx.execute(
             f"""select uid, modseq, flags from placement
-            where account_id = :account_id and mailbox_id = :mailbox_id and {condition} order by uid""",  # noqa: S608
+            where account_id = :account_id and mailbox_id = :mailbox_id and {condition} order by uid""",
             account_id=self.account_id,
             mailbox_id=self.mailbox_id,
             **parameters,
@@ -150,13 +150,13 @@ class _Operation:
             [(count, first, last, unseen, deleted)] = self.tx.execute(
                 f"""select count(*), min(uid), max(uid), cast(coalesce(sum(1 - flags % 2), 0) as bigint),
                     cast(coalesce(sum(flags / {int(Flag.DELETED)} % 2), 0) as bigint)
-                from placement where {where}""",  # noqa: S608
+                from placement where {where}""",
                 **keys,
             )
             if count == 0:
                 return
         count = self.tx.change(
-            f"update placement set flags = {new}, modseq = :modseq where {where}",  # noqa: S608
+            f"update placement set flags = {new}, modseq = :modseq where {where}",
             modseq=self.modseq,
             **keys,
         )
@@ -220,7 +220,7 @@ class _Operation:
         new, differs = siblings._new_flags()
         changed = self.tx.execute(
             f"""select message_id from placement
-            where account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq and {condition}""",  # noqa: S608
+            where account_id = :account_id and mailbox_id = :mailbox_id and modseq = :modseq and {condition}""",
             account_id=self.account_id,
             mailbox_id=self.mailbox_id,
             modseq=self.modseq,
@@ -236,13 +236,13 @@ class _Operation:
         }
         touched = self.tx.execute(
             f"""select mailbox_id, count(*), min(uid), max(uid), cast(sum(1 - flags % 2) as bigint)
-            from {table} where {where} group by mailbox_id""",  # noqa: S608
+            from {table} where {where} group by mailbox_id""",
             **keys,
         )
         if not touched:
             return
         self.tx.execute(
-            f"update {table} set flags = {new}, modseq = :modseq where {where}",  # noqa: S608
+            f"update {table} set flags = {new}, modseq = :modseq where {where}",
             modseq=self.modseq,
             **keys,
         )

@@ -181,7 +181,7 @@ def _missing_in_views(tx: Tx, account_id: int, limit: int) -> Ids:
             and (max(case when mailbox_id = :all_mail then 1 else 0 end) = 0
                 or max(flags & {int(Flag.FLAGGED)}) <> 0
                     and max(case when mailbox_id = :starred then 1 else 0 end) = 0)
-        order by message_id limit :limit""",  # noqa: S608
+        order by message_id limit :limit""",
         account_id=account_id,
         trash=boxes.trash,
         spam=boxes.spam,
@@ -197,7 +197,7 @@ def _fill_views(tx: Tx, turn: Turn, ids: Ids, now: int) -> None:
     table, condition, value = of_messages(tx, ids)
     inside, boxes = among(tx, labels.boxes.ends, BESIDE, "mailboxes")
     ended = tx.execute(
-        f"select message_id from {table} where account_id = :account_id and {condition} and {inside}",  # noqa: S608
+        f"select message_id from {table} where account_id = :account_id and {condition} and {inside}",
         account_id=turn.account_id,
         **value,
         **boxes,
@@ -229,7 +229,7 @@ def _empty_views(tx: Tx, turn: Turn, ids: Ids, now: int) -> None:
     table, condition, value = of_messages(tx, ids)
     homed = tx.execute(
         f"""select distinct message_id from {table}
-        where account_id = :account_id and {condition} and mailbox_id <> :all_mail""",  # noqa: S608
+        where account_id = :account_id and {condition} and mailbox_id <> :all_mail""",
         account_id=turn.account_id,
         all_mail=boxes.all_mail,
         **value,
@@ -440,7 +440,7 @@ def _drop(tx: Tx, turn: Turn, mailbox_id: int) -> None:
 def _delete_row(tx: Tx, turn: Turn, mailbox_id: int) -> None:
     for table, column in (("flag_change", "mailbox_id"), ("mailbox", "id")):
         tx.execute(
-            f"delete from {table} where account_id = :account_id and {column} = :id",  # noqa: S608
+            f"delete from {table} where account_id = :account_id and {column} = :id",
             account_id=turn.account_id,
             id=mailbox_id,
         )

@@ -158,7 +158,7 @@ def clear(tx: Tx, account_id: int) -> None:
                 "delete from search_vocabulary where term >= :first and term <= :last", first=key, last=key + _LAST
             )
     for table in ("search_field", "search_cursor"):
-        tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)  # noqa: S608
+        tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)
 
 
 def indexed_ids(tx: Tx, account_id: int, after: int, limit: int) -> list[int]:
@@ -192,7 +192,7 @@ def find_text(tx: Tx, account_id: int, query: Query, zones: str) -> frozenset[in
         return frozenset([message_id & mask for (message_id,) in rows])
     wanted = _tsqueries(query, keys)
     statement = " intersect ".join(
-        f"select message_id from search_text where words @@ cast(:q{number} as tsquery)"  # noqa: S608
+        f"select message_id from search_text where words @@ cast(:q{number} as tsquery)"
         for number in range(len(wanted))
     )
     rows = tx.execute(statement, **{f"q{number}": words for number, words in enumerate(wanted)})
@@ -241,7 +241,7 @@ def field_texts(tx: Tx, account_id: int, field: str, ids: Sequence[int]) -> Iter
         some = ",".join(map(str, ids[start : start + _IDS_AT_ONCE]))
         yield from tx.execute(
             f"""select message_id, text from search_field
-            where account_id = :account_id and field = :field and message_id in ({chosen})""",  # noqa: S608
+            where account_id = :account_id and field = :field and message_id in ({chosen})""",
             account_id=account_id,
             field=field,
             ids=f"[{some}]" if tx.engine == "sqlite" else f"{{{some}}}",
@@ -253,7 +253,7 @@ def find_field(tx: Tx, account_id: int, field: str, text: str) -> frozenset[int]
     position = "instr" if tx.engine == "sqlite" else "strpos"
     rows = tx.execute(
         f"""select message_id from search_field
-        where account_id = :account_id and field = :field and {position}(text, :text) > 0""",  # noqa: S608
+        where account_id = :account_id and field = :field and {position}(text, :text) > 0""",
         account_id=account_id,
         field=field,
         text=storable(text),

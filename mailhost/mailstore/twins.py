@@ -32,9 +32,9 @@ def split_twins(tx: Tx, turn: Turn, ends: tuple[int, int], ids: Ids) -> None:
                 max(case when mailbox_id = :trash then 1 else 0 end) over (partition by message_id) as is_trashed
             from {table} where account_id = :account_id and {condition}) as placed
         where copy > 1 or (mailbox_id in (:trash, :spam) and is_labelled = 1)
-            or (mailbox_id = :spam and is_trashed = 1)"""  # noqa: S608
+            or (mailbox_id = :spam and is_trashed = 1)"""
     keys: dict[str, Value] = {"account_id": turn.account_id, "trash": ends[0], "spam": ends[1], **value}
-    [(count,)] = tx.execute(f"select count(*) from ({twins}) as twins", **keys)  # noqa: S608
+    [(count,)] = tx.execute(f"select count(*) from ({twins}) as twins", **keys)
     if not count:
         return
     [(before_first,)] = tx.execute(
@@ -45,20 +45,20 @@ def split_twins(tx: Tx, turn: Turn, ends: tuple[int, int], ids: Ids) -> None:
     )
     [(octets,)] = tx.execute(
         f"""select cast(sum(octets) as bigint) from ({twins}) as twins
-        join message on message.account_id = :account_id and message.id = message_id""",  # noqa: S608
+        join message on message.account_id = :account_id and message.id = message_id""",
         **keys,
     )
     tx.execute(
         f"""insert into message ({COPIED}, account_id, id, twin_of)
         select {COPIED}, :account_id, :before_first + number, coalesce(twin_of, id) from ({twins}) as twins
-        join message on message.account_id = :account_id and message.id = message_id""",  # noqa: S608
+        join message on message.account_id = :account_id and message.id = message_id""",
         before_first=before_first,
         **keys,
     )
     tx.execute(
         f"""update placement set message_id = :before_first + number from ({twins}) as twins
         where placement.account_id = :account_id and placement.mailbox_id = twins.mailbox_id
-            and placement.uid = twins.uid""",  # noqa: S608
+            and placement.uid = twins.uid""",
         before_first=before_first,
         **keys,
     )
@@ -75,14 +75,14 @@ _ALIKE = f"""twin_of is not null and removed_at is null
     and (select min(flags & {~int(Flag.DELETED)}) from {{placement}}
         where placement.account_id = message.account_id and message_id = message.id)
     = (select min(flags & {~int(Flag.DELETED)}) from {{placement}}
-        where placement.account_id = message.account_id and message_id = twin_of)"""  # noqa: S608
+        where placement.account_id = message.account_id and message_id = twin_of)"""
 
 
 def alike_twins(tx: Tx, account_id: int, limit: int) -> Ids:
     """What was parted and is still alike: the same flags, and both of them there."""
     rows = tx.execute(
         f"""select id from message
-        where account_id = :account_id and {_ALIKE.format(placement=by_message(tx))} order by id limit :limit""",  # noqa: S608
+        where account_id = :account_id and {_ALIKE.format(placement=by_message(tx))} order by id limit :limit""",
         account_id=account_id,
         limit=limit,
     )
@@ -95,7 +95,7 @@ def join_twins(tx: Tx, turn: Turn, ids: Ids) -> None:
     condition, value = among(tx, ids, "message.id", "ids")
     rows = tx.execute(
         f"""select id, octets from message
-        where account_id = :account_id and {condition} and {_ALIKE.format(placement=placement)}""",  # noqa: S608
+        where account_id = :account_id and {condition} and {_ALIKE.format(placement=placement)}""",
         account_id=turn.account_id,
         **value,
     )
@@ -107,14 +107,14 @@ def join_twins(tx: Tx, turn: Turn, ids: Ids) -> None:
         tx.execute(
             f"""update {table} set message_id = (select twin_of from message
                 where message.account_id = :account_id and message.id = message_id)
-            where account_id = :account_id and {condition}""",  # noqa: S608
+            where account_id = :account_id and {condition}""",
             account_id=turn.account_id,
             **value,
         )
     for table, column in (("thread", "message_id"), ("message", "id")):
         inside, value = among(tx, octets, column, "ids")
         tx.execute(
-            f"delete from {table} where account_id = :account_id and {inside}",  # noqa: S608
+            f"delete from {table} where account_id = :account_id and {inside}",
             account_id=turn.account_id,
             **value,
         )

@@ -36,13 +36,13 @@ def insert_client(tx: Tx, client: Client) -> None:
 
 def find_client(tx: Tx, client_id: str) -> Client | None:
     """The program of this id, or None."""
-    rows = tx.execute(f"select {_CLIENT} from oauth_client where id = :id", id=client_id)  # noqa: S608
+    rows = tx.execute(f"select {_CLIENT} from oauth_client where id = :id", id=client_id)
     return _client(rows[0]) if rows else None
 
 
 def list_clients(tx: Tx) -> list[Client]:
     """Every program, the oldest first."""
-    return [_client(row) for row in tx.execute(f"select {_CLIENT} from oauth_client order by created_at, id")]  # noqa: S608
+    return [_client(row) for row in tx.execute(f"select {_CLIENT} from oauth_client order by created_at, id")]
 
 
 def has_clients(tx: Tx) -> bool:
@@ -64,7 +64,7 @@ def delete_client(tx: Tx, client_id: str) -> list[int]:
         "select distinct account_id from oauth_grant where client_id = :id order by account_id", id=client_id
     )
     for table in ("oauth_grant", "oauth_code", "oauth_token", "oauth_device"):
-        tx.execute(f"delete from {table} where client_id = :id", id=client_id)  # noqa: S608
+        tx.execute(f"delete from {table} where client_id = :id", id=client_id)
     return [account_id for (account_id,) in rows]
 
 
@@ -162,7 +162,7 @@ def revoke_all_grants(tx: Tx, account_id: int, now: int) -> None:
     """Withdraw everything that an account allowed to anybody."""
     for table in ("oauth_grant", "oauth_token"):
         tx.execute(
-            f"update {table} set revoked_at = :now where account_id = :account_id and revoked_at is null",  # noqa: S608
+            f"update {table} set revoked_at = :now where account_id = :account_id and revoked_at is null",
             account_id=account_id,
             now=now,
         )
@@ -172,7 +172,7 @@ def revoke_all_grants(tx: Tx, account_id: int, now: int) -> None:
 def forget_account(tx: Tx, account_id: int) -> None:
     """Forget what a removed account allowed."""
     for table in ("oauth_grant", "oauth_code", "oauth_token", "oauth_device"):
-        tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)  # noqa: S608
+        tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)
 
 
 # Tokens
@@ -196,7 +196,7 @@ def insert_token(tx: Tx, token: Token) -> None:
 
 def find_token(tx: Tx, digest: bytes) -> Token | None:
     """The token of this digest, alive or not."""
-    rows = tx.execute(f"select {_COLUMNS} from oauth_token where digest = :digest", digest=digest)  # noqa: S608
+    rows = tx.execute(f"select {_COLUMNS} from oauth_token where digest = :digest", digest=digest)
     return Token(*rows[0]) if rows else None
 
 
@@ -283,7 +283,7 @@ def issued_since(tx: Tx, client_id: str, since: int) -> int:
 def forget_dead(tx: Tx, before: int) -> None:
     """Forget tokens, codes and devices whose time ended before; until then the diary can say what they were."""
     for table in ("oauth_token", "oauth_code", "oauth_device"):
-        tx.execute(f"delete from {table} where expires_at < :before", before=before)  # noqa: S608
+        tx.execute(f"delete from {table} where expires_at < :before", before=before)
 
 
 # Codes

@@ -123,7 +123,7 @@ def _update(tx: Tx, lease: Lease, change: str, **values: int | str) -> None:
     tx.execute(
         f"""update outgoing_recipient set holder = null, {change}
         where account_id = :account_id and transaction_id = :transaction_id and recipient = :recipient
-            and attempts = :attempts""",  # noqa: S608
+            and attempts = :attempts""",
         account_id=lease.account_id,
         transaction_id=lease.transaction_id,
         recipient=lease.recipient,

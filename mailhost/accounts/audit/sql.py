@@ -56,7 +56,7 @@ def list_sign_ins(
     wanted = f"and cause not in ({_NO_FAILURE})" if failures_only else ""
     rows = tx.execute(
         f"""select {_COLUMNS} from sign_in where account_id = :account_id and id < :before {wanted}
-        order by id desc limit :at_most""",  # noqa: S608
+        order by id desc limit :at_most""",
         account_id=account_id,
         before=before,
         at_most=at_most,
@@ -68,7 +68,7 @@ def list_unusual(tx: Tx, account_id: int, *, at_most: int = 20) -> list[tuple[Si
     """The sign-ins that were let in although they were unusual, the newest first."""
     rows = tx.execute(
         f"""select {_COLUMNS} from sign_in where account_id = :account_id and cause = :cause
-        order by id desc limit :at_most""",  # noqa: S608
+        order by id desc limit :at_most""",
         account_id=account_id,
         cause=Cause.SIGNED_IN_UNUSUALLY.value,
         at_most=at_most,
@@ -85,7 +85,7 @@ def list_doorstep_of(
         where account_id = :doorstep and id < :before and at > :since and network in (
             select network from sign_in
             where account_id = :account_id and at > :since and cause in ({_LET_IN}))
-        order by id desc limit :at_most""",  # noqa: S608
+        order by id desc limit :at_most""",
         doorstep=DOORSTEP,
         account_id=account_id,
         since=now - KNOWN_SECONDS,
@@ -99,7 +99,7 @@ def list_unknown_names(tx: Tx, domain: str, *, at_most: int = 100) -> list[tuple
     """Who tried names of a domain that are nobody's, the newest first."""
     rows = tx.execute(
         f"""select {_COLUMNS} from sign_in where account_id = :nobody and address like :pattern escape '!'
-        order by id desc limit :at_most""",  # noqa: S608
+        order by id desc limit :at_most""",
         nobody=NOBODY,
         pattern="%@" + domain.replace("!", "!!").replace("%", "!%").replace("_", "!_"),
         at_most=at_most,
@@ -112,7 +112,7 @@ def count_failures(tx: Tx, account_id: int, since: int) -> int:
     [(failures,)] = tx.execute(
         f"""select coalesce(sum(attempts), 0) from (
             select at, cause, attempts from sign_in where account_id = :account_id order by id desc limit 200
-        ) as newest where at > :since and cause not in ({_NO_FAILURE})""",  # noqa: S608
+        ) as newest where at > :since and cause not in ({_NO_FAILURE})""",
         account_id=account_id,
         since=since,
     )

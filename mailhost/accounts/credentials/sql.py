@@ -207,7 +207,7 @@ def list_app_passwords(tx: Tx, account_id: int) -> list[AppPassword]:
     """The account's live app passwords, the oldest first; those that expired are among them."""
     rows = tx.execute(
         f"""select {_COLUMNS} from app_password
-        where account_id = :account_id and revoked_at is null order by id""",  # noqa: S608
+        where account_id = :account_id and revoked_at is null order by id""",
         account_id=account_id,
     )
     return [_app_password(account_id, row) for row in rows]
@@ -217,7 +217,7 @@ def get_app_password(tx: Tx, account_id: int, credential_id: int) -> AppPassword
     """One live app password. Raises NoSuchAppPassword."""
     rows = tx.execute(
         f"""select {_COLUMNS} from app_password
-        where account_id = :account_id and id = :credential_id and revoked_at is null""",  # noqa: S608
+        where account_id = :account_id and id = :credential_id and revoked_at is null""",
         account_id=account_id,
         credential_id=credential_id,
     )

@@ -105,7 +105,7 @@ def list_held(tx: Tx, account_id: int, at_most: int = 100) -> list[Held]:
     """An account's held sign-ins, the newest first, decided or not."""
     rows = tx.execute(
         f"""select {_COLUMNS} from held_sign_in where account_id = :account_id
-        order by id desc limit :at_most""",  # noqa: S608
+        order by id desc limit :at_most""",
         account_id=account_id,
         at_most=at_most,
     )
@@ -137,7 +137,7 @@ def settle(tx: Tx, account_id: int, held_id: int, state: State) -> Held:
     """The owner has spoken. Raises NoSuchHeld when nothing waits under this number."""
     rows = tx.execute(
         f"""update held_sign_in set state = :state
-        where account_id = :account_id and id = :id and state = 'waiting' returning {_COLUMNS}""",  # noqa: S608
+        where account_id = :account_id and id = :id and state = 'waiting' returning {_COLUMNS}""",
         account_id=account_id,
         id=held_id,
         state=state.value,

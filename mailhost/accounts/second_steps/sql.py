@@ -53,7 +53,7 @@ def second_steps(tx: Tx, account_id: int) -> SecondSteps:
 def forget_second_steps(tx: Tx, account_id: int) -> None:
     """Remove all of them."""
     for table in ("authenticator", "passkey", "backup_code"):
-        tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)  # noqa: S608
+        tx.execute(f"delete from {table} where account_id = :account_id", account_id=account_id)
 
 
 def hold_account(tx: Tx, account_id: int) -> None:

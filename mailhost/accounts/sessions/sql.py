@@ -77,7 +77,7 @@ def list_sessions(tx: Tx, account_id: int) -> list[LiveSession]:
     """Who is signed in to an account and was not sent away, the oldest session first."""
     rows = tx.execute(
         f"""select {_COLUMNS} from live_session
-        where account_id = :account_id and must_end = 0 order by opened_at, id""",  # noqa: S608
+        where account_id = :account_id and must_end = 0 order by opened_at, id""",
         account_id=account_id,
     )
     return [LiveSession(*row) for row in rows]
@@ -120,7 +120,7 @@ def sessions_elsewhere(tx: Tx, account_id: int, protocol: str, process: str) -> 
     rows = tx.execute(
         f"""select {_COLUMNS} from live_session
         where account_id = :account_id and protocol = :protocol and process <> :process and must_end = 0
-        order by opened_at, id""",  # noqa: S608
+        order by opened_at, id""",
         account_id=account_id,
         protocol=protocol,
         process=process,

@@ -145,7 +145,7 @@ def list_web_sessions(tx: Tx, account_id: int, now: int) -> list[WebSession]:
     rows = tx.execute(
         f"""select {_COLUMNS} from web_session
         where account_id = :account_id and stage = 'open' and ends_at > :now and seen_at > :idle
-        order by seen_at desc, id desc""",  # noqa: S608
+        order by seen_at desc, id desc""",
         account_id=account_id,
         now=now,
         idle=now - IDLE_SECONDS,
