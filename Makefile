@@ -24,10 +24,10 @@ test: dev  ## run the tests; names what a missing server or client makes it skip
 test-long: dev  ## run the tests that take long, too
 	@$(PYTEST) -n 2 --dist loadfile $(ARGS)
 
-check: dev  ## format, lint, types, the contract between the rooms, the rules of the house
+check: dev  ## format, lint, types (of the tests: names), the contract between the rooms, the rules of the house
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy --strict -p mailhost
+	@$(BIN)/mypy --strict -p mailhost -p tests
 	@$(BIN)/lint-imports
 	@$(PYTEST) tests/house
 

@@ -105,7 +105,7 @@ def _tell(management: int, verb: str, fact: object) -> None:
 @contextmanager
 def _process(command: list[str], log: object, port: int) -> Iterator[None]:
     env = {**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0"}
-    process = subprocess.Popen(command, stdout=log, stderr=log, env=env)  # type: ignore[call-overload]
+    process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
     try:
         give_up = time.monotonic() + 30
         while True:

@@ -75,7 +75,7 @@ def test_mail_is_there_after_a_crash_of_the_server_and_of_the_database(
             assert time.monotonic() < ends
         kill(server)
         server = start(folder)
-        assert server.accounts == [Account(account.address, None)]  # type: ignore[arg-type]
+        assert server.accounts == [Account(account.address, None)]
         assert subjects(server, account) == [b"Subject: one", b"Subject: two"]
     finally:
         if server.process.poll() is None:

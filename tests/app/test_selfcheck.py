@@ -76,11 +76,11 @@ def test_quiet_when_all_is_well_and_one_letter_when_something_changes(server: Se
         "The daily check of the mail server / 邮件服务器"
     )
     assert first["Auto-Submitted"] == "auto-generated"
-    text = first.get_payload(decode=True).decode()  # type: ignore[union-attr]
+    text = first.get_payload(decode=True).decode()
     for words in ("New since the last check:", "[D1]", "自上次检查以来新出现的问题：", "mailhost doctor server"):
         assert words in text
     assert "Still so:" not in text
-    text = second.get_payload(decode=True).decode()  # type: ignore[union-attr]
+    text = second.get_payload(decode=True).decode()
     assert "Mended since the last check:" in text
     assert "Nothing is wrong any more." in text
     memory = json.loads((server.folder / "self-check.json").read_text())

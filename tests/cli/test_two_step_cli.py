@@ -20,7 +20,7 @@ SALT = b"s" * 16
 
 
 def run(group: object, data: Path, *words: str) -> Result:
-    return CliRunner().invoke(group, [*words, "--data", str(data)])  # type: ignore[arg-type]
+    return CliRunner().invoke(group, [*words, "--data", str(data)])
 
 
 def test_new_codes_open_the_account_and_app_passwords_live_on(tmp_path: Path) -> None:

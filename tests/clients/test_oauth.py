@@ -97,7 +97,7 @@ def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def person(server: Server, account: Account) -> Person:
     made = Person(server, account)
-    webbrowser.register("person", None, made)  # type: ignore[arg-type]  # has what is called
+    webbrowser.register("person", None, made)
     return made
 
 

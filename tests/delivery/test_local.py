@@ -108,9 +108,9 @@ async def test_full_suspended_and_leaving_accounts(house: House) -> None:
 
 async def test_the_administrator_gets_postmasters_mail(house: House) -> None:
     def appoint(tx: object) -> None:
-        domain = domains.find_domain(tx, "example.test")  # type: ignore[arg-type]
+        domain = domains.find_domain(tx, "example.test")
         assert domain is not None
-        domains.set_administrator(tx, domain.id, house.accounts["bob"])  # type: ignore[arg-type]
+        domains.set_administrator(tx, domain.id, house.accounts["bob"])
 
     await house.database.write(appoint)
     recipient = await house.database.point(route, address("Postmaster@example.test"))

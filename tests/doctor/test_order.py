@@ -90,7 +90,7 @@ some_findings = st.lists(st.builds(found, some_leaves, st.sampled_from(["here", 
 def test_every_leaf_is_told_once_and_causes_come_first_by_stage(
     causes: list,
     possible: list,
-    notes: list,  # type: ignore[type-arg]
+    notes: list,
 ) -> None:
     ranked = rank([(Protocol.IMAP, each) for each in causes], possible, notes)
     told = [each.finding.leaf for each in ranked]

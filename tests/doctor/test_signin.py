@@ -20,7 +20,7 @@ class Counting(Mail):
 
     tries = 0
 
-    def _say(self, line, tag, reply):  # type: ignore[no-untyped-def]
+    def _say(self, line, tag, reply):
         Counting.tries += 1
         super()._say(line, tag, reply)
 

@@ -39,7 +39,7 @@ def test_every_ignore_names_its_reason() -> None:
     excused = re.compile(r"#\s*(type:\s*ignore\[[\w-]+\]|noqa:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*)\W+\w")
     bare = [
         f"{module.path}:{number}"
-        for module in modules()
+        for module in (*modules(), *modules("tests/"))
         for number, line in enumerate(module.text.splitlines(), 1)
         if re.search(r"#\s*(type:\s*ignore|noqa)", line) and not excused.search(line)
     ]

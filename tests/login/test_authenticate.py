@@ -20,7 +20,7 @@ async def test_an_app_password_opens_the_account(house: House, user: str, secret
     keeper = house.keeper()
     for protocol in ("imap", "pop3", "smtp"):
         identity = await answer(keeper, user, secret, protocol=protocol)
-        assert identity == Identity(house.anna, ANNA, 1, protocol)  # type: ignore[arg-type]
+        assert identity == Identity(house.anna, ANNA, 1, protocol)
     assert await house.causes(keeper, house.anna) == [Cause.SIGNED_IN] * 3
 
 

@@ -35,7 +35,7 @@ async def token_of(house: House, secret: str = "t0ken", scopes: str = "mail", **
         fields = {"kind": "access", "account_id": house.anna, "grant_id": 7, "client_id": made.client.id}
         times = {"issued_at": NOW, "expires_at": NOW + 3600, "used_at": None, "revoked_at": None}
         digest = house.key.digest(TOKEN, secret.encode())
-        insert_token(tx, Token(digest=digest, scopes=scopes, **(fields | times | changes)))  # type: ignore[arg-type]
+        insert_token(tx, Token(digest=digest, scopes=scopes, **(fields | times | changes)))
         return made.client.id
 
     return await house.database.write(make)
@@ -79,7 +79,7 @@ async def test_refusals_are_one_on_the_wire_and_told_apart_in_the_diary(
     house: House, user: str, secret: str, protocol: str, changes: dict[str, object], cause: Cause
 ) -> None:
     keeper = house.keeper()
-    await token_of(house, **changes)  # type: ignore[arg-type]
+    await token_of(house, **changes)
     refused = await sign_in(keeper, user, secret, protocol)
     assert isinstance(refused, Refused)
     assert (refused.reason, refused.until, refused.limit) == (Reason.BAD_TOKEN, None, "")

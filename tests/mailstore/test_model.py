@@ -176,8 +176,8 @@ async def test_the_store_agrees_with_a_dict(database: Database, blobs: Blobs, st
                 mailstore.append(tx, blobs, account, target.id, messages, NOW)
             case ("copy" | "move" as kind, source, target, uids):
                 work = mailstore.move if kind == "move" else mailstore.copy
-                ids = (mailstore.find_mailbox(tx, account, name).id for name in (source, target))
-                work(tx, account, *ids, [(uid, uid) for uid in uids], NOW)
+                from_, to = (mailstore.find_mailbox(tx, account, name).id for name in (source, target))
+                work(tx, account, from_, to, [(uid, uid) for uid in uids], NOW)
             case ("store", box, uids, set_, clear, replaces):
                 mailbox = mailstore.find_mailbox(tx, account, box)
                 change = FlagChange(set_, (), clear, (), replaces=replaces)

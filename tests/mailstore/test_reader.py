@@ -175,7 +175,7 @@ def queries(dice: Random, texts: Sequence[str], count: int) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_search_finds_what_a_reader_sees(database, blobs, account, put, index, seed: int) -> None:  # noqa: F811
+async def test_search_finds_what_a_reader_sees(database, blobs, account, put, index, seed: int) -> None:  # noqa: F811  # the fixture
     await database.write(mailstore.set_quota, account, 10_000_000)
     author, seen = Author(seed), {}
     for _ in range(40):

@@ -134,10 +134,10 @@ async def test_others_write_between_the_steps(
     for writes in minds:  # each time it is interrupted, and the owner wants the other layout after all
         between = Between(database, lambda: database.write(happens), writes)
         with suppress(Killed):
-            await mailstore.switch_layout(between, account, layout, NOW)  # type: ignore[arg-type]
+            await mailstore.switch_layout(between, account, layout, NOW)
         await database.write(check_moment, account)
         layout = Layout.GMAIL if layout is Layout.CLASSIC else Layout.CLASSIC
-    await mailstore.switch_layout(Between(database, lambda: database.write(happens)), account, layout, NOW)  # type: ignore[arg-type]
+    await mailstore.switch_layout(Between(database, lambda: database.write(happens)), account, layout, NOW)
     assert await database.read(mailstore.layout_of, account) is layout
     assert account not in await database.read(mailstore.switching_accounts)
     while await database.write(mailstore.empty_more, account, NOW):
@@ -226,7 +226,7 @@ async def test_a_kill_between_any_two_steps_shows_the_same_mail(database, blobs,
 
     async def switch(layout: Layout, writes: int) -> bool:
         try:
-            await mailstore.switch_layout(Between(database, look, writes), account, layout, NOW)  # type: ignore[arg-type]
+            await mailstore.switch_layout(Between(database, look, writes), account, layout, NOW)
         except Killed:
             return False
         return True

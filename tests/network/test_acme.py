@@ -137,7 +137,7 @@ def test_an_authority_out_of_reach_or_out_of_its_mind(fake: Fake, tmp_path: Path
         nobody.certificate(["imap.example.test"], {})
     assert refused.value.is_away
     for strange in ({"words": "without a type"}, {"type": 7}, [], "no"):
-        fake.problem = strange  # type: ignore[assignment]
+        fake.problem = strange
         for fake.status in (200, 403, 500):
             with pytest.raises(AuthorityRefuses) as refused:
                 authority(fake, tmp_path).certificate(["imap.example.test"], {})

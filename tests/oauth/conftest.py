@@ -38,11 +38,11 @@ class House:
         usual = {"name": "Thunderbird", "kind": kind, "now": self.now}
         if kind in (Kind.NATIVE, Kind.WEB):
             usual["redirect_uris"] = ("https://web.example/done",) if kind is Kind.WEB else ("http://127.0.0.1/",)
-        return await self.database.write(oauth.make_client, self.key, **(usual | changes))  # type: ignore[arg-type]
+        return await self.database.write(oauth.make_client, self.key, **(usual | changes))
 
     async def ask(self, endpoint: object, authorization: str = "", **fields: str) -> tuple[int, dict[str, object]]:
         request = oauth.Request(fields, authorization, "192.0.2.7")
-        answered = await self.database.write(endpoint, self.house, request, self.now)  # type: ignore[arg-type]
+        answered = await self.database.write(endpoint, self.house, request, self.now)
         assert isinstance(answered, oauth.Response)
         return answered.status, answered.json() if answered.body else {}
 

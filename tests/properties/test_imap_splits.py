@@ -5,8 +5,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailhost.protocols.imap.commands import Authenticate, Login, Select, StartTls, Unauthenticate
-from mailhost.protocols.imap.connection import ImapConnection, Limits, State
+from mailhost.protocols.imap.connection import ImapConnection, Limits
 from mailhost.protocols.imap.events import AppendMessage, CatenateText, CatenateUrl, Event, LiteralChunk
+from mailhost.protocols.imap.parsing.table import State
 
 LIMITS = Limits(line=120, line_before_sign_in=100, command=300, command_before_sign_in=200, skipped=500)
 

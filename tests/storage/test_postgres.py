@@ -187,7 +187,7 @@ async def test_a_server_that_is_not_there_is_one_sentence() -> None:
 async def test_many_topics_cross_processes_in_batches(database: PostgresDatabase, url: str) -> None:
     other = await open_postgres(url)
     missing = {f"topic {number}" for number in range(500)}
-    watches = [database.watch(topic, lambda topic=topic: missing.discard(topic)) for topic in list(missing)]  # type: ignore[misc]
+    watches = [database.watch(topic, lambda topic=topic: missing.discard(topic)) for topic in list(missing)]
 
     def wake(tx: Tx) -> None:
         for topic in list(missing):

@@ -155,7 +155,7 @@ class CountingSystem(apsw.VFS):
     def __init__(self) -> None:
         super().__init__("counting", "unix", makedefault=True)
 
-    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802  # SQLite's name
         return CountingFile(name, flags)
 
 

@@ -268,7 +268,7 @@ async def _quota(house: House, found: re.Match[str]) -> None:
 async def _change_labels(house: House, **changes: object) -> None:
     def change(tx: Tx) -> None:
         before = mailstore.label_settings(tx, house.ids[ANNA])
-        mailstore.set_label_settings(tx, house.ids[ANNA], replace(before, **changes))  # type: ignore[arg-type] # by name
+        mailstore.set_label_settings(tx, house.ids[ANNA], replace(before, **changes))
 
     await house.database.write(change)
 

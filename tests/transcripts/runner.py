@@ -116,7 +116,8 @@ class Transcript:
             for self.place, line in lines[start:]:
                 await self._play_line(line, listener)
             for number, client in self.clients.items():
-                assert not client.reader._buffer, f"{self.path}: unexpected from S{number}: {client.reader._buffer!r}"  # type: ignore[attr-defined]
+                left = client.reader._buffer  # type: ignore[attr-defined]  # of asyncio, which tells it by no other name
+                assert not left, f"{self.path}: unexpected from S{number}: {left!r}"
         finally:
             for client in self.clients.values():
                 await client.close()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import pyotp
@@ -57,7 +58,7 @@ STUMBLES = """() => {
 class Person:
     """Somebody at Chromium. `complaints` is what it says on its console: whatever the pages' own rules forbid, say."""
 
-    page: "playwright.Page"
+    page: Any  # playwright.sync_api.Page
     base: str
     complaints: list[str] = field(default_factory=list)
     secret: str = ""
@@ -127,7 +128,7 @@ def add_key(someone: Person) -> None:
 
 
 @contextmanager
-def chromium(server: Server) -> Iterator["playwright.Browser"]:
+def chromium(server: Server) -> Iterator[Any]:
     """The browser, which trusts this server's key: pages whose certificate it does not trust get no passkey."""
     program = needs("chromium", "chromium")
     pem = ssl.get_server_certificate(("localhost", server.ports["https"])).encode()
@@ -144,7 +145,7 @@ def chromium(server: Server) -> Iterator["playwright.Browser"]:
             browser.close()
 
 
-def person(browser: "playwright.Browser", server: Server, **options: object) -> Person:
+def person(browser: Any, server: Server, **options: object) -> Person:
     """Somebody with a browser profile of their own."""
     context = browser.new_context(**{"locale": "en-GB", "viewport": DESK, "reduced_motion": "reduce"} | options)
     context.set_default_timeout(15_000)

@@ -33,7 +33,7 @@ async def program(town: Town, kind: Kind = Kind.NATIVE, **changes: object) -> Ne
     usual: dict[str, object] = {"name": "Thunderbird", "kind": kind, "now": int(START)}
     if kind is Kind.NATIVE:
         usual["redirect_uris"] = ("http://127.0.0.1/done", "com.example.app:/done")
-    return await town.database.write(oauth.make_client, town.key, **(usual | changes))  # type: ignore[arg-type]
+    return await town.database.write(oauth.make_client, town.key, **(usual | changes))
 
 
 def request_of(client: NewClient, **changes: str) -> str:

@@ -76,7 +76,7 @@ def device_code(server: Server, client_id: str) -> str:
 def test_consent_leads_to_the_program(server: Server, browser: object, listen: Callable[[int, str], Program]) -> None:
     client_id = make_client(server)["installed"]["client_id"]
     telephone = make_client(server, "--redirect", "com.example.app:/done")["installed"]["client_id"]
-    someone = person(browser, server)  # type: ignore[arg-type]  # the module is imported only where it is installed
+    someone = person(browser, server)
     page = someone.page
     for family, host, name in (
         (AF_INET, "127.0.0.1", "127.0.0.1"),
@@ -101,7 +101,7 @@ def test_everybody_can_use_the_pages(server: Server, browser: object, options: d
     """Whatever a program calls itself; with the keyboard, with a screen reader, on a telephone, in both languages."""
     device = make_client(server, "--kind", "device", name=EVIL)["installed"]["client_id"]
     client_id = make_client(server, name=EVIL)["installed"]["client_id"]
-    someone = person(browser, server, **options)  # type: ignore[arg-type]
+    someone = person(browser, server, **options)
     page = someone.page
     someone.open("/device")
     page.locator("#address").fill("me@example.test")
@@ -127,7 +127,7 @@ def test_everybody_can_use_the_pages(server: Server, browser: object, options: d
 
 def test_without_scripts(server: Server, browser: object, listen: Callable[[int, str], Program]) -> None:
     client_id = make_client(server, name="No script")["installed"]["client_id"]
-    someone, program = person(browser, server, java_script_enabled=False), listen(AF_INET, "127.0.0.1")  # type: ignore[arg-type]
+    someone, program = person(browser, server, java_script_enabled=False), listen(AF_INET, "127.0.0.1")
     someone.open(request_of(client_id, f"http://127.0.0.1:{program.server_port}/"))
     someone.sign_in()
     someone.press("No")

@@ -73,7 +73,7 @@ def issue(
         builder = builder.add_extension(
             x509.SubjectAlternativeName([_general(each) for each in names]), critical=False
         ).add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-    return Paper(builder.sign((signer or Paper(None, key)).key, hashes.SHA256()), key)  # type: ignore[arg-type]
+    return Paper(builder.sign((signer or Paper(None, key)).key, hashes.SHA256()), key)
 
 
 def _general(name: str) -> x509.GeneralName:

@@ -90,7 +90,7 @@ class Zoo:
     def mail(self, protocol: str, port: int, *, host: str = MAIL_HOST, **quirks: object) -> Mail:
         """A mail server at an address; good unless quirks say otherwise."""
         is_implicit = port in (993, 995, 465)
-        server = Mail(protocol, **{"context": self.good, "is_implicit": is_implicit, **quirks})  # type: ignore[arg-type]
+        server = Mail(protocol, **{"context": self.good, "is_implicit": is_implicit, **quirks})
         self.servers[host, port] = server.serve
         return server
 

@@ -5,9 +5,10 @@ import pytest
 from mailhost.protocols.foreign import Foreign
 from mailhost.protocols.imap import commands, search
 from mailhost.protocols.imap.commands import Command, StatusItem, StoreMode
-from mailhost.protocols.imap.connection import ImapConnection, Limits, State
+from mailhost.protocols.imap.connection import ImapConnection, Limits
 from mailhost.protocols.imap.events import Event, Hangup, Mistake
 from mailhost.protocols.imap.fetch import Attribute, Binary, Partial, Section, Text, Window
+from mailhost.protocols.imap.parsing.table import State
 from mailhost.protocols.imap.search import And, HasFlag, HasKeyword, HeaderContains, Not, Or, Relation, ReturnOption
 from mailhost.protocols.imap.sets import SAVED, SequenceSet
 from mailhost.protocols.imap.sorting import Algorithm, Criterion, SortKey

@@ -1,7 +1,7 @@
 from datetime import datetime, timedelta, timezone
 
 from mailhost.protocols.imap.commands import Authenticate, Idle, Login, Logout, Noop, Search, StartTls, StoreLabels
-from mailhost.protocols.imap.connection import ImapConnection, Limits, State
+from mailhost.protocols.imap.connection import ImapConnection, Limits
 from mailhost.protocols.imap.events import (
     AppendFinished,
     AppendMessage,
@@ -13,6 +13,7 @@ from mailhost.protocols.imap.events import (
     Mistake,
     SaslResponse,
 )
+from mailhost.protocols.imap.parsing.table import State
 from mailhost.protocols.imap.search import TextContains
 
 SMALL = Limits(

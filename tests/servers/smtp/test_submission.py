@@ -121,7 +121,7 @@ async def test_recipients(house: House) -> None:
         client.mail(ANN)
         return [client.rcpt(address) for address in ("nobody@example.test", "eve@elsewhere.test")]
 
-    nobody, elsewhere = await run(house, refusals)  # type: ignore[misc]
+    nobody, elsewhere = await run(house, refusals)
     assert (nobody[0], nobody[1][:5]) == (550, b"5.1.1")
     assert elsewhere[0] == 550
     assert elsewhere[1].startswith(b"5.7.1 This server has no way to send mail to other servers yet.")
