@@ -121,13 +121,13 @@ def store_labels(
     if change.mode is LabelMode.REMOVE:
         for each in wanted:
             if each != mailbox_id:
-                labels.remove(each, ids)
+                _remove(labels, each, ids)
     else:
         _add(labels, wanted, ids, mailbox_id)
         if change.mode is LabelMode.REPLACE and not set(wanted) & set(labels.boxes.ends):
-            for each in {box for boxes in labels_of(tx, account_id, ids).values() for box in boxes}:
-                if each not in (*wanted, mailbox_id):
-                    labels.remove(each, ids)
+            there = {box for boxes in labels_of(tx, account_id, ids).values() for box in boxes}
+            for each in {labels.boxes.starred, *there} - {*wanted, mailbox_id}:
+                _remove(labels, each, ids)
     changed, has_echo = _read_back(tx, account_id, mailbox_id, rows)
     return LabelsStored(turn.modseq, previous, has_echo, changed, modified)
 
@@ -135,7 +135,17 @@ def store_labels(
 def _add(labels: Labels, wanted: Iterable[int], ids: Sequence[int], mailbox_id: int) -> None:
     """Trash and Spam come last, for what goes there loses all other labels."""
     for each in sorted(wanted, key=lambda each: each in labels.boxes.ends):
-        labels.add(each, ids, source_id=mailbox_id)
+        if each == labels.boxes.starred:
+            labels.star(ids, is_set=True)
+        else:
+            labels.add(each, ids, source_id=mailbox_id)
+
+
+def _remove(labels: Labels, mailbox_id: int, ids: Sequence[int]) -> None:
+    if mailbox_id == labels.boxes.starred:
+        labels.star(ids, is_set=False)
+    else:
+        labels.remove(mailbox_id, ids)
 
 
 def _resolve(tx: Tx, account_id: int, change: LabelChange) -> list[int]:

@@ -130,6 +130,12 @@ class Labels:
         stars = {boxes.starred} if flags & _FLAGGED else set()
         return sorted(({*mailboxes} or {boxes.inbox}) - {boxes.starred} | {boxes.all_mail} | stars)
 
+    def star(self, ids: Ids, *, is_set: bool) -> None:
+        """Give or take the label \\Starred, which is \\Flagged and leaves a message in Trash or Spam where it is."""
+        if changed := self._set_star(ids, is_set=is_set):
+            self.follow_stars(changed)
+            touch(self._tx, self._turn, changed)
+
     def follow_stars(self, ids: Ids) -> None:
         """\\Flagged changed, or where the messages stand: put them into Starred or take them out."""
         table, condition, value = of_messages(self._tx, ids)
@@ -150,21 +156,27 @@ class Labels:
         if go:
             leave(self._tx, self._turn, go, self._now, mailboxes=(boxes.starred,))
 
-    def _set_star(self, ids: Ids, *, is_set: bool) -> None:
+    def _set_star(self, ids: Ids, *, is_set: bool) -> list[int]:
+        """Returns those of the messages for which that was a change."""
         table, condition, value = of_messages(self._tx, ids)
-        flags = f"flags | {_FLAGGED}" if is_set else f"flags & {~_FLAGGED}"
-        self._tx.execute(
-            f"update {table} set flags = {flags} where account_id = :account_id and {condition}",
+        rows = self._tx.execute(
+            f"""update {table} set flags = (flags & {~_FLAGGED}) | :star
+            where account_id = :account_id and {condition} and flags & {_FLAGGED} <> :star
+            returning message_id""",
             account_id=self._turn.account_id,
+            star=_FLAGGED * is_set,
             **value,
         )
+        return sorted({row[0] for row in rows})
 
     def expunge(self, mailbox_id: int, found: Found) -> list[int]:
         """Expunge messages of a mailbox as its label and the account's settings have it; returns the UIDs that went."""
         boxes, ids = self.boxes, [message_id for _, message_id in found]
         behaviour = OnExpunge.ARCHIVE if self._turn.auto_expunge else OnExpunge(self._turn.on_expunge)
-        if mailbox_id in (boxes.trash, boxes.spam, boxes.drafts):
+        if mailbox_id in boxes.ends:
             self.erase(mailbox_id, ids)
+        elif mailbox_id == boxes.drafts:
+            self._discard(ids)
         elif mailbox_id == boxes.all_mail and behaviour is OnExpunge.ARCHIVE:
             self._unmark(mailbox_id, ids)  # there is nowhere else to archive it to
             return []
@@ -172,7 +184,7 @@ class Labels:
             self._dispose(mailbox_id, ids, behaviour)
         else:
             if behaviour is not OnExpunge.ARCHIVE and mailbox_id not in boxes.views:
-                self._dispose(mailbox_id, self._last_shown_in(mailbox_id, ids), behaviour)
+                self._dispose(mailbox_id, self._last_in(mailbox_id, ids), behaviour)
             self.remove(mailbox_id, ids)
         return [uid for uid, _ in found]
 
@@ -184,20 +196,28 @@ class Labels:
         else:
             self.erase(mailbox_id, ids)
 
-    def _last_shown_in(self, mailbox_id: int, ids: Ids) -> list[int]:
-        """Those of the messages that no other label shows which IMAP shows."""
+    def _discard(self, ids: Ids) -> None:
+        """Take drafts away, but of what has another label only this one: it was copied there, or sent."""
+        alone = self._last_in(self.boxes.drafts, ids, shown=0)
+        self.remove(self.boxes.drafts, [each for each in ids if each not in set(alone)])
+        if alone:
+            self.erase(self.boxes.drafts, alone)
+
+    def _last_in(self, mailbox_id: int, ids: Ids, *, shown: int = 1) -> list[int]:
+        """Those of the messages that no other label shows, or none which IMAP shows."""
         table, condition, value = of_messages(self._tx, ids)
         outside, boxes = among(self._tx, (mailbox_id, *self.boxes.views), "mailbox_id", "mailboxes")
         rows = self._tx.execute(
             f"""select distinct message_id from {table}
             join mailbox on mailbox.account_id = placement.account_id and mailbox.id = mailbox_id
-            where placement.account_id = :account_id and is_shown = 1 and {condition} and not ({outside})""",
+            where placement.account_id = :account_id and is_shown >= :shown and {condition} and not ({outside})""",
             account_id=self._turn.account_id,
+            shown=shown,
             **value,
             **boxes,
         )
-        shown = {row[0] for row in rows}
-        return [each for each in ids if each not in shown]
+        elsewhere = {row[0] for row in rows}
+        return [each for each in ids if each not in elsewhere]
 
     def _unmark(self, mailbox_id: int, ids: Ids) -> None:
         """Take \\Deleted off again, which belongs to the place."""

@@ -107,6 +107,10 @@ class Model:
             message.labels.discard(label)
         message.marked &= message.boxes()
 
+    def star(self, message: Message, flags: int) -> None:
+        message.flags = message.flags & ~Flag.FLAGGED | flags
+        message.marked &= message.boxes()
+
     def erase(self, number: int) -> None:
         self.removed[number] = self.live.pop(number)
         self.removed[number].marked = set()
@@ -114,8 +118,10 @@ class Model:
     def expunge(self, box: str, number: int) -> None:
         message = self.live[number]
         behaviour = OnExpunge.ARCHIVE if self.settings.auto_expunge else self.settings.on_expunge
-        if box in ("trash", "spam", "drafts"):
+        if box in ENDS or (box == "drafts" and not message.labels - {box, "important"}):
             self.erase(number)
+        elif box == "drafts":
+            self.remove(message, box)
         elif box == "all" and behaviour is OnExpunge.ARCHIVE:
             message.marked.discard("all")
         elif box == "all" or (
@@ -170,13 +176,22 @@ class Model:
             if mode is LabelMode.REMOVE:
                 for each in names:
                     if each != box:
-                        self.remove(message, each)
+                        self.unlabel(message, each)
                 continue
             for each in sorted(names, key=lambda each: each in ENDS):
-                self.add(message, each)
+                if each == "starred":
+                    self.star(message, Flag.FLAGGED)
+                else:
+                    self.add(message, each)
             if mode is LabelMode.REPLACE and not set(names) & ENDS:
-                for each in message.boxes() - {*names, box, "all"}:
-                    self.remove(message, each)
+                for each in (message.boxes() | {"starred"}) - {*names, box, "all"}:
+                    self.unlabel(message, each)
+
+    def unlabel(self, message: Message, label: str) -> None:
+        if label == "starred":
+            self.star(message, 0)
+        else:
+            self.remove(message, label)
 
     def shown(self) -> dict[int, tuple[frozenset[str], int, frozenset[str]]]:
         return {
