@@ -15,6 +15,7 @@ from typing import Final
 
 from mailhost import observe
 from mailhost.errors import MailhostError
+from mailhost.storage.neighbours import FILES_REPLACED
 
 log = observe.logger()
 
@@ -41,6 +42,7 @@ class Supervisor:
         self._born: dict[int, float] = {}
         self._rests: dict[int, float] = {}
         self._due: dict[int, float] = {}  # when those that died are started anew
+        self._awaits_all = False  # … but not before all have died
         self._reports: dict[int, int] = {}  # of each process the descriptor on which it says that it is ready
         self._lifeline = os.pipe()  # whose end tells the processes that we are gone
 
@@ -126,10 +128,16 @@ class Supervisor:
             self._rests[number] = rest or 0.5
             self._due[number] = time.monotonic() + rest
             log.error("process.died", process=number, pid=pid, code=code, restarts_in=rest)
+            if code == FILES_REPLACED and not self._awaits_all:
+                self._awaits_all = True
+                self._tell_all(signal.SIGKILL)
             self._revive()
 
     def _revive(self) -> None:
         """Start anew those whose rest is over, and have ourselves called for the next."""
+        if self._awaits_all and self._alive:
+            return
+        self._awaits_all = False
         now = time.monotonic()
         for number in [number for number, due in self._due.items() if due <= now]:
             del self._due[number]

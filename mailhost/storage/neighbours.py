@@ -11,6 +11,10 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+FILES_REPLACED: Final = 75
+"""The exit code of a process beneath which somebody removed files of the database: all must begin anew together, for
+who opens them now does not see what the others have open."""
+
 _EVERYTHING: Final = b"*"
 _MOST_OCTETS: Final = 16 * 1024  # of one telling; with more topics than fit, everybody looks at everything
 

@@ -20,7 +20,7 @@ import apsw
 from mailhost import observe
 from mailhost.durable import sync
 from mailhost.storage.jobs import Bridge, Job
-from mailhost.storage.neighbours import Neighbours
+from mailhost.storage.neighbours import FILES_REPLACED, Neighbours
 from mailhost.storage.sql import count_outside_write, outside_writes
 from mailhost.storage.sqlite_checkpoint import Checkpointer
 from mailhost.storage.sqlite_connection import SqliteOptions, SqliteTx, connect, translate
@@ -43,6 +43,8 @@ class Writer:
         self.tx = SqliteTx(self.connection)
         self._command = self.connection.cursor()
         self._wal = Path(f"{path}-wal")
+        self._shared = (self._wal, Path(f"{path}-shm"))
+        self._inodes: list[int] = []  # of those, once they are open
         self._turn = os.open(f"{path}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._checkpointer = Checkpointer(path, options.checkpoint_pages, options.long_pages)
         self._synchronous = True
@@ -182,6 +184,29 @@ class Writer:
         except apsw.Error:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
             raise
+        if self._neighbours is not None:
+            self._inodes = self._inodes or self._inodes_now()
+            if self._inodes != self._inodes_now():
+                self._undo()
+                self._save_and_end()
+
+    def _inodes_now(self) -> list[int]:
+        return [path.stat().st_ino if path.exists() else 0 for path in self._shared]
+
+    def _save_and_end(self) -> None:
+        """In our turn: somebody has removed the WAL or its index, which all still have open. What is committed from now
+        on would be lost to whoever opens the database anew; so end, and have all others ended and begin together."""
+        log.error("store.removed")
+        ends = time.monotonic() + self._options.busy_seconds
+        while time.monotonic() < ends:
+            try:  # only we can still read what was committed to a WAL without a name
+                pages, copied = self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            except apsw.BusyError:
+                pages, copied = 1, 0
+            if pages == copied:
+                break
+            time.sleep(0.01)  # somebody else copies, or reads an older state
+        os._exit(FILES_REPLACED)
 
     def _commit(self, done: list[Job], relaxed: bool) -> None:
         if self._neighbours is None and any(job.topics for job in done):
@@ -219,6 +244,9 @@ class Writer:
     def _tick(self) -> None:
         self._next_tick = time.monotonic() + _TICK_SECONDS
         trouble = ""
+        if self._inodes and self._inodes != self._inodes_now():
+            fcntl.flock(self._turn, fcntl.LOCK_EX)
+            self._save_and_end()
         try:
             self._sync_relaxed()
             if self._neighbours is not None:
