@@ -53,7 +53,7 @@ EVENTS: Final[dict[str, str]] = {
     "session.crashed": "a mistake of ours ended one session; the others go on",
     "session.troubled": "a command could not be served for now, `reason` says why",
     "session.ended": "a client's session ended",
-    "store.removed": "files beside the open database were removed; what is committed is saved and all processes begin anew",
+    "store.removed": "files of the open database were removed; what is committed is saved, and all begin anew",
     "store.troubled": "what was stored last cannot be made safe from a power cut now, `reason` says why",
 }
 
