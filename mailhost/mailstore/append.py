@@ -121,18 +121,24 @@ def place_labelled(tx: Tx, turn: Turn, labels: Labels, mailbox_id: int, message:
 
 def _find_twin(tx: Tx, turn: Turn, ends: tuple[int, int], message: NewMessage) -> int | None:
     """A message with the same octets outside of Trash and Spam; what was trashed stays there."""
-    rows = tx.execute(
-        """select id from message
-        join placement on placement.account_id = message.account_id and message_id = id
-            and mailbox_id not in (:trash, :spam)
-        where message.account_id = :account_id and blob = :blob and prefix = :prefix order by id limit 1""",
+    digest = message.incoming.blob.digest
+    prefix, behind = message.incoming.traced or (b"", digest)
+    # `+ 0`: else SQLite, which counts no rows, walks through all of the account's.
+    [(twin,)] = tx.execute(
+        """select min(id) from message
+        where account_id + 0 = :account_id and blob in (:blob, :behind)
+            and prefix = case when blob = :blob then :no_prefix else :prefix end
+            and exists (select 1 from placement where placement.account_id = :account_id and message_id = id
+                and mailbox_id not in (:trash, :spam))""",
         account_id=turn.account_id,
         trash=ends[0],
         spam=ends[1],
-        blob=message.incoming.blob.digest,
-        prefix=message.prefix,
+        blob=digest,
+        no_prefix=message.prefix,
+        behind=behind,
+        prefix=prefix,
     )
-    return int(rows[0][0]) if rows else None
+    return None if twin is None else int(twin)
 
 
 def _label_twin(tx: Tx, turn: Turn, labels: Labels, mailbox_id: int, twin: int, now: int) -> int:

@@ -2,6 +2,7 @@
 
 from mailhost.errors import MailhostError
 from mailhost.mailstore.model import Incoming
+from mailhost.mailstore.traced import TraceWatch
 from mailhost.message.digest import digest_of
 from mailhost.message.scan import Scanner
 from mailhost.storage.blobs import Blobs
@@ -30,6 +31,7 @@ class Intake:
         self._max_octets = max_octets
         self._writer = blobs.writer()
         self._scanner = Scanner()
+        self._trace = TraceWatch() if normalise else None
         self._normalise = normalise
         self._ends_in_cr = False
         self._open_end = False
@@ -41,8 +43,7 @@ class Intake:
         self.size += len(chunk)
         if self.size > self._max_octets:
             raise MessageTooLarge(self._max_octets)
-        self._writer.write(chunk)
-        self._scanner.feed(chunk)
+        self._keep(chunk)
         if chunk:
             self._open_end = not chunk.endswith(b"\n")
 
@@ -50,18 +51,24 @@ class Intake:
         """The content is on disk, or rides in the row to come. Raises NulInMessage."""
         if self._ends_in_cr:
             self._ends_in_cr = self._open_end = False
-            self._writer.write(b"\r\n")
-            self._scanner.feed(b"\r\n")
+            self._keep(b"\r\n")
             self.size += 2
         digest = digest_of(self._scanner)
         if digest.has_nul and self._normalise:
             self.discard()
             raise NulInMessage("The message holds a NUL octet; encode it as base64.")
-        return Incoming(await self._writer.finish(), digest, self._open_end)
+        traced = None if self._trace is None else self._trace.finish()
+        return Incoming(await self._writer.finish(), digest, self._open_end, traced)
 
     def discard(self) -> None:
         """Forget what came; nothing is left behind."""
         self._writer.discard()
+
+    def _keep(self, chunk: bytes) -> None:
+        self._writer.write(chunk)
+        self._scanner.feed(chunk)
+        if self._trace is not None:
+            self._trace.feed(chunk)
 
     def _with_crlf(self, chunk: bytes) -> bytes:
         if self._ends_in_cr:

@@ -6,6 +6,7 @@ from enum import IntFlag
 from typing import Final, NamedTuple
 
 from mailhost.errors import MailhostError
+from mailhost.mailstore.traced import Traced
 from mailhost.message.digest import Digest
 from mailhost.storage.blobs import Blob
 
@@ -132,12 +133,13 @@ class Mailbox:
 class Incoming(NamedTuple):
     """A message's content, stored and scanned, before it is placed anywhere.
 
-    `open_end`: its last line has no line end.
+    `open_end`: its last line has no line end. `traced`: it is perhaps a message that we delivered.
     """
 
     blob: Blob
     digest: Digest
     open_end: bool = False
+    traced: Traced | None = None
 
 
 class NewMessage(NamedTuple):

@@ -132,9 +132,11 @@ def enter(tx: Tx, turn: Turn, mailbox_id: int, ids: Ids, now: int, *, source_id:
         from {table} where account_id = :account_id and {condition}
         group by message_id having max(case when mailbox_id = :mailbox_id then 1 else 0 end) = 0"""
     keys: dict[str, Value] = {"account_id": turn.account_id, "mailbox_id": mailbox_id, "source_id": source_id, **value}
+    # `cross join`: else SQLite, which counts no rows, begins with all messages of the account.
     [(count, octets, unseen)] = tx.execute(
         f"""select count(*), cast(coalesce(sum(octets), 0) as bigint), cast(coalesce(sum(1 - flags % 2), 0) as bigint)
-        from ({fresh}) as fresh join message on message.account_id = :account_id and message.id = message_id""",
+        from ({fresh}) as fresh cross join message
+        where message.account_id = :account_id and message.id = message_id""",
         **keys,
     )
     if not count:
