@@ -9,7 +9,7 @@ import pytest
 from mailhost.network.certificates import CertificateFiles, ensure_certificates, names_of
 from mailhost.network.tls import server_context
 from mailhost.storage.blobs import Blobs
-from mailhost.storage.database import open_database
+from mailhost.storage.database import Database, open_database
 from mailhost.storage.files import DiskFiles
 from tests.transcripts.house import House
 from tests.transcripts.runner import Transcript
@@ -35,3 +35,10 @@ async def house(tmp_path: Path, certificates: CertificateFiles) -> AsyncIterator
 @pytest.mark.parametrize("path", FILES, ids=[f"{path.parent.name}/{path.stem}" for path in FILES])
 async def test_transcript(path: Path, house: House, certificates: CertificateFiles) -> None:
     await Transcript(path, house, str(certificates.authority)).play()
+
+
+@pytest.mark.parametrize("name", ["condstore-order", "qresync"])
+async def test_on_each_engine(name: str, database: Database, blobs: Blobs, certificates: CertificateFiles) -> None:
+    """Who hears what, and when, where several sessions change one mailbox."""
+    house = House(database, blobs, server_context(certificates.certificate, certificates.key))
+    await Transcript(HERE / "imap" / f"{name}.txt", house, str(certificates.authority)).play()

@@ -89,6 +89,7 @@ from mailhost.servers.imap.idle import idle
 from mailhost.servers.imap.multisearch import multi_search
 from mailhost.servers.imap.notify import next_event, notify, tell_events
 from mailhost.servers.imap.rights import require_on_selected
+from mailhost.servers.imap.search import uses_numbers
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.updates import cancel
 from mailhost.servers.imap.view import MailboxGone, ViewBroken
@@ -162,7 +163,6 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
     if answer.code == "OVERQUOTA" and session.live is not None:
         session.services.door_keeper.tell(Cause.STORAGE_FULL, session.live.visit, session.live.identity)
     # News first: what a client reads before the tagged answer is true when it reads that (RFC 9051 §7.5.1).
-    is_by_number = isinstance(command, Fetch | Store | StoreLabels | Search | Sort | Thread) and not command.by_uid
     removes = (
         isinstance(command, Expunge)
         or (isinstance(command, Copy) and command.moves)
@@ -170,19 +170,39 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
     )
     tagged = responses.tagged(command.tag, answer.status, answer.text, answer.code)
     try:
-        await tell_events(session, permits_expunge=not is_by_number, removes=removes)
+        await tell_events(
+            session,
+            permits_expunge=not _counts_on_numbers(command),
+            removes=removes,
+            told_modseq=session.knows_condstore and isinstance(command, Fetch | Store | StoreLabels),
+        )
     except MailhostError:
         await session.say(tagged)  # the session ends, but its client knows what is done and need not be done again
         raise
     await session.say(tagged)
 
 
+def _counts_on_numbers(command: Command | AppendMessage) -> bool:
+    """Whether no sequence number may change while the command is answered (RFC 9051 §7.5.1, RFC 7162 §3.2.10.2)."""
+    match command:
+        case Fetch() | Store() | StoreLabels():
+            return not command.by_uid
+        case Search() | Sort() | Thread():
+            return not command.by_uid or uses_numbers(command.key)
+        case MultiSearch():
+            return uses_numbers(command.search.key)
+        case _:
+            return False
+
+
 def _names_the_untold(session: Session, command: Command | AppendMessage) -> bool:
     """Whether the client names UIDs that this session has not told it of, for it heard of them from another one.
 
     They are told first, or the command would leave out what it means: Apple Mail moves new mail so, and who polls looks
-    for new mail by `UID SEARCH UID 7:*`.
+    for new mail by `UID SEARCH UID 7:*`. Not where numbers stand beside them: those are of messages told before.
     """
+    if _counts_on_numbers(command):
+        return False
     match command:
         case Fetch() | Store() | StoreLabels() | Copy() if command.by_uid:
             asked = [command.numbers]

@@ -5,6 +5,7 @@ from mailhost.protocols.imap import responses
 from mailhost.protocols.imap.commands import Compress, Enable, Id
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.capability import capabilities
+from mailhost.servers.imap.notices import learn_condstore
 from mailhost.servers.imap.quirks import withheld_from
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.updates import give_up_numbers
@@ -16,11 +17,12 @@ async def enable(session: Session, command: Enable) -> Answer:
     """ENABLE: unknown words are passed over, as they must be, and so is what this client is not announced."""
     wanted = set(command.capabilities) - session.withheld
     enabled = []
+    if wanted & {"CONDSTORE", "QRESYNC"}:
+        await learn_condstore(session)
     if "CONDSTORE" in wanted:
-        session.knows_condstore = True
         enabled.append("CONDSTORE")
     if "QRESYNC" in wanted:
-        session.knows_condstore = session.knows_qresync = True  # RFC 7162 §3.2.3
+        session.knows_qresync = True
         enabled.append("QRESYNC")
     if "IMAP4REV2" in wanted:
         session.speaks_rev2 = session.connection.utf8 = True  # names are UTF-8 (RFC 9051 §5.1)

@@ -43,8 +43,9 @@ async def send_fetched(session: Session, command: Fetch) -> None:
 
 def _told_always(session: Session) -> tuple[Attribute, ...]:
     """What stands in each FETCH that nobody asked for, or tells of flags that nobody set (RFC 7162 §3.1, §3.2.4)."""
-    modseq = (Attribute.MODSEQ,) if session.knows_condstore else ()
-    return (Attribute.UID, *modseq) if session.knows_qresync and not session.uid_only else modseq
+    if not session.knows_condstore:
+        return ()
+    return (Attribute.MODSEQ,) if session.uid_only else (Attribute.UID, Attribute.MODSEQ)
 
 
 async def fetch_new(session: Session, uids: Sequence[int], items: tuple[FetchItem, ...]) -> None:

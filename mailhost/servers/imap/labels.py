@@ -8,6 +8,7 @@ from mailhost.protocols.imap.commands import StoreLabels, StoreMode
 from mailhost.protocols.imap.sets import format_numbers
 from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.label_texts import read_texts
+from mailhost.servers.imap.notices import learn_condstore
 from mailhost.servers.imap.plan import KnownFlags
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.store import newest, split_ranges
@@ -28,7 +29,8 @@ async def change_labels(session: Session, command: StoreLabels) -> Answer:
     if not view.shows_labels:
         raise NoLabels
     session.knows_labels = True
-    session.knows_condstore = session.knows_condstore or command.unchanged_since is not None
+    if command.unchanged_since is not None:
+        await learn_condstore(session)
     change = LabelChange(_MODES[command.mode], command.labels)
     ranges = await view.named_ranges(database, command.numbers, by_uid=command.by_uid)
     numbers = await view.numbers(database)
@@ -91,7 +93,7 @@ async def _tell(session: Session, stored: LabelsStored, command: StoreLabels) ->
 def _behind(session: Session, each: Labelled, command: StoreLabels) -> bytes:
     """MODSEQ and UID, where the client is to hear them."""
     words = [b"MODSEQ (%d)" % each.modseq] if session.knows_condstore else []
-    if (command.by_uid or session.knows_qresync) and not session.uid_only:
+    if (command.by_uid or session.knows_condstore) and not session.uid_only:
         words.append(b"UID %d" % each.uid)
     return b" ".join(words)
 

@@ -26,6 +26,7 @@ from mailhost.protocols.imap.commands import (
 )
 from mailhost.protocols.imap.objects import mailbox_id
 from mailhost.servers.imap.answers import Answer, NoPermission, completed
+from mailhost.servers.imap.notices import learn_condstore
 from mailhost.servers.imap.progress import Progress
 from mailhost.servers.imap.reach import reach, reach_new, reach_selectable
 from mailhost.servers.imap.rights import right_for
@@ -140,7 +141,7 @@ async def tell_status(session: Session, command: Status) -> Answer:
 async def say_status(session: Session, account_id: int, mailbox: Mailbox, items: tuple[StatusItem, ...]) -> None:
     """The STATUS response for a mailbox, also behind LIST."""
     if StatusItem.HIGHESTMODSEQ in items:
-        session.knows_condstore = True  # RFC 7162 §3.1, and LIST is like as many STATUS (RFC 5819 §2)
+        await learn_condstore(session)  # RFC 7162 §3.1, and LIST is like as many STATUS (RFC 5819 §2)
     mailbox = await shown(session, account_id, mailbox)
     values = {
         item: COUNTERS[item](mailbox) if item in COUNTERS else await _look_up(session, account_id, mailbox, item)

@@ -15,7 +15,7 @@ from mailhost.servers.imap.answers import UID_REQUIRED, Answer, completed
 from mailhost.servers.imap.copy import TooManyMessages, copy_or_move
 from mailhost.servers.imap.fetched import send_fetched
 from mailhost.servers.imap.labels import change_labels
-from mailhost.servers.imap.notices import tell_keywords
+from mailhost.servers.imap.notices import learn_condstore, tell_keywords
 from mailhost.servers.imap.progress import Progress
 from mailhost.servers.imap.reach import reach_selectable
 from mailhost.servers.imap.search import fixed_sets, search, thread, uses_numbers
@@ -55,7 +55,7 @@ def _uses_numbers(command: AboutMessages) -> bool:
 
 async def _thread(session: Session, command: Thread) -> Answer:
     if asks_modseq(command.key):
-        session.knows_condstore = True
+        await learn_condstore(session)
     services = session.services
     now = int(services.clock())
     async with Progress(session, command.tag, only_reads=True):
@@ -66,7 +66,7 @@ async def _thread(session: Session, command: Thread) -> Answer:
 
 async def _search(session: Session, command: Search | Sort) -> Answer:
     if asks_modseq(command.key):
-        session.knows_condstore = True
+        await learn_condstore(session)
     if session.speaks_rev2 and isinstance(command, Search) and command.returns is None:
         command = replace(command, returns=frozenset({ReturnOption.ALL}))
     services, view = session.services, session.selected
@@ -86,7 +86,7 @@ async def _search(session: Session, command: Search | Sort) -> Answer:
 
 async def _fetch(session: Session, command: Fetch) -> Answer:
     if Attribute.MODSEQ in command.items:
-        session.knows_condstore = True
+        await learn_condstore(session)
     if Attribute.LABELS in command.items:
         if not session.selected.shows_labels:
             raise NoLabels
@@ -127,7 +127,7 @@ async def _tell_vanished(session: Session, command: Fetch) -> Fetch:
 
 async def _store(session: Session, command: Store) -> Answer:
     if command.unchanged_since is not None:
-        session.knows_condstore = True
+        await learn_condstore(session)
     view = session.selected
     limit = session.services.settings.message_limit
     async with Progress(session, command.tag) as progress:
@@ -137,7 +137,7 @@ async def _store(session: Session, command: Store) -> Answer:
             command,
             session.say,
             tells_modseq=session.knows_condstore,
-            tells_uid=command.by_uid or session.knows_qresync,
+            tells_uid=command.by_uid or session.knows_condstore,
             uid_only=session.uid_only,
             now=int(session.services.clock()),
             limit=limit,

@@ -12,6 +12,7 @@ from mailhost.protocols.imap.responses import SearchedMailbox
 from mailhost.protocols.imap.rights import Right
 from mailhost.protocols.imap.search import asks_modseq
 from mailhost.servers.imap.answers import UID_REQUIRED, Answer
+from mailhost.servers.imap.notices import learn_condstore
 from mailhost.servers.imap.progress import Progress
 from mailhost.servers.imap.reach import Reached, reach_all
 from mailhost.servers.imap.search import search, uses_numbers
@@ -34,7 +35,7 @@ async def multi_search(session: Session, command: MultiSearch) -> Answer:
     if session.uid_only and uses_numbers(command.search.key):
         return UID_REQUIRED
     if asks_modseq(command.search.key):
-        session.knows_condstore = True
+        await learn_condstore(session)
     services = session.services
     views = await services.database.read(_views, services.known, session.account_id, command.sources, session.labels)
     if len(views) > MAX_SEARCHED:

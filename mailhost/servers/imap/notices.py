@@ -18,8 +18,24 @@ from mailhost.storage.database import Column
 _LINES_AT_ONCE = 1_000
 
 
-async def tell_news(session: Session, *, with_flags: bool = True) -> list[int]:
-    """Tell everything that happened in the selected mailbox. Only at moments that permit EXPUNGE.
+async def learn_condstore(session: Session) -> None:
+    """The client shows that it knows CONDSTORE: it hears MODSEQ from now on, and what it has heard (RFC 7162 §3.1)."""
+    if not session.knows_condstore:
+        session.knows_condstore = True
+        if session.view is not None:
+            await tell_heard(session, session.view)
+
+
+async def tell_heard(session: Session, view: MailboxView) -> None:
+    """Up to which modseq the client has heard everything, whatever MODSEQ it was told of single messages.
+
+    It takes the highest of those for that, and would ask only for what is newer when it comes back (RFC 7162 §3.2, §6).
+    """
+    await session.say(responses.untagged("OK", "All is told up to here.", f"HIGHESTMODSEQ {view.modseq}"))
+
+
+async def tell_news(session: Session, *, with_flags: bool = True, permits_expunge: bool = True) -> list[int]:
+    """Tell everything that happened in the selected mailbox; or, where EXPUNGE is due and not permitted, `tell_heard`.
 
     Returns the UIDs of what arrived. Raises MailboxGone, ViewBroken.
     """
@@ -28,7 +44,11 @@ async def tell_news(session: Session, *, with_flags: bool = True) -> list[int]:
     if view is None or not await view.has_news(database):
         return []
     since = view.modseq
-    expunged, news = await view.take_news(database)
+    taken = await view.take_news(database, permits_expunge=permits_expunge)
+    if taken is None:
+        await tell_heard(session, view)
+        return []
+    expunged, news = taken
     if session.knows_metadata and not _is_told_by_notify(session, view):
         reader = session.account_id
         entries = await database.read(changed_entries, view.account_id, view.mailbox_id, reader, since)

@@ -19,7 +19,7 @@ from mailhost.servers.imap.fetched import fetch_new
 from mailhost.servers.imap.listing import left_out
 from mailhost.servers.imap.mailboxes import COUNTERS, shown
 from mailhost.servers.imap.namechanges import look, tell_names
-from mailhost.servers.imap.notices import tell_news
+from mailhost.servers.imap.notices import tell_heard, tell_news
 from mailhost.servers.imap.reach import Place, Reached
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.updates import tell_updates
@@ -112,31 +112,41 @@ def expect_everything(session: Session) -> None:
         session.watching.is_due = session.watching.are_names_due = True
 
 
-async def tell_events(session: Session, *, permits_expunge: bool = True, removes: bool = False) -> None:
+async def tell_events(
+    session: Session, *, permits_expunge: bool = True, removes: bool = False, told_modseq: bool = False
+) -> None:
     """News of the selected mailbox and of the others, as far as the client wants to hear of them now.
 
-    A command that `removes` messages is answered in any case. Raises MailboxGone, ViewBroken.
+    A command that `removes` messages is answered in any case. One that `told_modseq` of some messages ends with what
+    had a lower one, or with up to where there is nothing of it. Raises MailboxGone, ViewBroken.
     """
     watching = session.watching
     if watching is None:
-        if permits_expunge:
-            await tell_news(session)
+        if permits_expunge or told_modseq:
+            await tell_news(session, permits_expunge=permits_expunge)
         await tell_updates(session)
         return
     if session.view is not None:
-        await _tell_selected(session, watching, permits_expunge=permits_expunge, removes=removes)
+        await _tell_selected(session, watching, permits_expunge, removes, told_modseq)
     if watching.is_due:
         watching.is_due = False
         await _tell_others(session, watching)
 
 
-async def _tell_selected(session: Session, watching: Watching, *, permits_expunge: bool, removes: bool) -> None:
+async def _tell_selected(
+    session: Session, watching: Watching, permits_expunge: bool, removes: bool, told_modseq: bool
+) -> None:
     group = watching.selected
     arrived: list[int] = []
-    if (group is None and removes) or (group is not None and (permits_expunge or watching.is_immediate)):
-        arrived = await tell_news(session, with_flags=group is not None and EventKind.FLAG_CHANGE in group.events)
-    elif permits_expunge:
-        await session.selected.has_news(session.services.database)  # nothing is told of it, but that it is gone
+    permits_expunge = permits_expunge or watching.is_immediate
+    if (group is None and removes) or (group is not None and (permits_expunge or told_modseq)):
+        with_flags = group is not None and EventKind.FLAG_CHANGE in group.events
+        arrived = await tell_news(session, with_flags=with_flags, permits_expunge=permits_expunge)
+    # Else nothing is told of it, but that it is gone, or that there would be something to tell.
+    elif (
+        (permits_expunge or told_modseq) and await session.selected.has_news(session.services.database) and told_modseq
+    ):
+        await tell_heard(session, session.selected)
     await tell_updates(session)
     if group is not None and group.items and arrived:
         own = watching.own_arrivals(session.selected.account_id, session.selected.mailbox_id)

@@ -193,8 +193,10 @@ class MailboxView:
             raise MailboxGone
         return modseq > self.modseq
 
-    async def take_news(self, database: Database) -> tuple[list[int], Changes]:
+    async def take_news(self, database: Database, *, permits_expunge: bool = True) -> tuple[list[int], Changes] | None:
         """Move on to the present. Returns the numbers to tell as expunged, and the changes.
+
+        None, and nothing moves, where something is to be told as expunged and this is not permitted.
 
         Expunges are told first; EXISTS (when something arrived) and the numbers of flags count after them.
         Raises MailboxGone, ViewBroken.
@@ -209,6 +211,8 @@ class MailboxView:
         if self.first_uid > 1:
             news = replace(news, vanished=[uid for uid in news.vanished if uid >= self.first_uid])
         if news.vanished:
+            if not permits_expunge:
+                return None
             numbers = await self.numbers(database)
             expunged = numbers.numbers_to_expunge(news.vanished)
             self.exists -= len(expunged)
