@@ -2,8 +2,8 @@
 
 A client here keeps the list of UIDs as a real one does: EXISTS adds unknown ones at the end, EXPUNGE takes one out.
 Whatever it fetches by number must then be the message it believes to have there, and what it searches for must be what
-it fetched. Some clients know QRESYNC: they hear VANISHED, go away, and must be told on their return exactly what they
-missed (RFC 7162 §3.2.5). At times all act at once (RFC 9051 §5.5). `make test-long` takes 100,000 steps on each engine.
+it fetched. Some clients know QRESYNC: they hear VANISHED, go away between any two commands, and must be told on their
+return what they missed since the modseq they believe to have (RFC 7162 §3.2.5, §6). At times all act at once (RFC 9051 §5.5). `make test-long` takes 100,000 steps on each engine.
 """
 
 import asyncio
@@ -28,7 +28,8 @@ _EXPUNGE = re.compile(rb"\* (\d+) EXPUNGE")
 _FETCH = re.compile(rb"\* (\d+) FETCH \((.*)\)")
 _SEARCH = re.compile(rb"\* SEARCH((?: \d+)*)")
 _VANISHED = re.compile(rb"\* VANISHED (\(EARLIER\) )?([0-9:,]+)")
-_STATUS = re.compile(rb"\* STATUS .*HIGHESTMODSEQ (\d+).*")
+_HIGHEST = re.compile(rb"\S+ OK \[HIGHESTMODSEQ (\d+)\].*")
+_MODSEQ = re.compile(rb"MODSEQ \((\d+)\)")
 _UID = re.compile(rb"UID (\d+)")
 _FLAGS = re.compile(rb"FLAGS \(([^)]*)\)")
 
@@ -43,6 +44,7 @@ class Client:
         self.flags: list[frozenset[bytes] | None] = []
         self.found: list[int] = []
         self.count = 0
+        self.cache: dict[int, frozenset[bytes] | None] | None = None  # while away
 
     async def command(self, text: str, *, permits_expunge: bool = True) -> None:
         self.count += 1
@@ -54,6 +56,7 @@ class Client:
             if line.startswith(tag):
                 is_gone = text.startswith(("COPY", "MOVE")) and b" NO [EXPUNGEISSUED] " in line
                 assert is_gone or b" OK " in line, (text, line)
+                self.end(line)
                 return
             self.hear(line, text, permits_expunge=permits_expunge)
 
@@ -83,6 +86,9 @@ class Client:
     def forget(self, ranges: Ranges, *, is_earlier: bool) -> None:
         raise AssertionError("this client did not enable QRESYNC")
 
+    def end(self, line: bytes) -> None:
+        """A tagged answer."""
+
     async def step(self, dice: random.Random) -> None:
         """One thing that clients do."""
         number = dice.randint(1, max(1, len(self.uids)))
@@ -91,10 +97,11 @@ class Client:
             case 0 | 1 if self.uids:
                 sign = dice.choice("+-")
                 silent = dice.choice(["", ".SILENT"])
+                for place, flags in list(enumerate(self.flags))[number - 1 : number + 1]:
+                    if flags is not None:
+                        self.flags[place] = flags | {flag.encode()} if sign == "+" else flags - {flag.encode()}
                 text = f"STORE {number}:{min(number + 1, len(self.uids))} {sign}FLAGS{silent} ({flag})"
                 await self.command(text, permits_expunge=False)
-                if silent:
-                    self.flags[number - 1 : number + 1] = [None] * len(self.flags[number - 1 : number + 1])
             case 2:
                 await self.command("APPEND INBOX {3+}\r\na\r\n")
             case 3:
@@ -130,19 +137,22 @@ class Client:
 
 
 class ResyncingClient(Client):
-    """One that knows QRESYNC. It asks at once for the UIDs of what arrived, as VANISHED names nothing else."""
+    """One that knows QRESYNC. It asks at once for the UIDs of what arrived, as VANISHED names nothing else.
+
+    It may be cut off at any time, and then knows the mailbox up to the modseq it has counted as RFC 7162 §6 has it.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         super().__init__(reader, writer)
         self.modseq = 0
-        self.cache: dict[int, frozenset[bytes] | None] | None = None  # while away
+        self.told_modseqs: list[int] = []  # since the last tagged answer
+        self.told_highest: int | None = None
 
     def forget(self, ranges: Ranges, *, is_earlier: bool) -> None:
         gone = {uid for first, last in ranges for uid in range(first, last + 1)}
         if self.cache is not None:
             assert is_earlier
-            # What came and went meanwhile may be named, too; it lies above everything the client ever knew.
-            assert all(uid > max(self.cache, default=0) for uid in gone - self.cache.keys())
+            # Others may be named, too: what came and went meanwhile, and what the client has forgotten.
             self.cache = {uid: flags for uid, flags in self.cache.items() if uid not in gone}
             return
         assert gone <= set(self.uids)
@@ -151,9 +161,11 @@ class ResyncingClient(Client):
 
     def hear(self, line: bytes, text: str, *, permits_expunge: bool) -> None:
         assert not _EXPUNGE.fullmatch(line)
-        if found := _STATUS.fullmatch(line):
-            self.modseq = int(found[1])
-        elif self.cache is None or _VANISHED.fullmatch(line):
+        if found := _HIGHEST.fullmatch(line):
+            self.told_highest = int(found[1])
+        if _FETCH.fullmatch(line):
+            self.told_modseqs += map(int, _MODSEQ.findall(line))
+        if self.cache is None or _VANISHED.fullmatch(line):
             super().hear(line, text, permits_expunge=permits_expunge)
         elif found := _EXISTS.fullmatch(line):
             self.uids = self.flags = [None] * int(found[1])
@@ -163,9 +175,15 @@ class ResyncingClient(Client):
             assert flags
             self.cache[int(uid[1])] = frozenset(flags[1].split())
 
+    def end(self, line: bytes) -> None:
+        if found := _HIGHEST.fullmatch(line):
+            self.told_highest = int(found[1])
+        self.modseq = max([self.modseq, *self.told_modseqs]) if self.told_highest is None else self.told_highest
+        self.told_modseqs, self.told_highest = [], None
+
     async def command(self, text: str, *, permits_expunge: bool = True) -> None:
         await super().command(text, permits_expunge=permits_expunge)
-        if self.cache is None and None in self.uids:
+        while self.cache is None and None in self.uids:
             await super().command("UID FETCH 1:* (UID FLAGS)")
 
     async def step(self, dice: random.Random) -> None:
@@ -177,9 +195,6 @@ class ResyncingClient(Client):
             await super().step(dice)
 
     async def go_away(self) -> None:
-        await self.command("NOOP")
-        await self.command("STATUS INBOX (HIGHESTMODSEQ)")
-        await self.command("UID FETCH 1:* (UID FLAGS)")
         await self.command("UNSELECT")
         self.cache = {uid: flags for uid, flags in zip(self.uids, self.flags, strict=True) if uid}
 
@@ -242,7 +257,7 @@ async def walk(clients: list[Client], dice: random.Random, steps: int) -> None:
         client = dice.choice(clients)
         match dice.randint(0, 9):
             case 0:
-                some = [client for client in clients if type(client) is Client]
+                some = [client for client in clients if client.cache is None]
                 await asyncio.gather(*(client.step(random.Random(dice.random())) for client in some))
                 done += len(some)
             case 1 if type(client) is Client:

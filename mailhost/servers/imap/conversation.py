@@ -163,6 +163,7 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
     if answer.code == "OVERQUOTA" and session.live is not None:
         session.services.door_keeper.tell(Cause.STORAGE_FULL, session.live.visit, session.live.identity)
     # News first: what a client reads before the tagged answer is true when it reads that (RFC 9051 §7.5.1).
+    # But not with SELECT, which tells of one moment: VANISHED and EXISTS in it are about that.
     removes = (
         isinstance(command, Expunge)
         or (isinstance(command, Copy) and command.moves)
@@ -170,12 +171,13 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
     )
     tagged = responses.tagged(command.tag, answer.status, answer.text, answer.code)
     try:
-        await tell_events(
-            session,
-            permits_expunge=not _counts_on_numbers(command),
-            removes=removes,
-            told_modseq=session.knows_condstore and isinstance(command, Fetch | Store | StoreLabels),
-        )
+        if not isinstance(command, Select):
+            await tell_events(
+                session,
+                permits_expunge=not _counts_on_numbers(command),
+                removes=removes,
+                told_modseq=session.knows_condstore and isinstance(command, Fetch | Store | StoreLabels),
+            )
     except MailhostError:
         await session.say(tagged)  # the session ends, but its client knows what is done and need not be done again
         raise
