@@ -1,4 +1,8 @@
-"""The commands of the operator. Each lives in a file of its own, which is imported only when it is called."""
+"""The commands of the operator. Each lives in a file of its own, which is imported only when it is called.
+
+Help and completion wait for nothing: a command imports what it works with when it runs, and the functions that only its
+work needs stand in `steps/`.
+"""
 
 from __future__ import annotations
 

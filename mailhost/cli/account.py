@@ -1,5 +1,7 @@
 """`mailhost account`: who has an account here."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import sys
@@ -8,22 +10,12 @@ from pathlib import Path
 
 import click
 
-from mailhost import accounts, mailstore
-from mailhost.accounts import Account, AccountState, NoSuchAccount
 from mailhost.cli.held import held
-from mailhost.cli.labels import LAYOUTS, label, labels, layout
-from mailhost.cli.options import Group, data_option, plainly
+from mailhost.cli.labels import label, labels, layout
+from mailhost.cli.options import LAYOUTS, Group, data_option, plainly
 from mailhost.cli.rules import account_rules
 from mailhost.cli.sign_ins import sign_ins
-from mailhost.cli.store import opened, show_table
 from mailhost.cli.two_step import reset_two_step
-from mailhost.crypto import hash_password, new_password
-from mailhost.delivery.forget import forget_account
-from mailhost.limits import shown_size
-from mailhost.login.enrol import UnfitPassword, account_at, change_password, check_new_password, enrol, leave
-from mailhost.mailstore import Layout
-from mailhost.storage.blobs import Blobs
-from mailhost.storage.database import Tx
 
 _LARGEST = 2**60  # what a column holds, with room to add up
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
@@ -72,7 +64,14 @@ def add(
     address: str, password_stdin: bool, quota: int | None, name: str, shown: str | None, as_json: bool, data: Path
 ) -> None:
     """Make an account with its mailboxes and its account password."""
-    password = _read_password() if password_stdin else new_password()
+    from mailhost.accounts import Account
+    from mailhost.cli.steps.account import read_password
+    from mailhost.cli.store import opened
+    from mailhost.crypto import hash_password, new_password
+    from mailhost.login.enrol import enrol
+    from mailhost.mailstore import Layout
+
+    password = read_password() if password_stdin else new_password()
     password_hash = hash_password(password)
 
     async def work() -> Account:
@@ -105,11 +104,16 @@ def add(
 @plainly
 def list_(as_json: bool, data: Path) -> None:
     """List the accounts with what they store."""
+    from mailhost import mailstore
+    from mailhost.accounts import Account
+    from mailhost.cli.steps.account import page_of_accounts
+    from mailhost.cli.store import opened, show_table
+    from mailhost.limits import shown_size
 
     async def work() -> list[tuple[Account, mailstore.Usage]]:
         found: list[tuple[Account, mailstore.Usage]] = []
         async with opened(data) as store:
-            while page := await store.database.read(_page, found[-1][0].address if found else ""):
+            while page := await store.database.read(page_of_accounts, found[-1][0].address if found else ""):
                 found += page
         return found
 
@@ -137,12 +141,6 @@ def list_(as_json: bool, data: Path) -> None:
     )
 
 
-def _remove(tx: Tx, blobs: Blobs, address: str) -> int:
-    account_id = leave(tx, address).id
-    forget_account(tx, blobs, account_id)
-    return account_id
-
-
 @account.command()
 @click.argument("address")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -150,14 +148,18 @@ def _remove(tx: Tx, blobs: Blobs, address: str) -> int:
 @plainly
 def remove(address: str, yes: bool, data: Path) -> None:
     """Remove an account with all its mail, for good."""
+    from mailhost import mailstore
+    from mailhost.accounts import Account
+    from mailhost.cli.steps.account import account_with_usage, remove_account
+    from mailhost.cli.store import opened
 
     async def find() -> tuple[Account, mailstore.Usage]:
         async with opened(data) as store:
-            return await store.database.read(_with_usage, address)
+            return await store.database.read(account_with_usage, address)
 
     async def work() -> None:
         async with opened(data) as store:
-            account_id = await store.database.write(_remove, store.blobs, address)
+            account_id = await store.database.write(remove_account, store.blobs, address)
             while await store.database.write(mailstore.erase_closed, store.blobs, account_id):
                 pass  # interrupted here, the server goes on with it
 
@@ -177,7 +179,13 @@ def remove(address: str, yes: bool, data: Path) -> None:
 @plainly
 def password(address: str, password_stdin: bool, data: Path) -> None:
     """Give an account another password; all its app passwords end."""
-    new = _read_password() if password_stdin else new_password()
+    from mailhost.cli.steps.account import read_password
+    from mailhost.cli.store import opened
+    from mailhost.crypto import hash_password, new_password
+    from mailhost.login.enrol import account_at, change_password
+    from mailhost.storage.database import Tx
+
+    new = read_password() if password_stdin else new_password()
     password_hash = hash_password(new)
 
     def change(tx: Tx) -> int:
@@ -199,7 +207,10 @@ def password(address: str, password_stdin: bool, data: Path) -> None:
 @plainly
 def suspend(address: str, data: Path) -> None:
     """Let nobody sign in to an account; mail still arrives."""
-    click.echo(f"{asyncio.run(_set_state(data, address, AccountState.SUSPENDED))} is suspended.")
+    from mailhost.accounts import AccountState
+    from mailhost.cli.steps.account import set_state
+
+    click.echo(f"{asyncio.run(set_state(data, address, AccountState.SUSPENDED))} is suspended.")
 
 
 @account.command()
@@ -208,7 +219,10 @@ def suspend(address: str, data: Path) -> None:
 @plainly
 def resume(address: str, data: Path) -> None:
     """Let people sign in to a suspended account again."""
-    click.echo(f"{asyncio.run(_set_state(data, address, AccountState.LIVE))} may be signed in to.")
+    from mailhost.accounts import AccountState
+    from mailhost.cli.steps.account import set_state
+
+    click.echo(f"{asyncio.run(set_state(data, address, AccountState.LIVE))} may be signed in to.")
 
 
 @account.command()
@@ -221,47 +235,8 @@ def resume(address: str, data: Path) -> None:
 @plainly
 def quota(address: str, size: int, messages: int | None, data: Path) -> None:
     """Set how much room an account has for mail, such as 500M or 15G."""
+    from mailhost.cli.steps.account import set_quota
+    from mailhost.limits import shown_size
+
     limit = "" if messages is None else f" and at most {messages:,} messages"
-    click.echo(f"{asyncio.run(_set_quota(data, address, size, messages))} has room for {shown_size(size)}{limit}.")
-
-
-async def _set_quota(data: Path, address: str, octets: int, messages: int | None) -> str:
-    def change(tx: Tx) -> str:
-        found = account_at(tx, address)
-        mailstore.set_quota(tx, found.id, octets, messages)
-        return found.address
-
-    async with opened(data) as store:
-        return await store.database.write(change)
-
-
-async def _set_state(data: Path, address: str, state: AccountState) -> str:
-    def change(tx: Tx) -> str:
-        found = account_at(tx, address)
-        accounts.set_state(tx, found.id, state)
-        return found.address
-
-    async with opened(data) as store:
-        return await store.database.write(change)
-
-
-def _read_password() -> str:
-    """One line of standard input. Raises UnfitPassword."""
-    try:
-        given = sys.stdin.buffer.readline(4_096).decode().rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise UnfitPassword("The password on standard input is not UTF-8.") from error
-    check_new_password(given)
-    return given
-
-
-def _page(tx: Tx, after: str) -> list[tuple[Account, mailstore.Usage]]:
-    return [(found, mailstore.usage(tx, found.id)) for found in accounts.list_accounts(tx, after=after, at_most=500)]
-
-
-def _with_usage(tx: Tx, address: str) -> tuple[Account, mailstore.Usage]:
-    found = account_at(tx, address)
-    try:
-        return found, mailstore.usage(tx, found.id)
-    except mailstore.NoSuchAccount as error:
-        raise NoSuchAccount(f"{found.address} is being removed already.") from error
+    click.echo(f"{asyncio.run(set_quota(data, address, size, messages))} has room for {shown_size(size)}{limit}.")

@@ -1,5 +1,7 @@
 """`mailhost app-password`: what mail clients sign in with."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import time
@@ -8,31 +10,23 @@ from pathlib import Path
 
 import click
 
-from mailhost import accounts
-from mailhost.accounts import ALL_PROTOCOLS, AppPassword, NoSuchAppPassword, Protocols, Scope
 from mailhost.cli.options import NUMBER, Group, data_option, plainly
-from mailhost.cli.store import opened, show_table
-from mailhost.login.enrol import account_at, issue_app_password, replace_app_password
-from mailhost.storage.database import Tx
 
-_NAMES = {"imap": Protocols.IMAP, "pop3": Protocols.POP3, "smtp": Protocols.SMTP}
 _DAY_SECONDS = 86_400
 
 
-class ProtocolsType(click.ParamType[Protocols]):
+class ProtocolsType(click.ParamType[frozenset[str]]):
     """Names of protocols, divided by commas."""
 
     name = "protocols"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Protocols:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[str]:
         """The protocols; ends the command in a sentence when one has another name."""
-        if isinstance(value, Protocols):
+        if isinstance(value, frozenset):
             return value
-        chosen = Protocols(0)
-        for name in str(value).lower().split(","):
-            if name.strip() not in _NAMES:
-                self.fail(f"{name.strip()!r} is none of imap, pop3, smtp.", param, ctx)
-            chosen |= _NAMES[name.strip()]
+        chosen = frozenset(name.strip() for name in str(value).lower().split(","))
+        for name in sorted(chosen - {"imap", "pop3", "smtp"}):
+            self.fail(f"{name!r} is none of imap, pop3, smtp.", param, ctx)
         return chosen
 
 
@@ -55,7 +49,7 @@ def app_password() -> None:
 def add(
     address: str,
     name: str,
-    protocols: Protocols | None,
+    protocols: frozenset[str] | None,
     read_only: bool,
     send_only: bool,
     networks: tuple[str, ...],
@@ -64,51 +58,20 @@ def add(
     data: Path,
 ) -> None:
     """Make an app password and show it, this once."""
+    from mailhost.accounts import AppPassword, Scope
+    from mailhost.cli.steps.app_password import chosen_protocols, show_new
+    from mailhost.cli.store import opened
+    from mailhost.login.enrol import issue_app_password
+
     now = int(time.time())
     expires_at = now + days * _DAY_SECONDS if days else None
-    scope = Scope(_chosen(protocols, read_only, send_only), read_only, networks, expires_at)
+    scope = Scope(chosen_protocols(protocols, read_only, send_only), read_only, networks, expires_at)
 
     async def work() -> tuple[AppPassword, str]:
         async with opened(data) as store:
             return await store.database.write(issue_app_password, store.key, address, name=name, now=now, scope=scope)
 
-    _show_new(*asyncio.run(work()), as_json=as_json)
-
-
-def _chosen(protocols: Protocols | None, read_only: bool, send_only: bool) -> Protocols:
-    if read_only and send_only:
-        raise click.UsageError("--read-only and --send-only leave nothing to do.")
-    if send_only:
-        if protocols not in (None, Protocols.SMTP):
-            raise click.UsageError("--send-only is SMTP alone; leave --protocols out.")
-        return Protocols.SMTP
-    if protocols is None:
-        return Protocols.IMAP | Protocols.POP3 if read_only else ALL_PROTOCOLS
-    return protocols
-
-
-def _show_new(made: AppPassword, secret: str, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(_facts(made) | {"app_password": secret}))
-        return
-    click.echo(f"App password {made.id} ({made.name}), shown this once; blanks do not matter: {secret}")
-
-
-def _facts(made: AppPassword) -> dict[str, object]:
-    """What stands in JSON for every app password; what does not limit it is left out."""
-    scope = made.scope
-    facts: dict[str, object] = {
-        "id": made.id,
-        "name": made.name,
-        "protocols": shown_protocols(scope.protocols).split(","),
-    }
-    if scope.read_only:
-        facts["read_only"] = True
-    if scope.networks:
-        facts["from"] = list(scope.networks)
-    if scope.expires_at is not None:
-        facts["expires"] = shown_time(scope.expires_at)
-    return facts
+    show_new(*asyncio.run(work()), as_json=as_json)
 
 
 @app_password.command(name="list")
@@ -118,6 +81,12 @@ def _facts(made: AppPassword) -> dict[str, object]:
 @plainly
 def list_(address: str, as_json: bool, data: Path) -> None:
     """List the app passwords of an account, what each may, and when and how it was used last."""
+    from mailhost import accounts
+    from mailhost.accounts import AppPassword
+    from mailhost.cli.steps.app_password import facts_of, shown_scope
+    from mailhost.cli.store import opened, show_table
+    from mailhost.login.enrol import account_at
+    from mailhost.storage.database import Tx
 
     def find(tx: Tx) -> list[AppPassword]:
         return accounts.list_app_passwords(tx, account_at(tx, address).id)
@@ -134,7 +103,7 @@ def list_(address: str, as_json: bool, data: Path) -> None:
             if use is not None:
                 last = {"at": shown_time(use.at), "peer": use.peer, "protocol": use.protocol}
                 last |= {"client": use.client_id, "tls": use.tls, "network": use.network}
-            click.echo(json.dumps(_facts(one) | {"created": shown_time(one.created_at), "last_use": last}))
+            click.echo(json.dumps(facts_of(one) | {"created": shown_time(one.created_at), "last_use": last}))
         return
     show_table(
         ("id", "name", "may", "created", "last use", "from", "by", "client"),
@@ -142,7 +111,7 @@ def list_(address: str, as_json: bool, data: Path) -> None:
             (
                 str(one.id),
                 one.name,
-                _shown_scope(one.scope),
+                shown_scope(one.scope),
                 shown_time(one.created_at),
                 shown_time(use.at) if (use := one.last_use) else "never",
                 use.peer if use else "",
@@ -155,17 +124,6 @@ def list_(address: str, as_json: bool, data: Path) -> None:
     )
 
 
-def _shown_scope(scope: Scope) -> str:
-    words = [shown_protocols(scope.protocols)]
-    if scope.read_only:
-        words.append("only to read")
-    if scope.networks:
-        words.append("from " + ",".join(scope.networks))
-    if scope.expires_at is not None:
-        words.append("until " + shown_time(scope.expires_at))
-    return " ".join(words)
-
-
 @app_password.command()
 @click.argument("address")
 @click.argument("number", type=NUMBER)
@@ -173,13 +131,19 @@ def _shown_scope(scope: Scope) -> str:
 @plainly
 def revoke(address: str, number: int, data: Path) -> None:
     """End an app password by its number; sessions that use it end too."""
+    from mailhost import accounts
+    from mailhost.accounts import NoSuchAppPassword
+    from mailhost.cli.steps.app_password import no_such
+    from mailhost.cli.store import opened
+    from mailhost.login.enrol import account_at
+    from mailhost.storage.database import Tx
 
     def work_on(tx: Tx) -> str:
         found = account_at(tx, address)
         try:
             accounts.revoke_app_password(tx, found.id, number, int(time.time()))
         except NoSuchAppPassword as error:
-            raise _no_such(found.address, number) from error
+            raise no_such(found.address, number) from error
         return found.address
 
     async def work() -> str:
@@ -197,6 +161,11 @@ def revoke(address: str, number: int, data: Path) -> None:
 @plainly
 def replace(address: str, number: int, as_json: bool, data: Path) -> None:
     """Make a new app password for a new device in the place of an old one, which ends."""
+    from mailhost.accounts import AppPassword, NoSuchAppPassword
+    from mailhost.cli.steps.app_password import no_such, show_new
+    from mailhost.cli.store import opened
+    from mailhost.login.enrol import account_at, replace_app_password
+    from mailhost.storage.database import Tx
 
     async def work() -> tuple[AppPassword, str]:
         async with opened(data) as store:
@@ -207,20 +176,11 @@ def replace(address: str, number: int, as_json: bool, data: Path) -> None:
                 try:
                     return replace_app_password(tx, key, found.id, number, int(time.time()))
                 except NoSuchAppPassword as error:
-                    raise _no_such(found.address, number) from error
+                    raise no_such(found.address, number) from error
 
             return await store.database.write(work_on)
 
-    _show_new(*asyncio.run(work()), as_json=as_json)
-
-
-def _no_such(address: str, number: int) -> NoSuchAppPassword:
-    return NoSuchAppPassword(f"{address} has no app password {number}.")
-
-
-def shown_protocols(protocols: Protocols) -> str:
-    """The names of protocols, divided by commas."""
-    return ",".join(name for name, protocol in _NAMES.items() if protocols & protocol)
+    show_new(*asyncio.run(work()), as_json=as_json)
 
 
 def shown_time(moment: int) -> str:

@@ -5,20 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 from pathlib import Path
-from typing import Final
 
 import click
 
-from mailhost import config
-from mailhost.app.services import BLOB_FOLDER
 from mailhost.cli.options import data_option, plainly
 from mailhost.durable import sync
 from mailhost.errors import MailhostError
-from mailhost.login.keys import KEY_FILE
-from mailhost.storage.backup import back_up
-from mailhost.storage.files import DiskFiles
-
-OPERATOR_FILES: Final = (config.FILE_NAME, KEY_FILE, "tls")
 
 
 class CannotBackUp(MailhostError):
@@ -35,6 +27,12 @@ def backup(folder: Path, data: Path) -> None:
     A folder that holds an earlier backup of the same store gets only what is new. It holds secrets: keep it as safe as
     the data folder.
     """
+    from mailhost import config
+    from mailhost.app.services import BLOB_FOLDER
+    from mailhost.cli.steps.backup import OPERATOR_FILES
+    from mailhost.storage.backup import back_up
+    from mailhost.storage.files import DiskFiles
+
     settings = config.load(data)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 """`mailhost domain`: the domains whose mail is ours."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import time
@@ -7,14 +9,9 @@ from pathlib import Path
 
 import click
 
-from mailhost import accounts, domains
 from mailhost.cli.domain_records import records
-from mailhost.cli.labels import LAYOUTS
-from mailhost.cli.options import Group, data_option, plainly
+from mailhost.cli.options import LAYOUTS, Group, data_option, plainly
 from mailhost.cli.rules import domain_rules
-from mailhost.cli.store import opened, show_table
-from mailhost.domains import Domain, NoSuchDomain, displayed_domain, normalise_domain
-from mailhost.storage.database import Tx
 
 
 @click.group(cls=Group)
@@ -33,6 +30,11 @@ domain.add_command(records)
 @plainly
 def add(name: str, shown: str | None, data: Path) -> None:
     """Receive mail for a domain from now on."""
+    from mailhost import domains
+    from mailhost.cli.store import opened
+    from mailhost.domains import Domain, displayed_domain, normalise_domain
+    from mailhost.storage.database import Tx
+
     normalised = normalise_domain(name)
 
     def make(tx: Tx) -> Domain:
@@ -58,6 +60,11 @@ def add(name: str, shown: str | None, data: Path) -> None:
 @plainly
 def layout(name: str, shown: str, data: Path) -> None:
     """Say how new accounts of a domain show their mail; those that are there stay as they are."""
+    from mailhost import domains
+    from mailhost.cli.store import opened
+    from mailhost.domains import NoSuchDomain, displayed_domain, normalise_domain
+    from mailhost.storage.database import Tx
+
     normalised = normalise_domain(name)
 
     def change(tx: Tx) -> None:
@@ -81,6 +88,10 @@ def layout(name: str, shown: str, data: Path) -> None:
 @plainly
 def list_(as_json: bool, data: Path) -> None:
     """List the domains and who gets their postmaster's mail."""
+    from mailhost import accounts, domains
+    from mailhost.cli.store import opened, show_table
+    from mailhost.domains import Domain, displayed_domain
+    from mailhost.storage.database import Tx
 
     def find(tx: Tx) -> list[tuple[Domain, str]]:
         return [

@@ -8,15 +8,9 @@ from pathlib import Path
 
 import click
 
-from mailhost.accounts.held.sql import Held, NoSuchHeld, State, list_held
 from mailhost.cli.app_password import shown_time
 from mailhost.cli.options import NUMBER, data_option, plainly
-from mailhost.cli.store import opened, show_table
 from mailhost.language import translations
-from mailhost.login.catalogue import explain_signs
-from mailhost.login.enrol import account_at
-from mailhost.login.unusual import approve, deny
-from mailhost.storage.database import Tx
 
 
 @click.command(name="held")
@@ -33,6 +27,13 @@ def held(address: str, mine: int | None, everywhere: bool, not_mine: int | None,
 
     Owners do this themselves at /account/unusual.
     """
+    from mailhost.accounts.held.sql import Held, NoSuchHeld, State, list_held
+    from mailhost.cli.store import opened, show_table
+    from mailhost.login.catalogue import explain_signs
+    from mailhost.login.enrol import account_at
+    from mailhost.login.unusual import approve, deny
+    from mailhost.storage.database import Tx
+
     if mine is not None and not_mine is not None:
         raise click.UsageError("--mine and --not-mine cannot both be true.")
     if everywhere and mine is None:

@@ -1,20 +1,14 @@
 """`mailhost account layout`, `labels` and `label`: how an account shows its mail, and what its owner sets there."""
 
+from __future__ import annotations
+
 import asyncio
 import time
 from pathlib import Path
 
 import click
 
-from mailhost import mailstore
-from mailhost.cli.options import data_option, plainly
-from mailhost.cli.store import opened
-from mailhost.login.enrol import account_at
-from mailhost.mailstore import LabelSettings, Layout, OnExpunge
-from mailhost.mailstore.layout import MAX_FOLDER_LIMIT
-from mailhost.storage.database import Tx
-
-LAYOUTS = click.Choice([each.value for each in Layout])
+from mailhost.cli.options import LAYOUTS, data_option, plainly
 
 
 @click.command()
@@ -28,6 +22,10 @@ def layout(address: str, chosen: str, data: Path) -> None:
     Sessions that are open go on as they were; mail clients see the new folders when they connect again. What is
     interrupted the server goes on with, and so does this command, which may also lead back at any time.
     """
+    from mailhost import mailstore
+    from mailhost.cli.store import opened
+    from mailhost.login.enrol import account_at
+    from mailhost.mailstore import Layout
 
     async def work() -> str:
         async with opened(data) as store:
@@ -44,12 +42,12 @@ def layout(address: str, chosen: str, data: Path) -> None:
 @click.option("--auto-expunge/--no-auto-expunge", default=None, help="Whether \\Deleted takes a label away at once.")
 @click.option(
     "--on-expunge",
-    type=click.Choice([each.value for each in OnExpunge]),
+    type=click.Choice(["archive", "trash", "delete"]),
     help="What becomes of a message expunged from its last label; only without --auto-expunge.",
 )
 @click.option(
     "--folder-limit",
-    type=click.IntRange(0, MAX_FOLDER_LIMIT),
+    type=click.IntRange(0, 1_000_000),
     help="The newest so many messages of each folder are shown; 0 shows all.",
 )
 @data_option
@@ -58,6 +56,11 @@ def labels(
     address: str, auto_expunge: bool | None, on_expunge: str | None, folder_limit: int | None, data: Path
 ) -> None:
     """Show, and change, what IMAP does with the labels of an account in the gmail layout."""
+    from mailhost import mailstore
+    from mailhost.cli.store import opened
+    from mailhost.login.enrol import account_at
+    from mailhost.mailstore import LabelSettings, OnExpunge
+    from mailhost.storage.database import Tx
 
     def change(tx: Tx) -> LabelSettings:
         account_id = account_at(tx, address).id
@@ -90,6 +93,10 @@ def labels(
 @plainly
 def label(address: str, name: str, is_shown: bool, data: Path) -> None:
     """Let IMAP list a label of an account, or leave it out."""
+    from mailhost import mailstore
+    from mailhost.cli.store import opened
+    from mailhost.login.enrol import account_at
+    from mailhost.storage.database import Tx
 
     def change(tx: Tx) -> None:
         mailstore.show_mailbox(tx, account_at(tx, address).id, name, is_shown=is_shown)

@@ -1,22 +1,27 @@
 """`mailhost oauth`: programs that may ask people for access to their mail, and services that act for a domain."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import time
 from pathlib import Path
+from typing import Final
 
 import click
 
-from mailhost import oauth
 from mailhost.cli.options import Group, data_option, plainly
-from mailhost.cli.store import opened, show_table
-from mailhost.config import Config
-from mailhost.domains import Domain, list_domains
-from mailhost.login.enrol import domain_at
-from mailhost.login.tokens import remove_client
-from mailhost.oauth import SCOPES, Client, Kind, NewClient
-from mailhost.storage.database import Tx
-from mailhost.web.setup import Facts
+
+SCOPES: Final = (
+    "https://mail.google.com/",
+    "mail",
+    "imap",
+    "imap.readonly",
+    "pop3",
+    "pop3.readonly",
+    "send-only",
+)
+"""What a program may ask for; the first is the one that programs made for Gmail ask for."""
 
 
 @click.group(name="oauth", cls=Group)
@@ -33,8 +38,8 @@ def client() -> None:
 @click.argument("name")
 @click.option(
     "--kind",
-    type=click.Choice([kind.value for kind in Kind]),
-    default=Kind.NATIVE.value,
+    type=click.Choice(["native", "web", "device", "service"]),
+    default="native",
     show_default=True,
     help="native: on people's own devices; web: on a server; device: without a browser; service: for a whole domain.",
 )
@@ -58,6 +63,14 @@ def add(
     data: Path,
 ) -> None:
     """Make a program known, and print the file that Google's libraries read, with its secret, this once."""
+    from mailhost import oauth
+    from mailhost.cli.steps.oauth_client import issuer_of
+    from mailhost.cli.store import opened
+    from mailhost.domains import list_domains
+    from mailhost.login.enrol import domain_at
+    from mailhost.oauth import Kind, NewClient
+    from mailhost.storage.database import Tx
+
     chosen = Kind(kind)
     if (chosen is Kind.SERVICE) != bool(domains):
         raise click.UsageError("A service needs --domain, and nothing else has it.")
@@ -79,7 +92,7 @@ def add(
                     scopes=scopes or SCOPES,
                     domains=tuple(domain_at(tx, domain).name for domain in domains),
                 )
-                return made, issuer or _issuer(store.config, list_domains(tx, 1))
+                return made, issuer or issuer_of(store.config, list_domains(tx, 1))
 
             return await store.database.write(make)
 
@@ -87,17 +100,14 @@ def add(
     click.echo(json.dumps(oauth.client_file(made, address.rstrip("/")), indent=2))
 
 
-def _issuer(config: Config, first: list[Domain]) -> str:
-    """Where programs reach us, by the settings."""
-    domain, ports = first[0].name if first else "localhost", {"https": config.ports.https}
-    return Facts("localhost", domain, ports, None, is_local=config.is_local, name=config.host_name).base_url
-
-
 @client.command(name="list")
 @data_option
 @plainly
 def list_(data: Path) -> None:
     """List the programs."""
+    from mailhost import oauth
+    from mailhost.cli.store import opened, show_table
+    from mailhost.oauth import Client
 
     async def work() -> list[Client]:
         async with opened(data) as store:
@@ -119,6 +129,8 @@ def list_(data: Path) -> None:
 @plainly
 def remove(client_id: str, data: Path) -> None:
     """Forget a program; its tokens end, and the sessions that use them."""
+    from mailhost.cli.store import opened
+    from mailhost.login.tokens import remove_client
 
     async def work() -> None:
         async with opened(data) as store:

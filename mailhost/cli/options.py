@@ -4,6 +4,7 @@ It loads little, as help and completion do not wait for what a command needs to 
 """
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
@@ -27,6 +28,8 @@ data_option = click.option(
 NUMBER: Final = click.IntRange(1, 2**53)
 """What a column holds: the type of arguments that name a row."""
 
+LAYOUTS: Final = click.Choice(["classic", "gmail"])
+
 account_option = click.option("--account", help="The account's address; not needed where there is only one.")
 
 
@@ -38,6 +41,29 @@ class Group(click.Group):
         found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl([(name, one.get_short_help_str(1_000)) for name, one in found if one is not None])
+
+
+def _system_language() -> str:
+    names = (os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return "zh" if next((name for name in names if name), "").startswith("zh") else "en"
+
+
+def diagnosis_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Options of every diagnosis."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document."),
+        click.option(
+            "--language", type=click.Choice(["en", "zh"]), default=_system_language, help="English or Chinese."
+        ),
+        click.option("--resolver", metavar="ADDRESS[:PORT]", help="Ask this name server instead of the system's."),
+        click.option(
+            "--ca",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            help="Trust this authority, too (a PEM file).",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def plainly(command: Callable[P, R]) -> Callable[P, R]:

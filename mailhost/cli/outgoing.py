@@ -9,19 +9,11 @@ from typing import Final
 
 import click
 
-from mailhost import domains
-from mailhost.app.office import office_of
 from mailhost.cli.app_password import shown_time
 from mailhost.cli.options import Group, data_option, plainly
-from mailhost.cli.store import opened, show_table
-from mailhost.delivery.ending import give_up
-from mailhost.delivery.send import Sent
 from mailhost.errors import MailhostError
-from mailhost.queue import sql as queue
-from mailhost.queue.model import NEVER, Waiting
 
 _AT_MOST: Final = 1_000
-_GIVEN_UP: Final = Sent(554, "5.3.0", "The administrator of this server decided not to send the message.")
 _REMEDY: Final = """
 What is set aside broke the server each time it was tried; the log event queue.stumbled tells where.
 A damaged message: restore its file from a backup. Else: install a newer Mailhost, or report that event as a bug. Then
@@ -43,6 +35,9 @@ def outgoing() -> None:
 @plainly
 def list_(data: Path) -> None:
     """List who is still to be served, first what was set aside, each with the last answer or failure."""
+    from mailhost.cli.store import opened, show_table
+    from mailhost.queue import sql as queue
+    from mailhost.queue.model import NEVER, Waiting
 
     async def work() -> list[Waiting]:
         async with opened(data) as store:
@@ -76,6 +71,9 @@ def list_(data: Path) -> None:
 @plainly
 def retry(message: str | None, everything: bool, data: Path) -> None:
     """Try a MESSAGE again that was set aside; the running server does so at once."""
+    from mailhost.cli.store import opened
+    from mailhost.queue import sql as queue
+
     if (message is None) != everything:
         raise click.UsageError("Name one message, or all with --all.")
 
@@ -95,6 +93,14 @@ def retry(message: str | None, everything: bool, data: Path) -> None:
 @plainly
 def give_up_(message: str, data: Path) -> None:
     """Drop a MESSAGE that was set aside, and tell its sender that it was not delivered."""
+    from mailhost import domains
+    from mailhost.app.office import office_of
+    from mailhost.cli.store import opened
+    from mailhost.delivery.ending import give_up
+    from mailhost.delivery.send import Sent
+    from mailhost.queue import sql as queue
+
+    verdict = Sent(554, "5.3.0", "The administrator of this server decided not to send the message.")
 
     async def work() -> int:
         async with opened(data) as store:
@@ -104,7 +110,7 @@ def give_up_(message: str, data: Path) -> None:
             for row in rows:
                 key = (row.lease.account_id, row.lease.transaction_id)
                 if (found := await store.database.read(queue.find_outgoing, *key)) is not None:
-                    await give_up(office, found, row.lease, _GIVEN_UP)
+                    await give_up(office, found, row.lease, verdict)
             return len(rows)
 
     count = asyncio.run(work())

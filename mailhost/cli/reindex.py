@@ -1,16 +1,13 @@
 """`mailhost reindex`: the search index made anew from the mail."""
 
+from __future__ import annotations
+
 import asyncio
 from pathlib import Path
 
 import click
 
-from mailhost import accounts
 from mailhost.cli.options import data_option, plainly
-from mailhost.cli.store import opened
-from mailhost.login.enrol import account_at
-from mailhost.mailstore.indexer import open_index
-from mailhost.storage.database import Tx
 
 
 @click.command()
@@ -19,6 +16,11 @@ from mailhost.storage.database import Tx
 @plainly
 def reindex(address: str | None, data: Path) -> None:
     """Index the mail of ADDRESS, or of everybody, anew. Mail and searches go on meanwhile."""
+    from mailhost import accounts
+    from mailhost.cli.store import opened
+    from mailhost.login.enrol import account_at
+    from mailhost.mailstore.indexer import open_index
+    from mailhost.storage.database import Tx
 
     def find(tx: Tx, after: str) -> list[accounts.Account]:
         if address is not None:

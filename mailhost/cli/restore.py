@@ -7,13 +7,9 @@ from pathlib import Path
 
 import click
 
-from mailhost import config
-from mailhost.app.services import BLOB_FOLDER, data_folder
-from mailhost.cli.backup import OPERATOR_FILES, copy_private
+from mailhost.cli.backup import copy_private
 from mailhost.cli.options import data_option, plainly
 from mailhost.errors import MailhostError
-from mailhost.storage.backup import restore as restore_store
-from mailhost.storage.files import DiskFiles
 
 
 class CannotRestore(MailhostError):
@@ -26,6 +22,12 @@ class CannotRestore(MailhostError):
 @plainly
 def restore(folder: Path, data: Path) -> None:
     """Make the backup in FOLDER the content of a new data folder, whose server must not run yet."""
+    from mailhost import config
+    from mailhost.app.services import BLOB_FOLDER, data_folder
+    from mailhost.cli.steps.backup import OPERATOR_FILES
+    from mailhost.storage.backup import restore as restore_store
+    from mailhost.storage.files import DiskFiles
+
     if not (folder / config.FILE_NAME).exists():
         raise CannotRestore(f"{folder} is no backup: it has no {config.FILE_NAME}.")
     if data.exists() and any(data.iterdir()):

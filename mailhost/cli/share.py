@@ -9,25 +9,13 @@ from typing import Final
 
 import click
 
-from mailhost import accounts, mailstore
-from mailhost.accounts import Account
 from mailhost.cli.options import Group, data_option, plainly
-from mailhost.cli.store import opened, show_table
-from mailhost.errors import MailhostError
-from mailhost.login.enrol import account_at
-from mailhost.mailstore.account import EVERYBODY
-from mailhost.mailstore.sharing import WHOLE_ACCOUNT, Grant, change_rights, list_grants, share_account
 from mailhost.protocols.imap.rights import LETTERS, NO_RIGHTS, InvalidRights, Right, letters_of, parse_rights
-from mailhost.storage.database import Tx
 
 ANYONE: Final = "anyone"
 
 _ROLES: Final = {"read": "lr", "write": "lrswite", "all": LETTERS.replace("a", "")}
 """What `--rights` takes beside letters. Only the owner passes rights on, unless `a` is named."""
-
-
-class OwnMailbox(MailhostError):
-    """An account was to be given rights on its own mailboxes."""
 
 
 class RightsType(click.ParamType[Right]):
@@ -64,7 +52,9 @@ _mailbox = click.option("--mailbox", help="One mailbox, such as INBOX or work/pl
 @plainly
 def add(owner: str, grantee: str, mailbox: str | None, rights: Right, data: Path) -> None:
     """Let GRANTEE, an address or "anyone", use mailboxes of OWNER. A whole account includes mailboxes to come."""
-    names = asyncio.run(_change(data, owner, grantee, mailbox, rights))
+    from mailhost.cli.steps.share import change_share
+
+    names = asyncio.run(change_share(data, owner, grantee, mailbox, rights))
     what = f"the mailbox {mailbox}" if mailbox else "all mailboxes"
     click.echo(f"{names[1]} may use {what} of {names[0]}, with the rights {letters_of(rights)}.")
 
@@ -77,7 +67,9 @@ def add(owner: str, grantee: str, mailbox: str | None, rights: Right, data: Path
 @plainly
 def remove(owner: str, grantee: str, mailbox: str | None, data: Path) -> None:
     """Let GRANTEE no longer use mailboxes of OWNER. Open sessions hear of it at once."""
-    names = asyncio.run(_change(data, owner, grantee, mailbox, NO_RIGHTS))
+    from mailhost.cli.steps.share import change_share
+
+    names = asyncio.run(change_share(data, owner, grantee, mailbox, NO_RIGHTS))
     what = f"the mailbox {mailbox}" if mailbox else "any mailbox"
     click.echo(f"{names[1]} may not use {what} of {names[0]}.")
 
@@ -89,10 +81,12 @@ def remove(owner: str, grantee: str, mailbox: str | None, data: Path) -> None:
 @plainly
 def list_(owner: str, as_json: bool, data: Path) -> None:
     """List who may use the mailboxes of OWNER; a hyphen before a name takes rights away from it again."""
+    from mailhost.cli.steps.share import list_shares
+    from mailhost.cli.store import opened, show_table
 
     async def work() -> list[tuple[str, str, str]]:
         async with opened(data) as store:
-            return await store.database.read(_list, owner)
+            return await store.database.read(list_shares, owner)
 
     rows = asyncio.run(work())
     if as_json:
@@ -104,42 +98,3 @@ def list_(owner: str, as_json: bool, data: Path) -> None:
         [(mailbox or "(to come)", grantee, rights) for mailbox, grantee, rights in rows],
         f"{owner} shares no mailbox.",
     )
-
-
-async def _change(data: Path, owner: str, grantee: str, mailbox: str | None, rights: Right) -> tuple[str, str]:
-    """The two addresses as they are known here."""
-    async with opened(data) as store:
-        return await store.database.write(_share, owner, grantee, mailbox, rights)
-
-
-def _share(tx: Tx, owner: str, grantee: str, mailbox: str | None, rights: Right) -> tuple[str, str]:
-    account = account_at(tx, owner)
-    other: Account | None = None if grantee == ANYONE else account_at(tx, grantee)
-    if other is not None and other.id == account.id:
-        raise OwnMailbox(f"{account.address} has all rights on its own mailboxes.")
-    grantee_id = EVERYBODY if other is None else other.id
-    if mailbox is None:
-        share_account(tx, account.id, grantee_id, rights)
-    else:
-        try:
-            found = mailstore.find_mailbox(tx, account.id, mailbox)
-        except mailstore.NoSuchMailbox as error:
-            raise mailstore.NoSuchMailbox(f"{account.address} has no mailbox {mailbox}.") from error
-        change_rights(tx, account.id, found.id, grantee_id, rights)
-    return account.address, ANYONE if other is None else other.address
-
-
-def _list(tx: Tx, owner: str) -> list[tuple[str, str, str]]:
-    """(mailbox, grantee, rights); the mailbox is empty for those to come."""
-    account = account_at(tx, owner)
-    rows = []
-    names = {WHOLE_ACCOUNT: ""} | {mailbox.id: mailbox.name for mailbox in mailstore.list_mailboxes(tx, account.id)}
-    for mailbox_id, name in names.items():
-        for grant in list_grants(tx, account.id, mailbox_id):
-            rows += [(name, who, letters_of(rights)) for who, rights in _entries(tx, grant)]
-    return rows
-
-
-def _entries(tx: Tx, grant: Grant) -> list[tuple[str, Right]]:
-    who = ANYONE if grant.grantee_id == EVERYBODY else accounts.get_account(tx, grant.grantee_id).address
-    return [(name, rights) for name, rights in ((who, grant.granted), (f"-{who}", grant.denied)) if rights]

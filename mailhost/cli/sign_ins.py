@@ -1,5 +1,7 @@
 """`mailhost account sign-ins`: the diary in sentences, with the remedy for each thing that went wrong."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import time
@@ -8,15 +10,8 @@ from pathlib import Path
 
 import click
 
-from mailhost.accounts.audit.model import DOORSTEP, NOBODY, Occurrence, SignIn
-from mailhost.accounts.audit.sql import list_sign_ins
 from mailhost.cli.options import data_option, plainly
-from mailhost.cli.store import opened, show_table
 from mailhost.language import LANGUAGES, translations
-from mailhost.login.catalogue import Entry, explain
-from mailhost.login.enrol import account_at
-from mailhost.login.readers import own_diary
-from mailhost.storage.database import Tx
 
 
 @click.command(name="sign-ins")
@@ -38,6 +33,15 @@ def sign_ins(address: str | None, doorstep: bool, most: int, language: str, as_j
 
     With ADDRESS also what went wrong before a user name was known, in networks where its owner signed in within a day.
     """
+    from mailhost.accounts.audit.model import DOORSTEP, NOBODY, Occurrence, SignIn
+    from mailhost.accounts.audit.sql import list_sign_ins
+    from mailhost.cli.steps.sign_ins import facts_of
+    from mailhost.cli.store import opened, show_table
+    from mailhost.login.catalogue import Entry, explain
+    from mailhost.login.enrol import account_at
+    from mailhost.login.readers import own_diary
+    from mailhost.storage.database import Tx
+
     if address is not None and doorstep:
         raise click.UsageError("--doorstep is about nobody in particular: leave ADDRESS out.")
 
@@ -54,7 +58,7 @@ def sign_ins(address: str | None, doorstep: bool, most: int, language: str, as_j
     found = asyncio.run(work())
     if as_json:
         for row in found:
-            click.echo(json.dumps(_facts(*row), ensure_ascii=False))
+            click.echo(json.dumps(facts_of(*row), ensure_ascii=False))
         return
     show_table(
         ("last", "times", "protocol", "from", "client", "what happened", "what to do"),
@@ -72,26 +76,6 @@ def sign_ins(address: str | None, doorstep: bool, most: int, language: str, as_j
         ],
         "Nobody has tried.",
     )
-
-
-def _facts(sign_in: SignIn, occurrence: Occurrence, told: Entry) -> dict[str, object]:
-    return {
-        "at": _shown_second(occurrence.at),
-        "attempts": occurrence.attempts,
-        "cause": sign_in.cause.value,
-        "address": sign_in.address,
-        "protocol": sign_in.protocol,
-        "port": sign_in.port,
-        "peer": sign_in.peer,
-        "tls": sign_in.tls_version,
-        "mechanism": sign_in.mechanism,
-        "client": sign_in.client_id,
-        "app_password": sign_in.credential_id,
-        "connection": occurrence.connection_id,
-        "facts": occurrence.facts,
-        "sentence": told.sentence,
-        "remedy": told.remedy,
-    }
 
 
 def _shown_second(moment: int) -> str:

@@ -1,5 +1,7 @@
 """`mailhost account reset-two-step`: the way back in for an owner who has lost telephone and backup codes."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from pathlib import Path
@@ -7,11 +9,6 @@ from pathlib import Path
 import click
 
 from mailhost.cli.options import data_option, plainly
-from mailhost.cli.store import opened
-from mailhost.crypto import SecretKey
-from mailhost.login.enrol import account_at
-from mailhost.login.second_step import reset_two_step as reset
-from mailhost.storage.database import Tx
 
 
 @click.command()
@@ -26,6 +23,11 @@ def reset_two_step(address: str, as_json: bool, data: Path) -> None:
     app passwords go on working. Be sure that it is the owner who asks: with the account password each code opens the
     account.
     """
+    from mailhost.cli.store import opened
+    from mailhost.crypto import SecretKey
+    from mailhost.login.enrol import account_at
+    from mailhost.login.second_step import reset_two_step as reset
+    from mailhost.storage.database import Tx
 
     def work_on(tx: Tx, key: SecretKey) -> tuple[str, list[str]]:
         found = account_at(tx, address)
