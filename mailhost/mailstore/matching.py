@@ -1,6 +1,6 @@
 """SEARCH keys held against one message, for what its row alone cannot decide (RFC 9051 §6.4.4)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, assert_never
 
 from mailhost.mailstore.answers import TextKey
@@ -61,16 +61,18 @@ class Candidate:
     def __init__(self, row: Row, scope: Scope) -> None:
         self.uid, self.modseq, self.flags, saved_at, self.octets, self.arrived, sent_day, self.fields = row[:8]
         self.digest, self.prefix, self.header_octets, self.message_id = row[8:12]
-        self._mailboxes = frozenset(map(int, row[12].split(","))) if len(row) > 12 else frozenset()
+        self.mailboxes = frozenset(map(int, row[12].split(","))) if len(row) > 12 else frozenset()
         self.saved_day = saved_at // DAY
         self.arrival_day = self.arrived // DAY
         self.sent_day = self.arrival_day if sent_day is None else sent_day
         self._scope = scope
         self._content: bytes | None = None
         self._files: tuple[list[str], bool] | None = None
-        self._field_values: FieldValues | None = None
-        self._header_values: FieldValues | None = None
+        self._field_values: Mapping[str, Sequence[str]] | None = None
+        self._header_values: Mapping[str, Sequence[str]] | None = None
+        self._tokens_of_fields: dict[str, list[list[str]]] = {}
         self._body_texts: list[str] | None = None
+        self._tokens_of_body: list[list[str]] | None = None
         self._header_texts: list[str] | None = None
 
     def read(self, content: bytes) -> None:
@@ -90,13 +92,13 @@ class Candidate:
             case HeaderContains() | BodyContains() | TextContains() | HasWords() | Resembles():
                 answer = self._scope.answers.get(key)
                 verdict = None if answer is None else answer.about(self.message_id)
-                return self._text_matches(key) if verdict is None else verdict
+                return self.text_matches(key) if verdict is None else verdict
             case EmailIs() | ThreadIs() | LabelIs():
                 return self._scope.answers[key].about(self.message_id)
             case HasAttachment():
                 return None if self._content is None else self._attached(self._content)[1]
             case _:
-                return self._row_matches(key)
+                return row_test(key, self._scope)(self)
 
     def score(self, key: Resembles) -> int | None:
         """How well the message matches, 0 for not at all; None until `read` when it needs the content."""
@@ -104,17 +106,17 @@ class Candidate:
         if answer is not None and self.message_id <= answer.up_to:
             return answer.scores.of(self.message_id)
         if isinstance(key.key, HeaderContains):
-            return score_of_field([value for name, value in self._fields() if name == key.key.name], key.key.text)
+            return score_of_field(self._fields().get(key.key.name, ()), key.key.text)
         if self._content is None:
             return None
-        texts = [tokens(text) for text in self._body(self._content)]
+        texts = self._body_tokens(self._content)
         if isinstance(key.key, BodyContains):
             return score_of_text(texts, (), key.key.text)
-        texts += map(tokens, self._header(self._content))
-        shown = [tokens(normalise(value)) for name, value in self._fields() if name in INDEXED_FIELDS]
-        return score_of_text(shown, texts, key.key.text)
+        shown = [found for name in INDEXED_FIELDS for found in self._field_tokens(name)]
+        return score_of_text(shown, [*texts, *map(tokens, self._header(self._content))], key.key.text)
 
-    def _text_matches(self, key: TextKey) -> Verdict:
+    def text_matches(self, key: TextKey) -> Verdict:
+        """The same of a key that asks for text, whatever the index says."""
         match key:
             case HeaderContains(name, text):
                 return self._header_contains(name, compared(text))
@@ -130,78 +132,56 @@ class Candidate:
             case _:
                 assert_never(key)
 
-    def _row_matches(self, key: SearchKey) -> bool:
-        match key:
-            case HasFlag(flag):
-                return bool(self.flags & SYSTEM_FLAGS[flag])
-            case HasKeyword(keyword):
-                return bool(self.flags & self._scope.mask_of(keyword))
-            case HasLabel(name):
-                return self._scope.mailbox_of(name) in self._mailboxes
-            case ModseqSince(modseq):
-                return bool(self.modseq >= modseq)
-            case Larger(size):
-                return bool(self.octets > size)
-            case Smaller(size):
-                return bool(self.octets < size)
-            case ArrivalDay(relation, day):
-                return _lies(self.arrival_day, relation, day_number(day))
-            case SentDay(relation, day):
-                return _lies(self.sent_day, relation, day_number(day))
-            case SavedDay(relation, day):
-                return _lies(self.saved_day, relation, day_number(day))
-            case ArrivedWithin(seconds):
-                return bool(self.arrived >= self._scope.now - seconds)
-            case ArrivedBefore(seconds):
-                return bool(self.arrived <= self._scope.now - seconds)
-            case UidIn() | NumberIn():
-                return holds(self._scope.ranges_of(key), self.uid)
-            case _:
-                return isinstance(key, All)
-
     def _header_contains(self, name: str, text: str) -> Verdict:
         if name.encode() in CACHED_FIELDS:
-            return any(text in value for field, value in self._fields() if field == name)
+            return any(text in value for value in self._fields().get(name, ()))
         if self._content is None:
             return None
-        return any(text in value for field, value in self._whole_header() if field == name)
+        return any(text in value for value in self._whole_header(self._content).get(name, ()))
 
     def _has_words(self, where: Where, query: Query) -> Verdict:
         if not query.tokens:
             return True
         if where is Where.FILE_NAME:
-            texts = None if self._content is None else self._attached(self._content)[0]
-        else:
-            names = INDEXED_FIELDS if where is Where.ANYWHERE else (where.value,)
-            if any(has_words(tokens(normalise(value)), query) for field, value in self._fields() if field in names):
-                return True
-            if where is not Where.ANYWHERE:
-                return False
-            texts = None if self._content is None else self._body(self._content)
-        return None if texts is None else any(has_words(tokens(normalise(text)), query) for text in texts)
+            if self._content is None:
+                return None
+            return any(has_words(tokens(normalise(name)), query) for name in self._attached(self._content)[0])
+        names = INDEXED_FIELDS if where is Where.ANYWHERE else (where.value,)
+        if any(has_words(found, query) for name in names for found in self._field_tokens(name)):
+            return True
+        if where is not Where.ANYWHERE:
+            return False
+        if self._content is None:
+            return None
+        return any(has_words(found, query) for found in self._body_tokens(self._content))
 
     def _attached(self, content: bytes) -> tuple[list[str], bool]:
         if self._files is None:
             self._files = attached(content)
         return self._files
 
-    def _fields(self) -> FieldValues:
+    def _fields(self) -> Mapping[str, Sequence[str]]:
         if self._field_values is None:
-            self._field_values = field_values(unpack_fields(self.fields))
+            self._field_values = _by_name(field_values(unpack_fields(self.fields)))
         return self._field_values
 
+    def _field_tokens(self, name: str) -> list[list[str]]:
+        if name not in self._tokens_of_fields:
+            self._tokens_of_fields[name] = [tokens(normalise(value)) for value in self._fields().get(name, ())]
+        return self._tokens_of_fields[name]
+
     def _any_matches(self, text: str, *texts: Callable[[bytes], list[str]]) -> Verdict:
-        if not normalise(text):
-            return True
+        matches = finder(text)
+        if matches(""):
+            return True  # the text is empty, or but blanks
         content = self._content
         if content is None:
             return None
-        matches = finder(text)
         return any(matches(candidate) for some in texts for candidate in some(content))
 
-    def _whole_header(self) -> FieldValues:
+    def _whole_header(self, content: bytes) -> Mapping[str, Sequence[str]]:
         if self._header_values is None:
-            self._header_values = field_values(self.prefix + (self._content or b"")[: self.header_octets])
+            self._header_values = _by_name(field_values(self.prefix + content[: self.header_octets]))
         return self._header_values
 
     def _header(self, content: bytes) -> list[str]:
@@ -215,6 +195,57 @@ class Candidate:
             # All at once, for a search may ask for hundreds of words, and to decode costs more than to look.
             self._body_texts = [normalise(text) for text in body_texts(content)]
         return self._body_texts
+
+    def _body_tokens(self, content: bytes) -> list[list[str]]:
+        if self._tokens_of_body is None:
+            self._tokens_of_body = [tokens(text) for text in self._body(content)]
+        return self._tokens_of_body
+
+
+def row_test(key: SearchKey, scope: Scope) -> Callable[[Candidate], bool]:
+    """What tells of a row whether a key holds that its row alone decides; to be made once for many."""
+    match key:
+        case HasFlag(flag):
+            mask = SYSTEM_FLAGS[flag]
+            return lambda row: row.flags & mask != 0
+        case HasKeyword(keyword):
+            bit = scope.mask_of(keyword)
+            return lambda row: row.flags & bit != 0
+        case HasLabel(name):
+            mailbox = scope.mailbox_of(name)
+            return lambda row: mailbox in row.mailboxes
+        case ModseqSince(modseq):
+            return lambda row: row.modseq >= modseq
+        case Larger(size):
+            return lambda row: row.octets > size
+        case Smaller(size):
+            return lambda row: row.octets < size
+        case ArrivalDay(relation, day):
+            number = day_number(day)
+            return lambda row: _lies(row.arrival_day, relation, number)
+        case SentDay(relation, day):
+            number = day_number(day)
+            return lambda row: _lies(row.sent_day, relation, number)
+        case SavedDay(relation, day):
+            number = day_number(day)
+            return lambda row: _lies(row.saved_day, relation, number)
+        case ArrivedWithin(seconds):
+            return lambda row: row.arrived >= scope.now - seconds
+        case ArrivedBefore(seconds):
+            return lambda row: row.arrived <= scope.now - seconds
+        case UidIn() | NumberIn():
+            ranges = scope.ranges_of(key)
+            return lambda row: holds(ranges, row.uid)
+        case _:
+            assert isinstance(key, All), key
+            return lambda _: True
+
+
+def _by_name(values: FieldValues) -> Mapping[str, Sequence[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in values:
+        found.setdefault(name, []).append(value)
+    return found
 
 
 def _conjunction(matches: Callable[[SearchKey], Verdict], keys: Iterable[SearchKey]) -> Verdict:

@@ -68,8 +68,10 @@ _RANGES_IN_KEY = 200
 _FEW = 1_000
 """So many messages are looked up one by one; to pick out more, the mailbox is walked through."""
 _FEW_KEYS = 10
-_IDS = 250_000
-"""So many messages of answers are named in a statement; what more answers say is held against each message."""
+_IDS = 20_000
+"""So many messages of answers are named in a statement, which reads them anew for each page; what more answers say is
+held against each message."""
+_ALL, _NONE = "1 = 1", "1 = 0"
 _PARAMETERS = 20_000  # SQLite takes 32,766
 
 
@@ -132,13 +134,16 @@ class Condition:
     def _translate(self, key: SearchKey, *, above: bool) -> str:
         match key:
             case All():
-                return "1 = 1"
+                return _ALL
             case And(keys):
                 return _joined([self._translate(inner, above=above) for inner in keys], "and")
             case Or(left, right):
-                return f"({self._translate(left, above=above)} or {self._translate(right, above=above)})"
+                return _joined([self._translate(inner, above=above) for inner in (left, right)], "or")
             case Not(inner):
-                return f"not {self._translate(inner, above=not above)}"
+                term = self._translate(inner, above=not above)
+                if term == _ALL:
+                    return _NONE
+                return _ALL if term == _NONE else f"not {term}"
             case HeaderContains() | BodyContains() | TextContains() | HasWords() | Resembles():
                 return self._answered(self._scope.answers.get(key), above=above)
             case EmailIs() | ThreadIs() | LabelIs():
@@ -152,11 +157,11 @@ class Condition:
         if answer is None or not (answer.is_exact and answer.is_complete):
             self.is_exact = False
         if answer is None or not (above or answer.is_exact):
-            return "1 = 1" if above else "1 = 0"
+            return _ALL if above else _NONE
         self._ids_named += len(answer.ids)
         if self._ids_named > _IDS:
             self.is_exact = False
-            return "1 = 1" if above else "1 = 0"
+            return _ALL if above else _NONE
         ids = self._ids(answer.ids)
         if self._scope.engine == "sqlite":
             member = f"placed.message_id in (select value from json_each({ids}))"
@@ -227,10 +232,10 @@ class Condition:
             # Too many for one statement: the rows pass, and are held against the ranges one by one.
             self.is_exact = False
             return (
-                f"placed.uid between {self._value(ranges[0][0])} and {self._value(ranges[-1][1])}" if above else "1 = 0"
+                f"placed.uid between {self._value(ranges[0][0])} and {self._value(ranges[-1][1])}" if above else _NONE
             )
         terms = [f"placed.uid between {self._value(first)} and {self._value(last)}" for first, last in ranges]
-        return _joined(terms, "or") if terms else "1 = 0"
+        return _joined(terms, "or")
 
     def _value(self, value: int | str | bytes) -> str:
         name = f"k{len(self.parameters)}"
@@ -238,12 +243,21 @@ class Condition:
         return f":{name}"
 
 
-def _joined(terms: Sequence[str], operator: str) -> str:
-    """Halves of halves: in a plain row each term would nest the next, and SQLite takes no more than 1,000 levels."""
+def _joined(terms: Iterable[str], operator: str) -> str:
+    """Without terms that change nothing, in halves of halves: in a plain row each term would nest the next, and SQLite
+    takes no more than 1,000 levels."""
+    idle = _ALL if operator == "and" else _NONE
+    left = [term for term in terms if term != idle]
+    if _ALL in left or _NONE in left:
+        return _NONE if operator == "and" else _ALL
+    return _nested(left, operator) if left else idle
+
+
+def _nested(terms: Sequence[str], operator: str) -> str:
     if len(terms) == 1:
         return terms[0]
     half = len(terms) // 2
-    return f"({_joined(terms[:half], operator)} {operator} {_joined(terms[half:], operator)})"
+    return f"({_nested(terms[:half], operator)} {operator} {_nested(terms[half:], operator)})"
 
 
 def candidates(

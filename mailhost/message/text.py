@@ -1,7 +1,7 @@
 """The text a search looks through: fields and text parts, decoded (RFC 9051 §6.4.4 BODY and TEXT)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from mailhost.message.casemap import casemap
@@ -35,9 +35,16 @@ def _lines(header: bytes) -> Iterator[tuple[str, str]]:
         yield field, f"{field}: {decode_header(unfold(value))}"
 
 
-def field_values(header: bytes) -> FieldValues:
-    """All fields of a raw header block: names in lower case, values decoded, unfolded and as they are compared."""
-    return [(name.decode("ascii"), compared(decode_header(unfold(value)))) for name, value, _ in parse_fields(header)]
+def field_values(header: bytes, names: Collection[bytes] | None = None) -> FieldValues:
+    """The fields of a raw header block, or those of these names: values decoded, unfolded and as they are compared.
+
+    Names are in lower case.
+    """
+    return [
+        (name.decode("ascii"), compared(decode_header(unfold(value))))
+        for name, value, _ in parse_fields(header)
+        if names is None or name in names
+    ]
 
 
 def compared(text: str) -> str:

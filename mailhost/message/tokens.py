@@ -118,6 +118,7 @@ def parse_query(text: str) -> Query:
     return Query(tuple(found), is_prefix, last == wanted and not is_long)
 
 
+@lru_cache(maxsize=1024)  # a search has as many keys
 def parse_words(text: str) -> Query:
     """What to look up for whole words in a row, whatever stands between them; no tokens when there is no word."""
     wanted = normalise(text)

@@ -14,6 +14,7 @@ from mailhost.mailstore.answers import TextKey, text_keys
 from mailhost.mailstore.fieldtexts import FieldTexts
 from mailhost.mailstore.indexer import TextIndex, open_index
 from mailhost.mailstore.matching import Candidate
+from mailhost.mailstore.pages import Page
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates
 from mailhost.message.resemblance import parse_terms
 from mailhost.protocols.imap.search import (
@@ -124,13 +125,15 @@ async def _search(database, blobs, account, key, answers, scores: Scores | None)
     condition = Condition(key, scope)
     rows = await database.read(candidates, account, inbox.id, condition, 1, inbox.uid_next, 9_999, columns=SCAN_COLUMNS)
     found = []
-    for row in rows:
+    at_once = Page(rows, scope, key).verdicts()
+    for row, seen_at_once in zip(rows, at_once, strict=True):
         candidate = Candidate(row, scope)
         first = candidate.matches(key)
         if first is None:
             candidate.read(await blobs.read(candidate.digest))
         verdict = candidate.matches(key)
         assert verdict is not None
+        assert seen_at_once == first, "a page tells what a row does"
         if condition.is_exact:
             assert verdict, "the condition let one too many through"
         if verdict:

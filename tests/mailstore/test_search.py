@@ -1,5 +1,6 @@
 """SEARCH: what SQL decides and what one message shows agree, for any tree of keys."""
 
+import sys
 from datetime import date
 from itertools import compress
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from mailhost import mailstore
 from mailhost.mailstore.knowing import KnownMailboxes
 from mailhost.mailstore.matching import Candidate
+from mailhost.mailstore.pages import Page, _Column
 from mailhost.mailstore.ranges import RANGES_IN_STATEMENT, as_ranges, holds, intersection, portions
 from mailhost.mailstore.search import SCAN_COLUMNS, Condition, Scope, candidates
 from mailhost.mailstore.sift import details_for, sift
@@ -33,6 +35,7 @@ from mailhost.protocols.imap.search import (
     Smaller,
     TextContains,
     UidIn,
+    leaves,
 )
 from mailhost.protocols.imap.sets import SequenceSet
 
@@ -134,6 +137,12 @@ async def test_sql_columns_and_the_single_message_agree(database, blobs, account
             assert first in (None, verdict)
             if verdict:
                 expected.add(row[0])
+        for row, verdict in zip(rows, Page(rows, scope, key).verdicts(), strict=True):
+            assert verdict in (None, row[0] in expected)
+        headers = {place: (await blobs.read(row[8]))[: row[10]] for place, row in enumerate(rows)}
+        for row, verdict in zip(rows, Page(rows, scope, key).verdicts_with(headers), strict=True):
+            assert verdict in (None, row[0] in expected)
+            assert verdict is not None or any(isinstance(leaf, BodyContains | TextContains) for leaf in leaves(key))
         condition = Condition(key, scope)
         found = {row[0] for row in await database.read(candidates, account, inbox.id, condition, 1, 99, 99)}
         assert found == expected if condition.is_exact else found >= expected
@@ -156,6 +165,39 @@ async def test_words_are_found_decoded_and_without_regard_to_case(database, blob
     assert [one.matches(HeaderContains("x-odd", "2")) for one in shown] == [False, True, True, False]
     assert [one.matches(BodyContains("pears")) for one in shown] == [False, True, False, False]
     assert [one.matches(TextContains("lunch")) for one in shown] == [True, False, True, False]
+
+
+async def test_hundreds_of_keys_cost_one_walk(database, blobs, account, put) -> None:
+    """Not one of each message for each key: every message is read once, and then all are held against a key at once."""
+    await fill(put)
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    rows = 20 * await database.read(mailstore.live_rows, account, inbox.id, 1, 99, SCAN_COLUMNS, 99)
+    headers = {place: (await blobs.read(row[8]))[: row[10]] for place, row in enumerate(rows)}
+    keys = [
+        *(Not(HeaderContains(f"x-missing-{number}", "a")) for number in range(100)),
+        *(Not(HeaderContains("x-odd", f"3{number}")) for number in range(100)),
+        *(Not(HeaderContains("date", f"Nov {number}")) for number in range(2030, 2130)),
+        *(Or(BodyContains(f"apples {number}"), HeaderContains("date", "")) for number in range(100)),
+    ]
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        verdicts = Page(rows, Scope((), {}, NOW), And(tuple(keys))).verdicts_with(headers)
+    finally:
+        sys.setprofile(None)
+    assert verdicts == [True] * len(rows)
+    assert calls < len(rows) * len(keys) // 2
+
+
+def test_a_text_is_found_in_one_value_and_not_across_two() -> None:
+    column = _Column([(0, "ab"), (3, ""), (3, "b\na"), (7, "ba")])
+    for text, places in (("b\na", [3]), ("ab", [0]), ("", [0, 3, 3, 7]), ("ba", [7]), ("b\n", [3]), ("c", [])):
+        assert list(column.places_of(text)) == places
 
 
 async def test_a_thousand_keys_are_one_statement(database, account, put) -> None:

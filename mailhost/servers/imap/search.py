@@ -9,9 +9,10 @@ from mailhost.mailstore.conversations import complete_threads
 from mailhost.mailstore.flags import load_keywords
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.mailstore.labelling import NoLabels, find_labels
-from mailhost.mailstore.matching import MAX_CONTENT, Candidate
+from mailhost.mailstore.matching import MAX_CONTENT, Candidate, Verdict
 from mailhost.mailstore.model import MAX_UID, UidRanges
 from mailhost.mailstore.named import identified
+from mailhost.mailstore.pages import Page
 from mailhost.mailstore.ranges import as_ranges
 from mailhost.mailstore.rows import LABELS
 from mailhost.mailstore.search import (
@@ -50,7 +51,7 @@ from mailhost.storage.errors import BlobDamaged, BlobMissing
 
 _SOME = frozenset({ReturnOption.MIN, ReturnOption.MAX, ReturnOption.PARTIAL})
 ROWS_AT_ONCE = 10_000
-CANDIDATES_AT_ONCE = 200
+CANDIDATES_AT_ONCE = 500
 _AT_A_GLANCE = 20  # rows that a few keys are held against while everybody waits
 
 
@@ -270,25 +271,36 @@ def _candidates(tx: Tx, view: MailboxView, condition: Condition, first_uid: int,
 async def _look_at(
     blobs: Blobs, rows: Sequence[Row], scope: Scope, key: SearchKey, *, is_light: bool
 ) -> list[tuple[int, int]]:
-    """The candidates that match; a content is read only for those whose rows leave the question open.
+    """The candidates that match; of those whose rows leave the question open first headers are read, then contents.
 
     `is_light`: to look at the rows takes less time than to wait for a thread that does.
     """
 
-    def by_row() -> list[tuple[Candidate, bool | None]]:
-        return [(candidate, candidate.matches(key)) for candidate in (Candidate(row, scope) for row in rows)]
+    def by_row() -> tuple[Page, list[Verdict]]:
+        page = Page(rows, scope, key)
+        return page, page.verdicts()
 
+    page, verdicts = by_row() if is_light else await think(by_row)
+    if page.wants_headers:
+        headers = {
+            place: await _read(blobs, page.candidates[place], page.candidates[place].header_octets)
+            for place, verdict in enumerate(verdicts)
+            if verdict is None
+        }
+        verdicts = await think(page.verdicts_with, headers) if headers else verdicts
     found: list[tuple[int, int]] = []
-    for candidate, verdict in by_row() if is_light else await think(by_row):
+    for candidate, verdict in zip(page.candidates, verdicts, strict=True):
+        is_found = verdict
         if verdict is None:
-            try:
-                content = await blobs.read(candidate.digest, 0, MAX_CONTENT)
-            except (BlobDamaged, BlobMissing):
-                content = b""  # FETCH tells of it; here only what it says cannot be found
-            candidate.read(content)
+            candidate.read(await _read(blobs, candidate, MAX_CONTENT))
             is_found = await think(candidate.matches, key)
-        else:
-            is_found = verdict
         if is_found:
             found.append((candidate.uid, candidate.modseq))
     return found
+
+
+async def _read(blobs: Blobs, candidate: Candidate, octets: int) -> bytes:
+    try:
+        return await blobs.read(candidate.digest, 0, min(octets, MAX_CONTENT))
+    except (BlobDamaged, BlobMissing):
+        return b""  # FETCH tells of it; here only what it says cannot be found
