@@ -31,15 +31,23 @@ _META: Final = re.compile(rb"<meta\s[^>]*?charset\s*=\s*[\"']?([\w.:-]{1,40})", 
 _META_WITHIN: Final = 2_048
 
 
+_ATTRIBUTE: Final = re.compile(r"([^\s/>=]++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>]*+)))?")
+_PICTURES: Final = frozenset(("area", "img"))
+
+
 def declared_charset(octets: bytes) -> bytes | None:
     """The charset that the markup names itself."""
     found = _META.search(octets, 0, _META_WITHIN)
     return found[1] if found else None
 
 
-def html_to_text(markup: str) -> str:
-    """The visible text, a line for each block."""
-    text = _MARKUP.sub(_replacement, unwrapped(markup).replace("\n", " "))
+def html_to_text(markup: str, *, with_alternatives: bool = False) -> str:
+    """The visible text, a line for each block; `with_alternatives`: and what stands for pictures not shown (`alt`).
+
+    A `title` is left out: it shows only where somebody points at it.
+    """
+    replacement = _alternative if with_alternatives else _replacement
+    text = _MARKUP.sub(replacement, unwrapped(markup).replace("\n", " "))
     lines = (" ".join(line.split()) for line in html.unescape(text).split("\n"))
     return "\n".join(filter(None, lines))
 
@@ -49,3 +57,13 @@ def _replacement(found: re.Match[str]) -> str:
     if name is None:
         return ""
     return "\n" if name.lower() in _BLOCKS else ""
+
+
+def _alternative(found: re.Match[str]) -> str:
+    name = found["name"]
+    if name is None or name.lower() not in _PICTURES:
+        return _replacement(found)
+    for attribute in _ATTRIBUTE.finditer(found.string, found.end("name"), found.end()):
+        if attribute[1].lower() == "alt":
+            return f"\n{attribute[2] or attribute[3] or attribute[4] or ''}\n"
+    return "\n"

@@ -69,7 +69,8 @@ def body_texts(content: bytes) -> Iterator[str]:
         if left > 0 and _is_text(part):
             body = content[part.body_start : min(part.body_end, part.body_start + left)]
             left -= len(body)
-            yield text_of(part.content, body, is_cut=len(body) < part.body_end - part.body_start)
+            is_cut = len(body) < part.body_end - part.body_start
+            yield text_of(part.content, body, is_cut=is_cut, with_alternatives=True)
 
 
 def attached(content: bytes) -> tuple[list[str], bool]:
@@ -97,14 +98,17 @@ def _is_text(part: Part) -> bool:
     return not part.children and any(name.lower().endswith(".ics") for name in _file_names(part))
 
 
-def text_of(kind: Content, body: bytes, *, is_cut: bool) -> str:
-    """The body of a text part, or the first octets of it, as a reader sees it."""
+def text_of(kind: Content, body: bytes, *, is_cut: bool, with_alternatives: bool = False) -> str:
+    """The body of a text part, or the first octets of it, as a reader sees it.
+
+    `with_alternatives`: a reader without pictures, who sees what stands for them.
+    """
     octets = decode_transfer(body, kind.encoding)
     charset = param(kind.params, b"charset")
     if kind.subtype == b"html":
         if charset in (None, b"us-ascii"):
             charset = declared_charset(octets) or charset
-        return html_to_text(decode_text(octets, charset, is_cut=is_cut))
+        return html_to_text(decode_text(octets, charset, is_cut=is_cut), with_alternatives=with_alternatives)
     text = decode_text(octets, charset, is_cut=is_cut)
     if (param(kind.params, b"delsp") or b"").lower() == b"yes":
         return _DELETED_BLANK.sub("", text)

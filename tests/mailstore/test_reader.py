@@ -78,6 +78,7 @@ class Author:
                     f"<html><head><title>unseen</title><body><p>{word}</p>",
                     f"<!--[if !mso]><!--><div>{word}<!--<![endif]--><style>unseen</style>",
                     f"<table><td title='>'>{word.replace(' ', '</td><td>')}</td></table>",
+                    f"<img alt='{word}' title='unseen' src=x>{word[:2]}<area alt={word.split()[0]}>",
                     f"<p>{word[:1]}<b>{word[1:3]}</b>{word[3:]}<br>",
                 )
             )
@@ -115,9 +116,10 @@ class Shown(HTMLParser):
         self.feed(markup)
         self.close()
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._hidden = tag if tag in ("title", "style") else self._hidden
-        self.text += "" if tag == "b" else "\n"
+        alternative = dict(attrs).get("alt") or "" if tag in ("img", "area") else ""
+        self.text += "" if tag == "b" else f"\n{alternative}\n"
 
     def handle_endtag(self, tag: str) -> None:
         self._hidden = "" if tag == self._hidden else self._hidden

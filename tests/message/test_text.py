@@ -24,6 +24,7 @@ def preview(text: str | bytes) -> str:
         ("\n\n> all is quoted\n", "> all is quoted"),
         ("\n\n", ""),
         ("Content-Type: text/html\n\n<head><style>p{}</style></head><p>Hi <b>th</b>ere &amp; you", "Hi there & you"),
+        ("Content-Type: text/html\n\n<img alt=Logo><p>Dear all", "Dear all"),
         ("Content-Type: image/png\n\nabc", ""),
         ("Content-Disposition: attachment\n\nabc", ""),
         ("Content-Type: text/plain; charset=gb2312\nContent-Transfer-Encoding: base64\n\nxOO6ww==\n", "你好"),
@@ -90,6 +91,29 @@ def test_header_text_is_decoded() -> None:
 )
 def test_html_is_what_a_browser_shows(markup: str, text: str) -> None:
     assert html_to_text(markup) == text
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("a<img src=x alt=Logo title=no>b", "a\nLogo\nb"),
+        ("<IMG ALT='it is' width=1>", "it is"),
+        ('<img title="alt=no" data-alt=no src="a>b" alt = "x > y &amp;\n z"/>', "x > y & z"),
+        ("<area alt=North href=#><img alt><img alt=''><img src=alt=no><p alt=no><imgx alt=no>", "North"),
+        ("<img alt='first' alt='second'>", "first"),
+        ("<img alt='发'>票<!-- <img alt=no> --><style><img alt=no></style>", "发\n票"),
+        ('<img alt="<b>bold</b>">', "<b>bold</b>"),
+    ],
+)
+def test_what_stands_for_a_picture_is_searched(markup: str, text: str) -> None:
+    content = f"Content-Type: text/html; charset=utf-8\r\n\r\n{markup}".encode()
+    assert list(body_texts(content)) == [text]
+
+
+@pytest.mark.parametrize("unit", ["<img ", "<img alt=", "<img alt='", '<img a="b"', " alt", "<img alt alt ", "<area\t"])
+def test_hostile_pictures_come_to_an_end(unit: str) -> None:
+    assert isinstance(html_to_text(unit * 30_000, with_alternatives=True), str)
+    assert isinstance(html_to_text("<img " + unit * 30_000 + ">", with_alternatives=True), str)
 
 
 @pytest.mark.parametrize(
