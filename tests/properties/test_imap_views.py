@@ -3,7 +3,8 @@
 A client here keeps the list of UIDs as a real one does: EXISTS adds unknown ones at the end, EXPUNGE takes one out.
 Whatever it fetches by number must then be the message it believes to have there, and what it searches for must be what
 it fetched. Some clients know QRESYNC: they hear VANISHED, go away between any two commands, and must be told on their
-return what they missed since the modseq they believe to have (RFC 7162 §3.2.5, §6). At times all act at once (RFC 9051 §5.5). `make test-long` takes 100,000 steps on each engine.
+return what they missed since the modseq they believe to have (RFC 7162 §3.2.5, §6). At times all act at once (RFC 9051
+§5.5). `make test-long` takes 100,000 steps on each engine.
 """
 
 import asyncio
@@ -238,7 +239,7 @@ async def clients(house: House) -> AsyncIterator[list[Client]]:
     await listener.drain(5)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(8))
 async def test_numbers_stay_true(clients: list[Client], seed: int) -> None:
     await walk(clients, random.Random(seed), STEPS)
 
