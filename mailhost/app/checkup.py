@@ -17,6 +17,7 @@ from mailhost.app.running import ports_of
 from mailhost.app.services import Services
 from mailhost.config import Config
 from mailhost.doctor.domain import diagnose_domain
+from mailhost.doctor.inside import look_inside
 from mailhost.doctor.names import Resolver
 from mailhost.doctor.own import SERVICES, OwnServer, diagnose_server
 from mailhost.doctor.report import Report
@@ -39,10 +40,11 @@ class Checkup:
 
 
 async def own_server(services: Services) -> OwnServer:
-    """Where we are, which ports are open, whose mail is here, and what is known of our certificates."""
+    """Where we are, which ports are open, whose mail is here, what is known of our certificates and of our store."""
     config, data = services.config, services.data
     names = tuple(each.name for each in await services.database.read(domains.list_domains))
     bound = ports_of(data) or {}
+    certificates = findings(read_book(issued_folder(data)), int(time.time())) if config.tls.acme else []
     return OwnServer(
         host=config.host_name or (f"mail.{names[0]}" if names else "localhost"),
         addresses=tuple(ANY.get(each, each) for each in config.listen),
@@ -50,7 +52,7 @@ async def own_server(services: Services) -> OwnServer:
         domains=names,
         is_public=not config.is_local,
         has_own_authority=not (config.tls.certificate or config.tls.acme),
-        known=tuple(findings(read_book(issued_folder(data)), int(time.time()))) if config.tls.acme else (),
+        known=(*certificates, *await look_inside(services.database, data)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -29,6 +30,7 @@ _EVERY: Final = 24 * 3600
 _LOOK: Final = 900.0
 _AGAIN: Final = 300.0
 """Before something new is believed it must be there a second time: networks stumble."""
+_AND: Final = "; "  # between the places of findings that were made one
 _SUBJECT: Final = N_("The daily check of the mail server")
 _NEW: Final = N_("New since the last check:")
 _STILL: Final = N_("Still so:")
@@ -38,7 +40,7 @@ _MORE: Final = N_("Look again at any time: mailhost doctor server, and for a dom
 
 
 class Seen(Struct, frozen=True, order=True):
-    """One thing that is wrong. Evidence changes from day to day, so it is no part of what is compared."""
+    """One thing that is wrong at one place. Evidence changes from day to day, so it is no part of what is compared."""
 
     subject: str
     leaf: str
@@ -107,10 +109,11 @@ class SelfCheck:
 
 def _seen(checkup: Checkup) -> frozenset[Seen]:
     return frozenset(
-        Seen(report.subject, each.finding.leaf, each.finding.where)
+        Seen(report.subject, each.finding.leaf, where)
         for report in checkup.reports
         for each in report.findings
         if each.finding.severity is not Severity.NOTE
+        for where in each.finding.where.split(_AND)
     )
 
 
@@ -118,7 +121,7 @@ def _text(checkup: Checkup, before: frozenset[Seen], seen: frozenset[Seen], tag:
     words = translations(tag)
     language = Language.CHINESE if tag == "zh-CN" else Language.ENGLISH
     evidence = {
-        Seen(report.subject, each.finding.leaf, each.finding.where): each.finding.evidence
+        (report.subject, each.finding.leaf): each.finding.evidence
         for report in checkup.reports
         for each in report.findings
     }
@@ -137,18 +140,19 @@ def _part(
     heading: str,
     seen: Sequence[Seen],
     language: Language,
-    evidence: dict[Seen, tuple[str, ...]] | None,
+    evidence: dict[tuple[str, str], tuple[str, ...]] | None,
 ) -> list[str]:
-    """The heading and a paragraph for each; without evidence the titles alone."""
+    """The heading and a paragraph for each leaf; without evidence the titles alone."""
     if not seen:
         return []
     parts = [words.gettext(heading)]
-    for each in seen:
-        leaf = leaves().get(each.leaf)
-        title = leaf.title.in_language(language) if leaf else each.leaf
-        lines = [f"* {each.subject}: {title} [{each.leaf}]", *([f"  {each.where}"] if each.where else [])]
+    for (subject, name), places in groupby(seen, key=lambda each: (each.subject, each.leaf)):
+        leaf = leaves().get(name)
+        title = leaf.title.in_language(language) if leaf else name
+        where = all_said((each.where for each in places if each.where), language)
+        lines = [f"* {subject}: {title} [{name}]", *([f"  {_AND.join(where)}"] if where else [])]
         if evidence is not None and leaf is not None:
-            lines += [f"  - {line}" for line in all_said(evidence.get(each, ())[:8], language)]
+            lines += [f"  - {line}" for line in all_said(evidence.get((subject, name), ())[:8], language)]
             lines.append(f"  {leaf.remedy.in_language(language)}")
         parts.append("\n".join(lines))
     return parts

@@ -50,6 +50,7 @@ _STAGES: Final = {
     "F": Text("After sign-in", "登录之后"),
     "G": Text("Automatic set-up", "自动配置"),
     "H": Text("Records of the domain", "域名记录"),
+    "I": Text("Inside the server", "服务器内部"),
 }
 
 

@@ -144,6 +144,10 @@ SENTENCES: Final = (
     N_("no address: {names}"),
     N_("missing: {names}"),
     N_("tried {times} times; next at {time}"),
+    N_("message {message}"),
+    N_("{reason} (message {message}, since {time})"),
+    N_("and {number} more"),
+    N_("at most {number} messages are missing, in accounts: {accounts}"),
     N_("it cannot be reached: {problem}"),
     N_("it has no address"),
 )

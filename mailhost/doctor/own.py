@@ -34,7 +34,7 @@ class OwnServer:
     """What our settings say. `addresses` are where to knock, `ports` service → port, the domains those we serve.
 
     Without `is_public` the server listens on this machine alone, and nothing is asked of DNS. `known` is what the
-    server itself found out about its certificates.
+    server itself found out about its certificates, and what its store says.
     """
 
     host: str

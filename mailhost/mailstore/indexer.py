@@ -295,6 +295,24 @@ async def open_index(database: Database, blobs: Blobs, data: Path) -> AsyncItera
         await index.close()
 
 
+async def index_backlog(database: Database, data: Path) -> dict[int, int]:
+    """Accounts of which the index lacks more than a search catches up with → how many messages it lacks at most.
+
+    The index is only looked at, from beside the server. Raises StorageError when it cannot be read.
+    """
+    known: dict[int, int] = {}
+    if database.engine != "sqlite":
+        known = await database.read(textindex.cursors)
+    elif (data / INDEX_FILE).exists():  # else it is begun at the next start
+        index = await open_database(f"sqlite:///{data / INDEX_FILE}", sqlite=_OPTIONS, schema=0)
+        try:
+            known = await index.read(textindex.cursors)
+        finally:
+            await index.close()
+    missing = {account_id: newest - known.get(account_id, 0) for account_id, newest in await database.read(_newest_ids)}
+    return {account_id: count for account_id, count in missing.items() if count > CATCH_UP}
+
+
 def _is_broken(error: StorageError) -> bool:
     """Whether the index must be made anew; else it has no room or no time at the moment."""
     return isinstance(error, StorageUnreadable) or not isinstance(error, StorageFull | StorageUnavailable)

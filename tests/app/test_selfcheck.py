@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.header import decode_header, make_header
@@ -23,6 +23,7 @@ from mailhost.app.selfcheck import SelfCheck
 from mailhost.cli.store import opened
 from mailhost.network.certificates import ensure_certificates, names_of
 from tests.app.test_certificates import served
+from tests.doctor.zoo.own_cases import set_aside
 from tests.running import MAILHOST, Account, Server, run, running, start, stop
 
 NOW = 1_800_000_000
@@ -85,6 +86,37 @@ def test_quiet_when_all_is_well_and_one_letter_when_something_changes(server: Se
     assert "Nothing is wrong any more." in text
     memory = json.loads((server.folder / "self-check.json").read_text())
     assert memory == {"checked_at": NOW, "seen": []}
+
+
+def test_mail_set_aside_is_told_once_and_more_of_it_is_new(server: Server) -> None:
+    somebody = server.accounts[0]
+
+    def happens(work: Callable[..., object], *names: str) -> None:
+        async def write() -> None:
+            async with opened(server.folder) as services:
+                await services.database.write(work, *names)
+
+        asyncio.run(write())
+
+    happens(set_aside, "one")
+    command = [*MAILHOST, "doctor", "server", "--data", str(server.folder), "--json"]
+    [finding] = json.loads(run(command, codes=(3,)))["findings"]
+    assert (finding["leaf"], finding["role"], finding["where"]) == ("I1", "cause", "message one")
+    assert check(server)
+    assert not check(server)
+    happens(set_aside, "two")
+    assert check(server)
+    first, second = (text_of(letter) for letter in letters(server, somebody))
+    assert "[I1]\n  message one\n  - KeyError: 'x' (message one, since 2027-01-15 08:00Z)\n" in first
+    assert "[I1]\n  邮件 one\n" in first
+    new, _, still = second.partition("Still so:")
+    assert "[I1]\n  message two\n" in new
+    assert "[I1]\n  message one\n" in still
+    assert "Mended" not in second
+
+
+def text_of(letter: Message) -> str:
+    return letter.get_payload(decode=True).decode().replace("\r\n", "\n")
 
 
 def wait_for_certificate(server: Server) -> None:

@@ -29,9 +29,9 @@ def test_the_right_leaf_comes_first(seen: list[Seen], name: str) -> None:
     assert one.first == one.case.leaf, one.leaves
 
 
-def test_every_leaf_of_a_person_s_mail_program_has_an_animal() -> None:
-    of_programs = {leaf for leaf in leaves() if not leaf.startswith("H")}
-    assert of_programs == {case.leaf for case in CASES}
+def test_every_leaf_has_an_animal_but_those_of_records() -> None:
+    others = {leaf for leaf in leaves() if not leaf.startswith("H")}
+    assert others == {case.leaf for case in CASES}
 
 
 @pytest.mark.timeout(600)

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.doctor.zoo import discovery_cases, network_cases, signin_cases
+from tests.doctor.zoo import discovery_cases, network_cases, own_cases, signin_cases
 from tests.doctor.zoo.cases import CASES, Case
 from tests.doctor.zoo.world import Zoo
 
 _AT_ONCE = 4  # one loop plays doctor and name server for all of them
-CHAPTERS = (network_cases, signin_cases, discovery_cases)
+CHAPTERS = (network_cases, signin_cases, discovery_cases, own_cases)
 PAGE = Path(__file__).parents[3] / "docs" / "doctor-matrix.md"
 _OPENING = """# What the doctor said of each broken server
 
