@@ -12,7 +12,14 @@ from mailhost.mailstore.copy import move
 from mailhost.mailstore.expunge import entomb, entombed, expunge, remove_entombed
 from mailhost.mailstore.labelnames import is_system
 from mailhost.mailstore.labels import Labels, find_messages
-from mailhost.mailstore.mailboxes import create_mailbox, drop_empty_parents, find_mailbox, find_special, take_name_away
+from mailhost.mailstore.mailboxes import (
+    create_mailbox,
+    drop_empty_parents,
+    find_mailbox,
+    find_special,
+    take_name_away,
+    unsubscribe,
+)
 from mailhost.mailstore.model import INBOX, MAX_UID, BadMailboxName, NoSuchMailbox
 from mailhost.mailstore.placing import release_unplaced
 from mailhost.mailstore.sharing import forget_account
@@ -48,6 +55,7 @@ def delete_mailbox(tx: Tx, account_id: int, name: str, now: int) -> bool:
     take_name_away(tx, account_id, mailbox, turn.modseq)
     if turn.is_gmail:
         drop_empty_parents(tx, account_id, mailbox.name)
+        unsubscribe(tx, account_id, mailbox.name)  # CREATE subscribed it; no client may know
     if not mailbox.messages:
         return False
     _begin(tx, account_id, mailbox.id, _NOWHERE, mailbox.uid_next, mailbox.messages)
