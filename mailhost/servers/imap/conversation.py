@@ -174,7 +174,7 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
         if not isinstance(command, Select):
             await tell_events(
                 session,
-                permits_expunge=not _counts_on_numbers(command),
+                permits_expunge=not _counts_on_numbers(session, command),
                 removes=removes,
                 told_modseq=session.knows_condstore and isinstance(command, Fetch | Store | StoreLabels),
             )
@@ -184,8 +184,11 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
     await session.say(tagged)
 
 
-def _counts_on_numbers(command: Command | AppendMessage) -> bool:
-    """Whether no sequence number may change while the command is answered (RFC 9051 §7.5.1, RFC 7162 §3.2.10.2)."""
+def _counts_on_numbers(session: Session, command: Command | AppendMessage) -> bool:
+    """Whether no sequence number may change while the command is answered (RFC 9051 §7.5.1, RFC 7162 §3.2.10.2).
+
+    COPY to Trash may take a label away, and scripts that go on by number to set \\Deleted would hit the next message.
+    """
     match command:
         case Fetch() | Store() | StoreLabels():
             return not command.by_uid
@@ -193,6 +196,8 @@ def _counts_on_numbers(command: Command | AppendMessage) -> bool:
             return not command.by_uid or uses_numbers(command.key)
         case MultiSearch():
             return uses_numbers(command.search.key)
+        case Copy(moves=False):
+            return not command.by_uid and session.selected.shows_labels
         case _:
             return False
 
@@ -203,7 +208,7 @@ def _names_the_untold(session: Session, command: Command | AppendMessage) -> boo
     They are told first, or the command would leave out what it means: Apple Mail moves new mail so, and who polls looks
     for new mail by `UID SEARCH UID 7:*`. Not where numbers stand beside them: those are of messages told before.
     """
-    if _counts_on_numbers(command):
+    if _counts_on_numbers(session, command):
         return False
     match command:
         case Fetch() | Store() | StoreLabels() | Copy() if command.by_uid:
