@@ -13,14 +13,14 @@ from mailhost.mailstore.changes import changed_spans
 from mailhost.mailstore.flags import Keywords
 from mailhost.mailstore.model import Flag, UidRange
 from mailhost.mailstore.ranges import as_ranges, intersection
-from mailhost.mailstore.rows import HEAVY, LABELS, expunged_rows, has_heavy_rows, live_flags, live_rows
+from mailhost.mailstore.rows import HEAVY, expunged_rows, has_heavy_rows, live_flags, live_rows
 from mailhost.mailstore.store import FlagChange, store_flags
 from mailhost.protocols.imap.commands import Fetch
 from mailhost.protocols.imap.fetch import Attribute
 from mailhost.servers.imap.binary import UnknownEncoding
 from mailhost.servers.imap.content import ContentItem, ContentsDamaged, content_pieces, without_contents
 from mailhost.servers.imap.knowledge import from_known, known_for
-from mailhost.servers.imap.label_texts import label_column
+from mailhost.servers.imap.label_texts import tell_labels
 from mailhost.servers.imap.numbers import NumberMap
 from mailhost.servers.imap.plan import CONTENT_COLUMNS, FlagNames, KnownFlags, RowPlan, plan_rows, split_items
 from mailhost.servers.imap.view import MailboxView
@@ -248,9 +248,8 @@ def _read_batch(
         pairs = [(number, row) for number, row in zip(counted, rows, strict=True) if row[modseq] > changed_since]
         counted, rows = [number for number, _ in pairs], [row for _, row in pairs]
     read: list[Column] = list(zip(*rows, strict=True))
-    if LABELS in columns and rows:
-        place = columns.index(LABELS)
-        read[place] = label_column(tx, view, read[place])
+    if rows:
+        tell_labels(tx, view, columns, read)
     return Batch(counted, read)
 
 

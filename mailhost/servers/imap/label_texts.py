@@ -33,10 +33,12 @@ def read_texts(tx: Tx, view: MailboxView) -> LabelTexts:
     return LabelTexts(label_names(tx, view.account_id), view.mailbox_id, utf8=view.utf8)
 
 
-def label_column(tx: Tx, view: MailboxView, column: Column) -> list[bytes]:
-    """The column LABELS as it is told. A message that is gone for good has none."""
-    texts = read_texts(tx, view)
-    return [texts[joined or ""] for joined in column]
+def tell_labels(tx: Tx, view: MailboxView, names: Sequence[str], columns: list[Column]) -> None:
+    """Turn LABELS, where it is among the columns, into what is told. A message that is gone for good has none."""
+    if LABELS in names:
+        place = names.index(LABELS)
+        texts = read_texts(tx, view)
+        columns[place] = [texts[joined or ""] for joined in columns[place]]
 
 
 def read_labels(tx: Tx, view: MailboxView, uids: Sequence[int]) -> dict[int, bytes]:

@@ -14,10 +14,11 @@ from mailhost.mailstore.rows import live_rows
 from mailhost.protocols.imap.commands import Fetch
 from mailhost.protocols.imap.fetch import Attribute, FetchItem, Section
 from mailhost.servers.imap.content import IN_MEMORY, Stored, at_once
+from mailhost.servers.imap.label_texts import tell_labels
 from mailhost.servers.imap.plan import KnownFlags, RowPlan, plan_rows, split_items
 from mailhost.servers.imap.view import MailboxView
 from mailhost.storage.blobs import Blobs
-from mailhost.storage.database import Database, Row, Tx
+from mailhost.storage.database import Column, Database, Tx
 
 _COLUMNS: Final = ("flags", "blob", "prefix", "octets", "header_octets", "parts")
 """What is read for the contents, behind the columns of the plan."""
@@ -49,14 +50,14 @@ async def open_message(
     number = (await view.numbers(database)).number_of(uid)
     if not number:
         return None
-    row, content = await database.point(_read, blobs, view, uid, plan.columns)
+    columns, content = await database.point(_read, blobs, view, uid, plan.columns)
     if content is None:
         return None
-    flags, digest, prefix, octets, header_octets, parts = row[-len(_COLUMNS) :]
+    flags, digest, prefix, octets, header_octets, parts = (column[0] for column in columns[-len(_COLUMNS) :])
     if plan.sets_seen and not view.is_read_only and not flags & Flag.SEEN:
         return None
     await view.know_keywords(database, (flags,))
-    words = plan.by_row.render([number], [[value] for value in row], KnownFlags(view.keywords))
+    words = plan.by_row.render([number], columns, KnownFlags(view.keywords))
     stored = Stored(digest, prefix, octets - len(prefix), header_octets, parts)
     beginning = b"* %d UIDFETCH (%b" % (uid, words) if uid_only else b"* %d FETCH (%b" % (number, words)
     return at_once(stored, beginning + b" " if words else beginning, plan.sections, content)
@@ -75,10 +76,14 @@ def _plan(items: tuple[FetchItem, ...], uid_only: bool) -> _Plan | None:
     return _Plan(plan, plan.columns + _COLUMNS, sections, any(section.sets_seen for section in sections))
 
 
-def _read(tx: Tx, blobs: Blobs, view: MailboxView, uid: int, columns: tuple[str, ...]) -> tuple[Row, bytes | None]:
+def _read(
+    tx: Tx, blobs: Blobs, view: MailboxView, uid: int, columns: tuple[str, ...]
+) -> tuple[list[Column], bytes | None]:
     """The message's columns, and its content where it is here and small."""
     rows = live_rows(tx, view.account_id, view.mailbox_id, uid, uid, columns, 1)
     if not rows:
-        return (), None
+        return [], None
     _, digest, _, octets, _, _ = rows[0][-len(_COLUMNS) :]
-    return rows[0], blobs.read_small(tx, digest) if octets <= IN_MEMORY else None
+    read: list[Column] = [(value,) for value in rows[0]]
+    tell_labels(tx, view, columns, read)
+    return read, blobs.read_small(tx, digest) if octets <= IN_MEMORY else None
