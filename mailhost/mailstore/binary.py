@@ -3,10 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
-from mailhost.mailstore.intake import Intake, MessageTooLarge, NulInMessage
+from mailhost.mailstore.intake import Intake, MessageTooLarge, NulInMessage, derive
 from mailhost.mailstore.model import Incoming
 from mailhost.message.binary import LineEnds, with_safe_encodings
-from mailhost.message.digest import digest_of
 from mailhost.message.scan import Scanner
 from mailhost.message.sections import Range
 from mailhost.storage.blobs import Blobs
@@ -39,7 +38,7 @@ class BinaryIntake:
     async def finish(self) -> Incoming:
         """The content as it will be kept. Raises NulInText, MessageTooLarge."""
         if not self._scanner.has_nul and self._line_ends.finish():
-            digest = digest_of(self._scanner)
+            digest = await derive(self._scanner)
             return Incoming(await self._writer.finish(), digest)
         root = self._scanner.finish()
         raw = await self._writer.finish()

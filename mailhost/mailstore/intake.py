@@ -1,11 +1,16 @@
 """A message's content on its way in: stored, hashed and scanned in one pass, in bounded memory."""
 
+import asyncio
+from typing import Final
+
 from mailhost.errors import MailhostError
 from mailhost.mailstore.model import Incoming
 from mailhost.mailstore.traced import TraceWatch
-from mailhost.message.digest import digest_of
+from mailhost.message.digest import Digest, digest_of
 from mailhost.message.scan import Scanner
 from mailhost.storage.blobs import Blobs
+
+_SMALL: Final = 32 * 1024
 
 
 class MessageTooLarge(MailhostError):
@@ -18,6 +23,11 @@ class MessageTooLarge(MailhostError):
 
 class NulInMessage(MailhostError):
     """The content holds NUL, which only BINARY may carry."""
+
+
+async def derive(scanner: Scanner) -> Digest:
+    """`digest_of`: of what is large in a thread, for a hostile header of some hundred kilobytes takes long to read."""
+    return await asyncio.to_thread(digest_of, scanner) if scanner.size > _SMALL else digest_of(scanner)
 
 
 class Intake:
@@ -53,7 +63,7 @@ class Intake:
             self._ends_in_cr = self._open_end = False
             self._keep(b"\r\n")
             self.size += 2
-        digest = digest_of(self._scanner)
+        digest = await derive(self._scanner)
         if digest.has_nul and self._normalise:
             self.discard()
             raise NulInMessage("The message holds a NUL octet; encode it as base64.")

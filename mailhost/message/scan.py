@@ -126,13 +126,17 @@ class Scanner:
     def _step_header(self, data: bytes, last: bool) -> bool:
         """Go on to the end of the header block; False when more octets are needed."""
         start = self._at - 1
-        blank = _BLANK_LINE.search(data, start)
-        if self._needle:
-            found = self._next_delimiter(data, start, blank.start() + 1 if blank else len(data), last)
-            if isinstance(found, int):
+        # Neither is looked for behind the other, or ten thousand short headers would each be a search through all data.
+        near = data.find(self._needle, start) if self._needle else -1
+        blank = _BLANK_LINE.search(data, start, near + 1 if near >= 0 else len(data))
+        if blank is None and near >= 0:
+            found = self._next_delimiter(data, near, len(data), last)
+            place = found.place if isinstance(found, _Delimiter) else found
+            blank = _BLANK_LINE.search(data, near, len(data) if place is None else place + 1)
+            if blank is None and isinstance(found, int):
                 self._keep_header(data, max(self._at, found))
                 return False
-            if found:
+            if blank is None and isinstance(found, _Delimiter):
                 self._end_header(data, found.place + 1, found.place + 1)
                 self._take_delimiter(data, found)
                 return True

@@ -24,7 +24,8 @@ from mailhost.protocols.lines import LineBuffer, LineTooLong
 
 _LITERAL: Final = re.compile(rb"(~?)\{([0-9]{1,20})(\+?)\}\Z")
 # What stands before the mailbox of a command that brings messages: a literal further on is the first of them.
-_APPEND: Final = re.compile(rb"[^ ]+ (?:APPEND|(?:UID )?REPLACE [^ ]+)(?= )", re.IGNORECASE)
+# It is looked for at each literal, so the first word is not looked through to whatever end: it can be no tag.
+_APPEND: Final = re.compile(rb"[^ ]{1,256} (?:APPEND|(?:UID )?REPLACE [^ ]{1,10})(?= )", re.IGNORECASE)
 MAX_URL: Final = 8192
 """Octets of a URL written as a literal."""
 _TAG: Final = re.compile(rb'[^\x00-\x20(){%*"\\+\x7f-\xff]{1,256}(?= )')

@@ -1,5 +1,6 @@
 """LIST with all its options, and LSUB (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 3501 §6.3.9)."""
 
+import asyncio
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from mailhost.servers.imap.answers import Answer, completed
 from mailhost.servers.imap.mailboxes import say_status
 from mailhost.servers.imap.metadata import of_mailbox
 from mailhost.servers.imap.reach import Place, Reached, reach_shared
-from mailhost.servers.imap.session import Session
+from mailhost.servers.imap.session import FAIR, Session
 from mailhost.storage.database import Tx
 
 
@@ -35,7 +36,10 @@ async def list_names(session: Session, command: List) -> Answer:
         await session.say(responses.root_line())
         return completed("LIST")
     utf8 = session.connection.utf8
-    for entry in await session.services.database.read(_find_shown, session.account_id, command, session.labels):
+    entries = await session.services.database.read(_find_shown, session.account_id, command, session.labels)
+    for count, entry in enumerate(entries, 1):
+        if count % FAIR == 0:  # each may be read for, and the client may take all without a wait
+            await asyncio.sleep(0)
         await session.say(responses.list_line(entry.attributes, entry.name, utf8=utf8, child_info=entry.child_info))
         if entry.reached is not None:
             await _say_more(session, entry.reached, command)

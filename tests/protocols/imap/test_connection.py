@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta, timezone
+from time import process_time
 
 from mailhost.protocols.imap.commands import Authenticate, Idle, Login, Logout, Noop, Search, StartTls, StoreLabels
 from mailhost.protocols.imap.connection import ImapConnection, Limits
@@ -86,6 +87,14 @@ def test_literals_cannot_add_up_beyond_the_bound() -> None:
     [mistake] = drain(connection, b"a SELECT" + b" {0+}\r\n" * 100)[:1]
     assert isinstance(mistake, Mistake)
     assert mistake.code == "TOOBIG"
+
+
+def test_many_literals_behind_a_long_word_are_cheap() -> None:
+    connection = ImapConnection(Limits())
+    connection.login_succeeded()
+    started = process_time()
+    drain(connection, b"x" * 90_000 + b"{0+}\r\n" + b"{0+}\r\n" * 15_000 + b"\r\n")
+    assert process_time() - started < 0.4  # to look through the word at each of them takes longer
 
 
 def test_a_line_too_long_ends_the_conversation() -> None:
