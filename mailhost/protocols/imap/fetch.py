@@ -68,17 +68,17 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The `first` to `last` of the messages found, counted from the oldest, or from the newest (RFC 9394)."""
+    """Some of the messages found, counted from the oldest, or from the newest (RFC 9394)."""
 
-    first: int  # at least 1, at most `last`
-    last: int
+    ends: tuple[int, int]  # from 1, the order as it was asked, for so it is answered
     from_newest: bool
 
     def of(self, count: int) -> slice:
         """Which of `count` messages, oldest first, lie in the window."""
+        first, last = sorted(self.ends)
         if self.from_newest:
-            return slice(max(0, count - self.last), max(0, count - self.first + 1))
-        return slice(self.first - 1, self.last)
+            return slice(max(0, count - last), max(0, count - first + 1))
+        return slice(first - 1, last)
 
 
 FetchItem = Attribute | Section | Binary

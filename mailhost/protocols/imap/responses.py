@@ -311,7 +311,7 @@ def esearch(
     if window is not None:
         sign = b"-" if window.from_newest else b""
         part = format_numbers(numbers[window.of(len(numbers))]) or b"NIL"
-        pieces.append(b"PARTIAL (%b%d:%b%d %b)" % (sign, window.first, sign, window.last, part))
+        pieces.append(b"PARTIAL (%b%d:%b%d %b)" % (sign, window.ends[0], sign, window.ends[1], part))
     if numbers and modseq is not None:
         pieces.append(b"MODSEQ %d" % modseq)
     if numbers and relevancy is not None:

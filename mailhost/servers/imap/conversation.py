@@ -1,5 +1,6 @@
 """One session from greeting to goodbye: each command goes to its file, news is told, the answer ends it."""
 
+from dataclasses import replace
 from typing import Final, assert_never
 
 from mailhost.accounts.audit.model import Cause
@@ -87,6 +88,7 @@ from mailhost.servers.imap.answers import MAY_ONLY_READ, Answer, answer_for, com
 from mailhost.servers.imap.append import append
 from mailhost.servers.imap.idle import idle
 from mailhost.servers.imap.multisearch import multi_search
+from mailhost.servers.imap.notices import tell_heard
 from mailhost.servers.imap.notify import next_event, notify, tell_events
 from mailhost.servers.imap.rights import require_on_selected
 from mailhost.servers.imap.search import uses_numbers
@@ -169,7 +171,6 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
         or (isinstance(command, Copy) and command.moves)
         or (isinstance(command, AppendMessage) and command.replaces is not None)
     )
-    tagged = responses.tagged(command.tag, answer.status, answer.text, answer.code)
     try:
         if not isinstance(command, Select):
             await tell_events(
@@ -179,9 +180,20 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
                 told_modseq=session.knows_condstore and isinstance(command, Fetch | Store | StoreLabels),
             )
     except MailhostError:
-        await session.say(tagged)  # the session ends, but its client knows what is done and need not be done again
+        # The session ends, but its client knows what is done and need not be done again.
+        await session.say(_tagged(command, answer))
         raise
-    await session.say(tagged)
+    if removes and session.knows_qresync and answer.status == "OK":
+        # VANISHED bears no MODSEQ (RFC 7162 §3.2.7, RFC 6851 §4.4, RFC 8508 §4.5).
+        if answer.code is None:
+            answer = replace(answer, code=f"HIGHESTMODSEQ {session.selected.modseq}")
+        else:
+            await tell_heard(session, session.selected)
+    await session.say(_tagged(command, answer))
+
+
+def _tagged(command: Command | AppendMessage, answer: Answer) -> bytes:
+    return responses.tagged(command.tag, answer.status, answer.text, answer.code)
 
 
 def _counts_on_numbers(session: Session, command: Command | AppendMessage) -> bool:

@@ -15,7 +15,7 @@ from mailhost.protocols.imap.objects import mailbox_id
 from mailhost.protocols.imap.rights import Right
 from mailhost.protocols.imap.sets import Ranges
 from mailhost.servers.imap.answers import UID_REQUIRED, Answer, completed
-from mailhost.servers.imap.notices import flags_in_use, tell_flags, tell_news
+from mailhost.servers.imap.notices import flags_in_use, tell_flags
 from mailhost.servers.imap.progress import Progress
 from mailhost.servers.imap.reach import Reached, reach_selectable
 from mailhost.servers.imap.rights import permanent_flags, right_for
@@ -199,25 +199,20 @@ async def expunge_deleted(session: Session, command: Expunge) -> Answer:
     else:
         ranges = await view.uid_ranges(session.services.database, command.uids, by_uid=True)
     async with Progress(session, command.tag):
-        is_changed = await _expunge(session, view, ranges)
-    if is_changed and session.knows_qresync:
-        await tell_news(session)  # the client takes the modseq for one up to which it has heard everything
-        return Answer("OK", f"HIGHESTMODSEQ {view.modseq}", "EXPUNGE completed.")
+        await _expunge(session, view, ranges)
     return completed("EXPUNGE")
 
 
-async def _expunge(session: Session, view: MailboxView, ranges: list[tuple[int, int]]) -> bool:
-    """Whether something was removed. Most CLOSEs have nothing to remove; the counter spares them a write."""
+async def _expunge(session: Session, view: MailboxView, ranges: list[tuple[int, int]]) -> None:
+    """Most CLOSEs have nothing to remove; the counter spares them a write."""
     services = session.services
     mailbox = await services.database.point(load_mailbox, view.account_id, view.mailbox_id)
     if not ranges or not mailbox.deleted:
-        return False
+        return
     now = int(services.clock())
-    removed = 0
     while True:
         uids = await services.database.write(
             expunge, view.account_id, view.mailbox_id, ranges, now, limit=EXPUNGED_AT_ONCE
         )
-        removed += len(uids)
         if len(uids) < EXPUNGED_AT_ONCE:
-            return removed > 0
+            return

@@ -83,7 +83,7 @@ BODY = section((), Text.WHOLE, b"BODY[]")
                     Binary((), None, sets_seen=False, label=b"BINARY.SIZE[]", is_size=True),
                 ),
                 None,
-                window=Window(1, 5, from_newest=True),
+                window=Window((1, 5), from_newest=True),
             ),
         ),
         (
@@ -93,7 +93,7 @@ BODY = section((), Text.WHOLE, b"BODY[]")
                 False,
                 search.All(),
                 frozenset({ReturnOption.PARTIAL, ReturnOption.SAVE}),
-                Window(2, 9, from_newest=False),
+                Window((9, 2), from_newest=False),
             ),
         ),
         (

@@ -183,10 +183,10 @@ class Cursor:
         found = self.match(_WINDOW)
         if found is None:
             raise Refusal("PARTIAL needs a range such as 1:100 or -1:-100.")
-        first, last = sorted((int(found[2]), int(found[3])))
-        if last > MAX_NUMBER:
+        ends = int(found[2]), int(found[3])
+        if max(ends) > MAX_NUMBER:
             raise Refusal("A number is too large.")
-        return Window(first, last, from_newest=bool(found[1]))
+        return Window(ends, from_newest=bool(found[1]))
 
     def at_set(self) -> bool:
         """Whether a sequence set stands here."""

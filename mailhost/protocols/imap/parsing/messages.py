@@ -231,11 +231,11 @@ def _fetch_modifiers(cursor: Cursor, *, by_uid: bool) -> tuple[int | None, bool,
                 changed_since = cursor.number(MAX_MODSEQ)
             case b"VANISHED" if by_uid:
                 vanished = True
-            case b"PARTIAL" if by_uid:
+            case b"PARTIAL" if by_uid and window is None:
                 cursor.space()
                 window = cursor.window()
             case _:
-                raise Refusal("FETCH takes CHANGEDSINCE, and UID FETCH also VANISHED and PARTIAL, as modifiers.")
+                raise Refusal("FETCH takes CHANGEDSINCE, and UID FETCH also VANISHED and PARTIAL, once, as modifiers.")
         if cursor.skip(b")"):
             break
         cursor.space()
