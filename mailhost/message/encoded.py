@@ -42,6 +42,9 @@ _WIDER: Final = {
     "windows-949": "cp949",
     "iso-8859-1": "cp1252",
     "latin1": "cp1252",
+    "iso-8859-6-e": "iso-8859-6",
+    "iso-8859-6-i": "iso-8859-6",
+    "iso-8859-8-e": "iso-8859-8",
     "iso-8859-8-i": "iso-8859-8",
     "iso-8859-11": "cp874",
     "tis-620": "cp874",
@@ -49,6 +52,9 @@ _WIDER: Final = {
     "unicode-1-1-utf-7": "utf-7",
     "macintosh": "mac-roman",
     "x-mac-roman": "mac-roman",
+    "x-mac-cyrillic": "mac-cyrillic",
+    "x-mac-ce": "mac-latin2",
+    "x-euc-jp": "euc-jp",
 }
 # A `?` in the text, which should be encoded, is taken as it is where it cannot be the end.
 _ENCODED_WORD: Final = re.compile(
@@ -64,6 +70,7 @@ _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 _CUT_REASONS: Final = ("unexpected end of data", "incomplete multibyte sequence", "truncated data")
 _ASCII: Final = bytes(range(128))
 _LIKE_GB2312: Final = re.compile(rb"(?:[\x00-\x7f]|[\xa1-\xf7][\xa1-\xfe])*+")
+_PADDED_BREAK: Final = re.compile(rb"=[ \t]++(?=\r?\n)")  # blanks that a relay has added (RFC 2045 §6.7)
 _UU_BODY: Final = re.compile(rb"(?:^|\n)begin [0-7]{3,4} [^\n]*\n(.*?)(?:\nend\b|\Z)", re.DOTALL)
 
 
@@ -72,7 +79,7 @@ def decode_text(octets: bytes, charset: bytes | None, *, is_cut: bool = False) -
 
     `is_cut`: these are the first octets of more, and half a character at the end is dropped.
     """
-    codec = _codec(charset.lower()) if charset else "utf-8"
+    codec = codec_of(charset.lower()) if charset else "utf-8"
     if codec is None:
         return _guess(octets)
     try:
@@ -118,7 +125,7 @@ def decode_transfer(octets: bytes, encoding: bytes) -> bytes:
     if encoding == b"base64":
         return decode_base64(octets)
     if encoding == b"quoted-printable":
-        return binascii.a2b_qp(octets)
+        return binascii.a2b_qp(_PADDED_BREAK.sub(b"=", octets))
     if encoding in (b"x-uuencode", b"uuencode", b"x-uue", b"uue"):
         return _decode_uu(octets)
     return octets
@@ -172,8 +179,8 @@ def _guess(octets: bytes) -> str:
 
 
 @lru_cache(maxsize=256)
-def _codec(charset: bytes) -> str | None:
-    """Python's name of the codec; None when there is none that makes text."""
+def codec_of(charset: bytes) -> str | None:
+    """Python's name of the codec of a charset, in lower case; None when there is none that makes text."""
     name = charset.decode("ascii", "replace").strip(" \"'")
     name = _WIDER.get(name, name)
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Final
 
+from mailhost.message.encoded import codec_of
 from mailhost.message.resemblance import parse_terms
 from mailhost.protocols.imap.commands import CancelUpdate, Search
 from mailhost.protocols.imap.fetch import FetchItem, Window
@@ -63,7 +64,8 @@ CHARSETS: Final = {
     "KOI8-R": "koi8-r",
     "WINDOWS-1251": "cp1251",
 }
-"""What a client may name behind CHARSET, and the codec that reads it."""
+"""What is told to a client that names none of those that mail is written in, and the codec that reads each."""
+_NOT_SEARCHED: Final = frozenset(("utf-7",))  # it may name halves of characters, which nobody could store
 
 _RETURNS: Final = {option.value.encode(): option for option in ReturnOption}
 _FUZZY_FIELDS: Final = frozenset(("bcc", "cc", "from", "subject", "to"))
@@ -87,7 +89,7 @@ class _Reader:
         octets = self.cursor.astring()
         try:
             return octets.decode(self.codec)
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             raise Refusal("The text to search for is not in the charset named.") from error
 
     def header(self, name: str) -> SearchKey:
@@ -372,8 +374,9 @@ def parse_cancel_update(cursor: Cursor, tag: bytes) -> CancelUpdate:
 
 def read_codec(cursor: Cursor, returns: Collection[ReturnOption] | None = None) -> str:
     """The codec for the charset that is named here. A search that should have been saved fails for good without one."""
-    codec = CHARSETS.get(cursor.astring().decode("ascii", "replace").upper())
-    if codec is None:
+    name = cursor.astring().decode("ascii", "replace")
+    codec = CHARSETS.get(name.upper()) or codec_of(name.lower().encode("ascii", "replace"))
+    if codec is None or codec in _NOT_SEARCHED:
         code = f"BADCHARSET ({' '.join(CHARSETS)})"
         saves = ReturnOption.SAVE in (returns or ())
         raise Refusal("This charset is not known here.", status="NO", code=code, empties_saved=saves)
