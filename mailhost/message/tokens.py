@@ -28,9 +28,23 @@ _HAN_AND_KANA: Final = (
 _UNBROKEN: Final = _SOUTH_EAST + _HAN_AND_KANA  # Korean has blanks, though not everybody puts them
 _PICTURES: Final = "\u2600-\u27bf\U0001f000-\U0001faff"
 _CJK: Final = _UNBROKEN + "\uac00-\ud7af" + _PICTURES
-_WRAPPED: Final = re.compile(f"(?<=[{_UNBROKEN}])\r?\n(?=[{_UNBROKEN}])")
-# Soft hyphens, zero-width spaces and marks of direction: invisible, so no reader would type them.
-_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]+")
+_WRAPPED: Final = re.compile(f"(?<=[{_UNBROKEN}]) ?\r?\n(?=[{_UNBROKEN}])")
+# The marks of quoting before a line, for which many readers draw a bar; a query loses them, too.
+_QUOTE_MARKS: Final = re.compile(r"(\A|\n)[ \t]*+>[> \t]*+(?=\S)")
+# Soft hyphens, zero-width spaces, marks of direction, variants of a character: invisible, so no reader would type them.
+# Points of Arabic and Hebrew and the Arabic stroke that makes words longer: hardly ever typed where they are written.
+_UNTYPED: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef"
+    "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4]+"
+)
+# What programs make of a mark that was typed; and the dot of i, which Turkish alone sets or leaves out on purpose.
+_AS_TYPED: Final = {
+    **dict.fromkeys("\u2018\u2019\u201b\u02bc", "'"),
+    **dict.fromkeys("\u201c\u201d\u201e\u201f", '"'),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"),
+    **dict.fromkeys(("\u0131", "i\u0307"), "i"),
+}
+_REPLACED: Final = re.compile(f"[{''.join(mark for mark in _AS_TYPED if len(mark) == 1)}]|i\u0307")
 _RUN: Final = re.compile(f"[{_CJK}]")
 _PIECE: Final = 64 * 1024
 _ASCII_WORD: Final = re.compile("[a-z0-9]+")  # the same in a text that has nothing else, in a third of the time
@@ -39,11 +53,17 @@ _LAST_MARK: Final = 0x1E94A  # the highest combining mark but for variation sele
 
 
 def normalise(text: str) -> str:
-    """Without regard to case, width and composition (NFKC, case folded), every run of blanks one blank."""
+    """Without regard to case, width and composition (NFKC, case folded), every run of blanks one blank.
+
+    Without what nobody types, and with what programs make of a mark as it was typed (a curved apostrophe).
+    """
+    if ">" in text:
+        text = _QUOTE_MARKS.sub(r"\1", text)
     if text.isascii():
         return " ".join(text.lower().split())
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return _BLANKS.sub(" ", unwrapped(_INVISIBLE.sub("", folded))).strip()
+    typed = _REPLACED.sub(lambda found: _AS_TYPED[found[0]], _UNTYPED.sub("", folded))
+    return _BLANKS.sub(" ", unwrapped(typed)).strip()
 
 
 def unwrapped(text: str) -> str:

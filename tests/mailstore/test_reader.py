@@ -40,8 +40,13 @@ TEXTS = {
     "party 🎉 done ❤ ok": ("utf-8",),
     'no. 1,234.56 ann@example.org AND "quoted" star* -dash ^caret col:on a_b': ("us-ascii", "utf-8"),
     "x" * 70 + " end": ("us-ascii",),
+    "مُحَمَّد كتـــاب שָׁלוֹם עולם": ("utf-8",),
+    "it’s l’été non‑breaking 2024–2025 −5": ("utf-8",),
+    "葛\U000e0100城 \u202a邊\ufe00\u202c": ("utf-8",),
+    "so said:\r\n> the words that\r\n>  go on >> here\r\n>> 发\r\n>> 票号 \r\n码": ("utf-8", "gb18030"),
 }
 UNBROKEN = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\u0e01-\u0e3a\u0e40-\u0e4e\u1780-\u17d3"
+WRAPPED = re.compile(f"(?<=[{UNBROKEN}]) ?\r?\n(?=[{UNBROKEN}])")
 WIDER = {"gb2312": "gb18030", "ks_c_5601-1987": "cp949", "us-ascii": "utf-8"}
 
 
@@ -52,7 +57,7 @@ class Author:
         self.dice = Random(seed)
 
     def message(self) -> bytes:
-        text = self.dice.choice(list(TEXTS))
+        text = " ".join(self.dice.choice(list(TEXTS)).split())
         head = b"Subject: %b\r\n\ttail\r\nFrom: %b <a@b.test>\r\n" % (
             self._words(text[:30]),
             self._words(text.split()[0]),
@@ -126,7 +131,7 @@ class Shown(HTMLParser):
         self.text += "" if tag == "b" else "\n"
 
     def handle_data(self, data: str) -> None:
-        self.text += "" if self._hidden else data
+        self.text += "" if self._hidden else WRAPPED.sub("", data).replace("\n", " ")
 
 
 def fields(message: Message) -> list[tuple[str, str]]:
@@ -148,9 +153,20 @@ def body(message: Message) -> Iterator[str]:
 
 @cache
 def plain(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    joined = re.sub(f"(?<=[{UNBROKEN}])\r?\n(?=[{UNBROKEN}])", "", re.sub("[\u00ad\u200b]", "", folded))
-    return " ".join(joined.split())
+    """As somebody would type it: no bars of quoting, no points, no invisible characters, straight marks."""
+    lines = [line.lstrip(" \t>") or line for line in re.split("(?<=\n)", text)]
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", "".join(lines)).casefold())
+    typed = "".join(STRAIGHT.get(each, each) for each in folded.replace("i\u0307", "i") if not is_untyped(each))
+    return " ".join(WRAPPED.sub("", typed).split())
+
+
+STRAIGHT = {"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "‐": "-", "‑": "-", "–": "-", "−": "-", "ı": "i"}
+
+
+def is_untyped(character: str) -> bool:
+    name = unicodedata.name(character, "")
+    is_point = unicodedata.category(character) == "Mn" and name.startswith(("ARABIC", "HEBREW POINT", "HEBREW ACCENT"))
+    return is_point or unicodedata.category(character) == "Cf" or name.startswith(("VARIATION", "ARABIC TATWEEL"))
 
 
 def stands_in(text: str, query: str) -> bool:
