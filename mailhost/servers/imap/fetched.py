@@ -49,9 +49,16 @@ def _told_always(session: Session) -> tuple[Attribute, ...]:
 
 
 async def fetch_new(session: Session, uids: Sequence[int], items: tuple[FetchItem, ...]) -> None:
-    """FETCH that nobody asked for, of messages just told; it never sets \\Seen. Raises ViewBroken."""
+    """FETCH that nobody asked for, of messages just told; it never sets \\Seen. Raises ViewBroken.
+
+    X-GM-LABELS is left out where nobody may know them, as in mailboxes of others.
+    """
     if not uids:
         return
+    if Attribute.LABELS in items:
+        session.knows_labels = True
+        if not session.selected.shows_labels:
+            items = tuple(item for item in items if item is not Attribute.LABELS)
     items = tuple(dict.fromkeys((*_told_always(session), *items)))
     numbers = SequenceSet(tuple(as_ranges(uids)))
     with suppress(ContentsDamaged, UnknownEncoding):
