@@ -42,8 +42,9 @@ def _thread_some(tx: Tx, account_id: int) -> None:
         account_id=account_id,
     )
     rows = tx.execute(
-        """select id, internal_date, fields from message
-        where account_id = :account_id and id > :done order by id limit :limit""",
+        """select id, internal_date, fields, twin_of, thread_id from message
+        left join thread on thread.account_id = message.account_id and thread.message_id = twin_of
+        where message.account_id = :account_id and id > :done order by id limit :limit""",
         account_id=account_id,
         done=done,
         limit=_BATCH,
@@ -64,10 +65,15 @@ def _thread_some(tx: Tx, account_id: int) -> None:
 
 
 def _threads(tx: Tx, account_id: int, rows: list[Row]) -> dict[int, int]:
-    """Message id → thread id for (id, INTERNALDATE, fields); what the messages are known by is learnt."""
-    read = [(message_id, dated, _keys(fields)) for message_id, dated, fields in rows]
-    known = _Known(tx, account_id, {key for _, _, keys in read for key in (*keys.named, keys.subject)} - {None})
-    threads = {message_id: known.place(message_id, dated, keys) for message_id, dated, keys in read}
+    """Message id → thread id for (id, INTERNALDATE, fields, the message it was parted from by a change of layout, and
+    that one's thread id, where it has one yet); what the messages are known by is learnt.
+    """
+    read = [(*row[:2], _keys(row[2]), *row[3:]) for row in rows]
+    known = _Known(tx, account_id, {key for _, _, keys, *_ in read for key in (*keys.named, keys.subject)} - {None})
+    threads: dict[int, int] = {}
+    for message_id, dated, keys, twin, thread_id in read:
+        # A client that saw both in one mailbox was told one thread, and has the same UIDs now.
+        threads[message_id] = thread_id or threads.get(twin) or known.place(message_id, dated, keys)
     known.save()
     return threads
 

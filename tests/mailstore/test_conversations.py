@@ -11,6 +11,7 @@ from mailhost.mailstore.named import identified
 from mailhost.protocols.imap.objects import ObjectId
 from mailhost.protocols.imap.search import EmailIs, ThreadIs
 from mailhost.storage.database import Database, Tx
+from tests.mailstore.labelled import set_layout
 
 NOW = 1_700_000_000
 DAY = 86_400
@@ -76,6 +77,20 @@ async def test_without_ids_the_same_people_go_on_under_a_subject_for_a_month(dat
     await put(letter("Re: Lunch", "7"), date=NOW + 89 * DAY)
     await put(letter("Re: ", ""), date=NOW)
     assert await threads(database, account) == [1, 1, 1, 4, 5, 5, 7, 8]
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_copy_that_a_change_of_layout_parts_stays_in_the_thread(database, account, put, is_known) -> None:
+    await put(letter("Lunch"))  # without an id, the same again would begin a thread of its own
+    await put(letter("Lunch"))
+    if is_known:
+        assert await threads(database, account) == [1, 2]
+    inbox = await database.read(mailstore.find_mailbox, account, "INBOX")
+    trash = await database.read(mailstore.find_mailbox, account, "Trash")
+    for target in (inbox, trash):
+        await database.write(mailstore.copy, account, inbox.id, target.id, [(1, 1)], NOW)
+    await database.write(set_layout, account, mailstore.Layout.GMAIL, NOW)
+    assert await threads(database, account) == [1, 2, 1, 1]
 
 
 async def test_a_thread_is_kept_by_copy_move_and_undelete_and_ends_with_its_last_message(
