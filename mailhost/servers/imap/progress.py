@@ -2,9 +2,13 @@
 
 import asyncio
 from types import TracebackType
+from typing import Final
 
 from mailhost.protocols.imap import responses
 from mailhost.servers.imap.session import Session
+
+_LOOK_SECONDS: Final = 1.0
+"""Between two looks whether a client for whom nothing but reading is done was cut off."""
 
 
 class Progress:
@@ -13,7 +17,7 @@ class Progress:
     `only_reads`: it ends when there is nobody any more to tell; else what was begun is done.
     """
 
-    __slots__ = ("_done", "_goal", "_is_deserted", "_reading", "_session", "_tag", "_telling", "_timer")
+    __slots__ = ("_done", "_goal", "_is_deserted", "_reading", "_session", "_tag", "_tell_at", "_telling", "_timer")
 
     def __init__(self, session: Session, tag: bytes, *, only_reads: bool = False) -> None:
         self._session = session
@@ -24,6 +28,7 @@ class Progress:
         self._goal: int | None = None
         self._telling: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._tell_at = 0.0
 
     async def __aenter__(self) -> "Progress":
         self._wait()
@@ -35,8 +40,10 @@ class Progress:
         if self._timer is not None:
             self._timer.cancel()
         reading, self._reading = self._reading, None
-        if self._is_deserted and reading is not None and reading.uncancel() > 0:
-            return  # the server ends the session, too
+        if self._is_deserted and reading is not None:
+            if reading.uncancel() > 0:
+                return  # the server ends the session, too
+            raise ConnectionResetError("the client was cut off") from error
         if self._telling is not None:
             await self._telling  # a line begun is finished before the answer; raises ConnectionError
 
@@ -45,8 +52,19 @@ class Progress:
         self._done, self._goal = done, goal
 
     def _wait(self) -> None:
-        seconds = self._session.services.settings.progress_seconds
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._tell)
+        loop, seconds = asyncio.get_running_loop(), self._session.services.settings.progress_seconds
+        self._tell_at = loop.time() + seconds
+        self._timer = loop.call_later(seconds if self._reading is None else min(seconds, _LOOK_SECONDS), self._look)
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._reading is not None and self._session.stream.was_cut:
+            return self._desert(self._reading)
+        left = self._tell_at - loop.time()
+        if left > 0.001:
+            self._timer = loop.call_later(min(left, _LOOK_SECONDS), self._look)
+            return None
+        return self._tell()
 
     def _tell(self) -> None:
         if self._is_free and (self._telling is None or self._telling.done()):
@@ -68,6 +86,10 @@ class Progress:
             await self._session.flush()
 
     def _told(self, telling: asyncio.Task[None]) -> None:
-        if self._reading is not None and not self._is_deserted and not telling.cancelled() and telling.exception():
+        if not telling.cancelled() and telling.exception() is not None and self._reading is not None:
+            self._desert(self._reading)
+
+    def _desert(self, reading: asyncio.Task[None]) -> None:
+        if not self._is_deserted:
             self._is_deserted = True
-            self._reading.cancel()
+            reading.cancel()

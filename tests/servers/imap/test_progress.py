@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -109,3 +110,18 @@ async def test_a_search_that_nobody_waits_for_ends(tmp_path: Path) -> None:
             client.writer.transport.abort()
             await asyncio.wait({serving}, timeout=10)
             assert serving.done()
+
+
+async def test_a_search_whose_client_is_cut_off_ends_before_it_would_say_so(tmp_path: Path) -> None:
+    async with client_of(tmp_path, 30) as (house, client):
+        account = await house.database.read(lambda tx: tx.execute("select max(account_id) from message")[0][0])
+        async with house.index._lock(account):
+            client.send(b"c SEARCH BODY hello\r\n")
+            await asyncio.sleep(0.1)
+            [serving] = [task for task in asyncio.all_tasks() if "_serve" in repr(task.get_coro())]
+            plain = client.writer.get_extra_info("socket")
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not an end
+            client.writer.transport.abort()
+            await asyncio.wait({serving}, timeout=10)
+            assert serving.done()
+            assert not serving.cancelled()
