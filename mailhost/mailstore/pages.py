@@ -55,34 +55,32 @@ class Page:
         names = {leaf.name for leaf in leaves(key) if isinstance(leaf, HeaderContains) and not self._is_told(leaf)}
         asked = frozenset(name.encode() for name in names)
         self._cached_names, self._other_names = asked & CACHED_FIELDS, asked - CACHED_FIELDS
+        self._values: dict[str, list[tuple[int, str]]] = defaultdict(list)
         self._columns: dict[str, _Column] = {}
         if self._cached_names:
-            headers = {place: unpack_fields(candidate.fields) for place, candidate in enumerate(self.candidates)}
-            self._read(headers, self._cached_names)
+            for place, candidate in enumerate(self.candidates):
+                self._read(place, unpack_fields(candidate.fields), self._cached_names)
 
     @property
     def wants_headers(self) -> bool:
         """Whether a field is asked for that is not kept beside each message."""
         return bool(self._other_names)
 
+    def read_headers(self, headers: Mapping[int, bytes]) -> None:
+        """Learn the headers of some, as they are stored, by their places here."""
+        for place, header in headers.items():
+            self._read(place, self.candidates[place].prefix + header, self._other_names)
+        self._with_header |= self._set_of(headers)
+
     def verdicts(self) -> list[Verdict]:
-        """Of each message whether it matches, None where its row does not tell."""
+        """Of each message whether it matches, None where what was read of it does not tell."""
+        self._columns = {name: _Column(values) for name, values in self._values.items()}
         bounds = self._bounds(self._key)
         return [_VERDICTS[sure + maybe] for sure, maybe in zip(*map(self._octets, bounds), strict=True)]
 
-    def verdicts_with(self, headers: Mapping[int, bytes]) -> list[Verdict]:
-        """The same when the headers of some, as they are stored, have been read, too; by their places here."""
-        whole = {place: self.candidates[place].prefix + header for place, header in headers.items()}
-        self._read(whole, self._other_names)
-        self._with_header = self._set_of(headers)
-        return self.verdicts()
-
-    def _read(self, headers: Mapping[int, bytes], names: frozenset[bytes]) -> None:
-        texts: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        for place, header in headers.items():
-            for name, value in field_values(header, names):
-                texts[name].append((place, value))
-        self._columns |= {name: _Column(values) for name, values in texts.items()}
+    def _read(self, place: int, header: bytes, names: frozenset[bytes]) -> None:
+        for name, value in field_values(header, names):
+            self._values[name].append((place, value))
 
     def _is_told(self, key: AnsweredKey) -> bool:
         answer = self._scope.answers.get(key)

@@ -52,6 +52,7 @@ from mailhost.storage.errors import BlobDamaged, BlobMissing
 _SOME = frozenset({ReturnOption.MIN, ReturnOption.MAX, ReturnOption.PARTIAL})
 ROWS_AT_ONCE = 10_000
 CANDIDATES_AT_ONCE = 500
+_HEADERS_AT_ONCE = 4 * 1024 * 1024  # octets
 _AT_A_GLANCE = 20  # rows that a few keys are held against while everybody waits
 
 
@@ -282,21 +283,29 @@ async def _look_at(
 
     page, verdicts = by_row() if is_light else await think(by_row)
     if page.wants_headers:
-        headers = {
-            place: await _read(blobs, page.candidates[place], page.candidates[place].header_octets)
-            for place, verdict in enumerate(verdicts)
-            if verdict is None
-        }
-        verdicts = await think(page.verdicts_with, headers) if headers else verdicts
+        await _read_headers(blobs, page, [place for place, verdict in enumerate(verdicts) if verdict is None])
+        verdicts = await think(page.verdicts)
     found: list[tuple[int, int]] = []
-    for candidate, verdict in zip(page.candidates, verdicts, strict=True):
-        is_found = verdict
+    for row, verdict in zip(rows, verdicts, strict=True):
+        candidate, is_found = Candidate(row, scope), verdict  # not that of the page, which would keep the content
         if verdict is None:
             candidate.read(await _read(blobs, candidate, MAX_CONTENT))
             is_found = await think(candidate.matches, key)
         if is_found:
             found.append((candidate.uid, candidate.modseq))
     return found
+
+
+async def _read_headers(blobs: Blobs, page: Page, places: Sequence[int]) -> None:
+    headers: dict[int, bytes] = {}
+    octets = 0
+    for place in places:
+        candidate = page.candidates[place]
+        headers[place] = await _read(blobs, candidate, candidate.header_octets)
+        octets += len(headers[place])
+        if octets > _HEADERS_AT_ONCE or place == places[-1]:
+            await think(page.read_headers, headers)
+            headers, octets = {}, 0
 
 
 async def _read(blobs: Blobs, candidate: Candidate, octets: int) -> bytes:

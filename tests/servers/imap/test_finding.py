@@ -1,5 +1,6 @@
 """SEARCH of hard mail at the door: what is written in so many ways is found as people type it; charsets are read."""
 
+import tracemalloc
 import unicodedata
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable
@@ -166,3 +167,19 @@ async def test_charsets_of_mail_and_of_searches(database: Database, blobs: Blobs
             for name in ("SUBJECT", "BODY", "TEXT"):
                 assert uid in await search(client, f"{name} {written}"), (name, charset)
             assert uid in await search(client, f"BODY {written}", charset), charset
+
+
+async def test_a_search_holds_one_message_at_a_time(
+    database: Database, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhello dear world\r\n--b\r\n"
+    file = b"Content-Type: application/pdf\r\n\r\n" + b"x" * 76 * 20_000 + b"\r\n--b--\r\n"
+    monkeypatch.setattr(indexer, "CATCH_UP", 0)
+    async with client_with(database, blobs, (head + file for _ in range(12))) as client:
+        tracemalloc.start()
+        try:
+            assert len(await search(client, "BODY dear world")) == 12
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 6 * len(file)
