@@ -5,8 +5,9 @@ from enum import Enum
 from typing import Final
 
 from mailhost.mailstore.account import mailboxes_topic, raise_modseq
+from mailhost.mailstore.labelnames import ROOT
 from mailhost.mailstore.mailboxes import find_mailbox
-from mailhost.mailstore.model import Flag, Mailbox, NoSuchAccount
+from mailhost.mailstore.model import INBOX, BadMailboxName, Flag, Mailbox, NoSuchAccount
 from mailhost.storage.database import Tx
 
 MAX_FOLDER_LIMIT: Final = 1_000_000
@@ -114,9 +115,14 @@ def clip(tx: Tx, account_id: int, mailbox: Mailbox, limit: int) -> tuple[Mailbox
 
 
 def show_mailbox(tx: Tx, account_id: int, name: str, *, is_shown: bool) -> None:
-    """Let LIST show a mailbox of the gmail layout, or leave it out. Raises NoSuchAccount, NoSuchMailbox."""
+    """Let LIST show a mailbox of the gmail layout, or leave it out; INBOX it always tells (RFC 9051 §6.3.9).
+
+    Raises NoSuchAccount, NoSuchMailbox, BadMailboxName.
+    """
     raise_modseq(tx, account_id)
     mailbox = find_mailbox(tx, account_id, name)
+    if not is_shown and mailbox.name in (INBOX, ROOT):
+        raise BadMailboxName(f"{mailbox.name} is always shown; hide another label.")
     tx.execute(
         "update mailbox set is_shown = :is_shown where account_id = :account_id and id = :id",
         account_id=account_id,

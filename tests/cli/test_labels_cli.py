@@ -89,6 +89,10 @@ def test_settings_are_shown_and_changed(data: Path) -> None:
     run(data, account, "label a@example.test [Gmail]/Spam --hide")
     assert look(data, hidden_mailboxes, 1) == {"[Gmail]/Spam"}
     run(data, account, "label a@example.test [Gmail]/Spam --show")
+    for name in ("inbox", "[Gmail]"):
+        refused = CliRunner().invoke(account, ["label", "a@example.test", name, "--hide", "--data", str(data)])
+        assert refused.exit_code == 1
+        assert "is always shown" in refused.output
     assert look(data, hidden_mailboxes, 1) == set()
 
 
