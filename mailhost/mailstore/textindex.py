@@ -12,7 +12,7 @@ from typing import Final
 from mailhost.message.tokens import Query
 from mailhost.storage.database import Tx
 
-FORMAT: Final = 7
+FORMAT: Final = 8
 """Raised with every change of what is indexed or how; an index of another format is made anew."""
 
 INDEXED_FIELDS: Final = ("from", "to", "cc", "bcc", "subject")

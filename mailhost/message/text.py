@@ -20,6 +20,10 @@ FieldValues = list[tuple[str, str]]
 _SIGNATURES: Final = frozenset(("dkim-signature", "arc-seal", "arc-message-signature", "x-google-dkim-signature"))
 # A line end that only keeps lines short, and the marks of quoting and the blank before the next line (RFC 3676 §4).
 _DELETED_BLANK: Final = re.compile(r"(?<!\n--) \r?\n(?:>+ ?| )?")
+# Calendars and visiting cards (RFC 5545 §3.1 and §3.3.11, RFC 6350 §3.2 and §3.4), whatever they are called.
+_CARD: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*+BEGIN:V(?:CALENDAR|CARD)\b", re.IGNORECASE)
+_FOLD: Final = re.compile(rb"\r?\n[ \t]")
+_ESCAPED_IN_CARD: Final = re.compile(r"\\([nN,;\\])")
 _ESCAPED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
@@ -105,6 +109,10 @@ def text_of(kind: Content, body: bytes, *, is_cut: bool, with_alternatives: bool
     """
     octets = decode_transfer(body, kind.encoding)
     charset = param(kind.params, b"charset")
+    if _CARD.match(octets):
+        # Lines are folded anywhere, within a character, too; and a line end in a text is written `\n`.
+        text = decode_text(_FOLD.sub(b"", octets), charset, is_cut=is_cut)
+        return _ESCAPED_IN_CARD.sub(lambda found: "\n" if found[1] in "nN" else found[1], text)
     if kind.subtype == b"html":
         if charset in (None, b"us-ascii"):
             charset = declared_charset(octets) or charset

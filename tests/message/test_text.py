@@ -125,6 +125,13 @@ def test_hostile_pictures_come_to_an_end(unit: str) -> None:
             "请查收发票号\r\n> 人工智能\r\n-- \r\nx",
         ),
         ("plain; format=flowed", "a \r\nb", "a \r\nb"),
+        (
+            "calendar; charset=utf-8",
+            "BEGIN:VCALENDAR\r\nSUMMARY:Den\r\n tist\\, at \r\n\tten\\nBring\\; or not \\\\n\r\n",
+            "BEGIN:VCALENDAR\r\nSUMMARY:Dentist, at ten\nBring; or not \\n\r\n",
+        ),
+        ("x-vcard", "begin:vcard\nFN:Ann\n  Lee", "begin:vcard\nFN:Ann Lee"),
+        ("plain", "a\\nb BEGIN:VCARD\n c", "a\\nb BEGIN:VCARD\n c"),
         ("html", '<meta http-equiv=Content-Type content="text/html; charset=koi8-r">Привет', "Привет"),
         ("html; charset=koi8-r", "<meta charset=utf-8>Привет", "Привет"),
     ],
@@ -132,6 +139,11 @@ def test_hostile_pictures_come_to_an_end(unit: str) -> None:
 def test_texts_are_read_as_they_were_written(head: str, body: str, text: str) -> None:
     content = f"Content-Type: text/{head}\r\n\r\n".encode() + body.encode("koi8-r" if "При" in body else "utf-8")
     assert list(body_texts(content)) == [text]
+
+
+def test_a_calendar_is_folded_within_characters() -> None:
+    head, whole = b"Content-Type: text/calendar\n\n", "BEGIN:VCALENDAR\nSUMMARY:会议".encode()
+    assert list(body_texts(head + whole[:-2] + b"\r\n " + whole[-2:])) == [whole.decode()]
 
 
 def test_every_name_of_a_file_and_every_report_is_searched() -> None:
