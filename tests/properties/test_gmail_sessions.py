@@ -17,7 +17,7 @@ from mailhost.mailstore.model import MAX_UID
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
 from tests.mailstore.labelled import check_labels
-from tests.properties.test_imap_views import Client
+from tests.properties.test_imap_views import Client, ResyncingClient
 from tests.transcripts.house import ANNA, APP_PASSWORDS, SAMPLE, House
 
 STEPS = 150
@@ -81,6 +81,10 @@ class LabelClient(Client):
                 await self.command("NOOP")
 
 
+class ResyncingLabelClient(ResyncingClient, LabelClient):
+    """One that is cut off and comes back."""
+
+
 @pytest.fixture
 async def house(database: Database, blobs: Blobs) -> AsyncIterator[House]:
     house = House(database, blobs, None, shows_labels=True)
@@ -96,10 +100,12 @@ async def house(database: Database, blobs: Blobs) -> AsyncIterator[House]:
 async def clients(house: House) -> AsyncIterator[list[LabelClient]]:
     listener = await house.open_listener("imap")
     made = []
-    for _ in range(3):
-        client = LabelClient(*await asyncio.open_connection("127.0.0.1", listener.port))
+    for kind in (LabelClient, LabelClient, ResyncingLabelClient):
+        client = kind(*await asyncio.open_connection("127.0.0.1", listener.port))
         made.append(client)
         await client.command(f'LOGIN {ANNA} "{APP_PASSWORDS[ANNA]}"')
+        if isinstance(client, ResyncingLabelClient):
+            await client.command("ENABLE QRESYNC")
         await client.open("INBOX")
     yield made
     for client in made:
@@ -135,6 +141,8 @@ async def walk(
         await dice.choice(clients).step(dice)
         await house.database.read(check_labels, account)
     for client in clients:
+        if isinstance(client, ResyncingLabelClient) and client.cache is not None:
+            await client.come_back()
         await client.command("NOOP")
         known = list(client.uids)
         await client.command("FETCH 1:* (UID FLAGS)", permits_expunge=False)

@@ -30,6 +30,7 @@ _FETCH = re.compile(rb"\* (\d+) FETCH \((.*)\)")
 _SEARCH = re.compile(rb"\* SEARCH((?: \d+)*)")
 _VANISHED = re.compile(rb"\* VANISHED (\(EARLIER\) )?([0-9:,]+)")
 _HIGHEST = re.compile(rb"\S+ OK \[HIGHESTMODSEQ (\d+)\].*")
+_VALIDITY = re.compile(rb"\* OK \[UIDVALIDITY (\d+)\].*")
 _MODSEQ = re.compile(rb"MODSEQ \((\d+)\)")
 _UID = re.compile(rb"UID (\d+)")
 _FLAGS = re.compile(rb"FLAGS \(([^)]*)\)")
@@ -143,9 +144,11 @@ class ResyncingClient(Client):
     It may be cut off at any time, and then knows the mailbox up to the modseq it has counted as RFC 7162 §6 has it.
     """
 
+    box = "INBOX"
+
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         super().__init__(reader, writer)
-        self.modseq = 0
+        self.uid_validity = self.modseq = 0
         self.told_modseqs: list[int] = []  # since the last tagged answer
         self.told_highest: int | None = None
 
@@ -164,6 +167,8 @@ class ResyncingClient(Client):
         assert not _EXPUNGE.fullmatch(line)
         if found := _HIGHEST.fullmatch(line):
             self.told_highest = int(found[1])
+        if found := _VALIDITY.fullmatch(line):
+            self.uid_validity = int(found[1])
         if _FETCH.fullmatch(line):
             self.told_modseqs += map(int, _MODSEQ.findall(line))
         if self.cache is None or _VANISHED.fullmatch(line):
@@ -200,7 +205,7 @@ class ResyncingClient(Client):
         self.cache = {uid: flags for uid, flags in zip(self.uids, self.flags, strict=True) if uid}
 
     async def come_back(self) -> None:
-        await self.command(f"SELECT INBOX (QRESYNC (1800000000 {self.modseq}))")
+        await self.command(f'SELECT "{self.box}" (QRESYNC ({self.uid_validity} {self.modseq}))')
         assert self.cache is not None
         told = dict(sorted(self.cache.items()))
         assert len(told) == len(self.uids)
