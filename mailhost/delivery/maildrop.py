@@ -100,7 +100,7 @@ def find_content(tx: Tx, account_id: int, mailbox_id: int, uid: int) -> Content:
     """One message, also when it was expunged elsewhere meanwhile. Raises MessageGone."""
     columns = ("blob", "prefix", "header_octets")
     rows = live_rows(tx, account_id, mailbox_id, uid, uid, columns, 1)
-    rows = rows or expunged_rows(tx, account_id, mailbox_id, uid, uid, columns, 1)
+    rows = rows or expunged_rows(tx, account_id, mailbox_id, (uid, uid), columns, 0)
     if not rows:
         raise MessageGone
     return Content(*rows[0])

@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import Final
 
+from mailhost.mailstore.model import UidRange
 from mailhost.storage.database import Row, Tx
 
 _FROM_PLACEMENT: Final = frozenset({"uid", "modseq", "flags", "message_id", "saved_at", "account_id"})
@@ -62,16 +63,17 @@ def live_rows(
 
 
 def expunged_rows(
-    tx: Tx, account_id: int, mailbox_id: int, first_uid: int, last_uid: int, columns: tuple[str, ...], limit: int
+    tx: Tx, account_id: int, mailbox_id: int, span: UidRange, columns: tuple[str, ...], since: int
 ) -> list[Row]:
-    """The same of messages that were expunged, for sessions that have not been told (RFC 2180 §4.1.2)."""
+    """The same of all messages that were expunged after `since`, for sessions that have not been told of it
+    (RFC 2180 §4.1.2)."""
     return tx.execute(
         _select(columns, "tombstone"),
         account_id=account_id,
         mailbox_id=mailbox_id,
-        first_uid=first_uid,
-        last_uid=last_uid,
-        limit=limit,
+        first_uid=span[0],
+        last_uid=span[1],
+        since=since,
     )
 
 
@@ -129,7 +131,8 @@ def _select(columns: tuple[str, ...], table: str) -> str:
         join = "join message on message.account_id = placed.account_id and message.id = placed.message_id"
     if "thread_id" in columns:
         join += " left join thread on thread.account_id = placed.account_id and thread.message_id = placed.message_id"
+    which, limit = ("", "limit :limit") if table == "placement" else ("and placed.modseq > :since", "")
     return f"""select {", ".join(names)} from {table} as placed {join}
         where placed.account_id = :account_id and placed.mailbox_id = :mailbox_id
-            and placed.uid between :first_uid and :last_uid
-        order by placed.uid limit :limit"""
+            and placed.uid between :first_uid and :last_uid {which}
+        order by placed.uid {limit}"""

@@ -164,8 +164,21 @@ async def test_old_tombstones_go_and_the_mailbox_says_so(database, account, put)
     trash = await database.read(mailstore.find_mailbox, account, "Trash")
     await database.write(mailstore.move, account, box.id, trash.id, [(uid, uid)], NOW)
     await database.write(trim, account, NOW + 31 * DAY)
-    rows = await database.read(mailstore.expunged_rows, account, box.id, 1, 9, ("uid",), 9)
+    rows = await database.read(mailstore.expunged_rows, account, box.id, (1, 9), ("uid",), 0)
     assert rows == []
+
+
+async def test_only_what_a_session_was_not_told_of_is_read_from_tombstones(database, account, put) -> None:
+    uids = [await put() for _ in range(3)]
+    trash = await database.read(mailstore.find_mailbox, account, "Trash")
+    box = await inbox(database, account)
+    for uid in uids[:2]:
+        box = await inbox(database, account)  # as a session sees it that opens it now
+        await database.write(mailstore.move, account, box.id, trash.id, [(uid, uid)], NOW)
+    rows = await database.read(
+        mailstore.expunged_rows, account, box.id, (1, 9), ("uid", "envelope"), box.highest_modseq
+    )
+    assert [row[0] for row in rows] == [uids[1]]
 
 
 async def test_what_was_purged_once_stays_purged(database, account, put) -> None:

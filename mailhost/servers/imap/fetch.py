@@ -240,7 +240,7 @@ def _read_batch(
     uid = columns.index("uid")
     counted: Sequence[int] = range(before + 1, before + 1 + len(rows))
     if len(rows) != len(known):
-        gone = expunged_rows(tx, view.account_id, view.mailbox_id, *span, columns, span[1] - span[0] + 1)
+        gone = expunged_rows(tx, view.account_id, view.mailbox_id, span, columns, view.modseq)
         rows = sorted((row for row in rows + gone if numbers.number_of(row[uid])), key=itemgetter(uid))
         counted = [numbers.number_of(row[uid]) for row in rows]
     if changed_since >= 0:
