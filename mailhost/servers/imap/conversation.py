@@ -186,7 +186,7 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
     if removes and session.knows_qresync and answer.status == "OK":
         # VANISHED bears no MODSEQ (RFC 7162 §3.2.7, RFC 6851 §4.4, RFC 8508 §4.5).
         if answer.code is None:
-            answer = replace(answer, code=f"HIGHESTMODSEQ {session.selected.modseq}")
+            answer = replace(answer, code=f"HIGHESTMODSEQ {session.selected.heard}")
         else:
             await tell_heard(session, session.selected)
     await session.say(_tagged(command, answer))

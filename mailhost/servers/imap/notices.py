@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mailhost.mailstore.annotations import changed_entries
+from mailhost.mailstore.changes import changed_flags
 from mailhost.mailstore.ranges import as_ranges
 from mailhost.mailstore.rows import LABELS
 from mailhost.protocols.imap import responses
@@ -31,7 +32,7 @@ async def tell_heard(session: Session, view: MailboxView) -> None:
 
     It takes the highest of those for that, and would ask only for what is newer when it comes back (RFC 7162 §3.2, §6).
     """
-    await session.say(responses.untagged("OK", "All is told up to here.", f"HIGHESTMODSEQ {view.modseq}"))
+    await session.say(responses.untagged("OK", "All is told up to here.", f"HIGHESTMODSEQ {view.heard}"))
 
 
 async def tell_news(session: Session, *, with_flags: bool = True, permits_expunge: bool = True) -> list[int]:
@@ -41,9 +42,9 @@ async def tell_news(session: Session, *, with_flags: bool = True, permits_expung
     """
     view = session.view
     database = session.services.database
-    if view is None or not await view.has_news(database):
+    if view is None or not (await view.has_news(database) or (with_flags and view.flags_heard is not None)):
         return []
-    since = view.modseq
+    since, heard = view.modseq, view.heard
     taken = await view.take_news(database, permits_expunge=permits_expunge)
     if taken is None:
         await tell_heard(session, view)
@@ -64,8 +65,14 @@ async def tell_news(session: Session, *, with_flags: bool = True, permits_expung
     if news.arrived:
         lines.append(responses.exists(view.exists))
     await session.say(b"".join(lines))
-    if with_flags:
+    if not with_flags:
+        view.flags_heard = heard if news.flags else view.flags_heard
+    elif view.flags_heard is None:
         await tell_flags(session, view, news.flags)
+    else:  # the client has changed its mind (RFC 5465 §3.1)
+        view.flags_heard = None
+        key = view.account_id, view.mailbox_id
+        await tell_flags(session, view, await database.read(changed_flags, *key, heard, view.uid_next))
     return news.arrived
 
 

@@ -152,6 +152,8 @@ async def _tell_selected(
         own = watching.own_arrivals(session.selected.account_id, session.selected.mailbox_id)
         uids = [uid for uid in arrived if not holds(own, uid)]
         await fetch_new(session, uids, group.items)
+    if session.selected.flags_heard is not None and session.knows_condstore and (arrived or told_modseq):
+        await tell_heard(session, session.selected)
 
 
 async def _tell_others(session: Session, watching: Watching) -> None:

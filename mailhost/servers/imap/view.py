@@ -47,6 +47,7 @@ class MailboxView:
         "account_id",
         "exists",
         "first_uid",
+        "flags_heard",
         "is_clipped",
         "is_examined",
         "keywords",
@@ -92,12 +93,18 @@ class MailboxView:
         self.first_uid = 1  # older messages are not shown, where the account's owner limits the size of folders
         self.is_clipped = False  # whether there is such a limit
         self.utf8 = False  # labels are told as UTF-8
+        self.flags_heard: int | None = None  # up to which modseq flags are told, where that is less than `modseq`
         self._numbers: NumberMap | None = None
 
     @property
     def is_own(self) -> bool:
         """Whether the mailbox is the account's that is signed in."""
         return not self.prefix
+
+    @property
+    def heard(self) -> int:
+        """The modseq up to which the client has heard everything."""
+        return self.modseq if self.flags_heard is None else self.flags_heard
 
     async def learn_name(self, database: Database) -> str:
         """What the mailbox is called now, for it may have been renamed since. Raises MailboxGone."""
