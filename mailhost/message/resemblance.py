@@ -93,6 +93,10 @@ def score(terms: Sequence[Term], qualities: Sequence[int]) -> int:
 @lru_cache(maxsize=4096)  # mail says the same words over and over
 def typing_errors(wanted: str, found: str, most: int) -> int:
     """How many letters are missing, too many, wrong or swapped with the next; `most` + 1 stands for more."""
+    if len({*found}.difference(wanted)) > most or len({*wanted}.difference(found)) > most:
+        return (
+            most + 1
+        )  # an error brings in at most one letter, and takes out one; so most words are told apart at once
     before: list[int] = []
     last = list(range(len(found) + 1))
     for row, letter in enumerate(wanted, 1):

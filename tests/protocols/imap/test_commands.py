@@ -239,6 +239,18 @@ def test_search_returns() -> None:
     assert command == commands.Search(b"a", False, search.All(), frozenset({ReturnOption.ALL}))
 
 
+def test_fuzzy_words_are_bounded() -> None:
+    words = b" ".join(b"word%d" % number for number in range(25))
+    four = b"OR OR OR " + b" ".join(b'BODY "%b"' % words for _ in range(4)).replace(b"BODY", b"SUBJECT", 1)
+    assert isinstance(read(b"a SEARCH FUZZY " + four), commands.Search)
+    for saves in (False, True):
+        mistake = read(b"a SEARCH %bFUZZY %b FUZZY TEXT one BODY" % (b"RETURN (SAVE) " if saves else b"", four))
+        assert isinstance(mistake, Mistake)
+        assert (mistake.status, mistake.code, mistake.empties_saved) == ("NO", "LIMIT", saves)
+        assert "leave FUZZY out" in mistake.text
+    assert isinstance(read(b"a SEARCH FUZZY %b TEXT two HEADER X-A three" % four), commands.Search)
+
+
 def test_an_unknown_charset_is_named_with_those_known() -> None:
     mistake = read(b"a SEARCH CHARSET KLINGON ALL")
     assert isinstance(mistake, Mistake)

@@ -46,6 +46,8 @@ from mailhost.protocols.imap.sets import MAX_NUMBER, SequenceSet
 
 MAX_DEPTH: Final = 150
 MAX_KEYS: Final = 1000
+MAX_FUZZY_TERMS: Final = 100
+"""Words and pairs of characters; each is compared with thousands of words of the account's mail."""
 
 CHARSETS: Final = {
     "US-ASCII": "ascii",
@@ -75,14 +77,16 @@ _NOTHING: Final = Not(All())
 class _Reader:
     """Reads keys from the cursor and keeps count of them; `codec` decodes the strings searched for."""
 
-    __slots__ = ("codec", "cursor", "has_fuzzy", "is_fuzzy", "keys")
+    __slots__ = ("_fuzzy_terms", "_saves", "codec", "cursor", "has_fuzzy", "is_fuzzy", "keys")
 
-    def __init__(self, cursor: Cursor, codec: str) -> None:
+    def __init__(self, cursor: Cursor, codec: str, *, saves: bool) -> None:
         self.cursor = cursor
         self.codec = codec
         self.keys = 0
         self.is_fuzzy = False  # what is read now
         self.has_fuzzy = False
+        self._fuzzy_terms = 0
+        self._saves = saves
 
     def text(self) -> str:
         self.cursor.space()
@@ -105,7 +109,13 @@ class _Reader:
     def _loosened(self, key: HeaderContains | BodyContains | TextContains) -> SearchKey:
         """The key as FUZZY has it, which changes nothing of other fields and of texts without a word (RFC 6203 §5)."""
         is_other = isinstance(key, HeaderContains) and key.name not in _FUZZY_FIELDS
-        return key if not self.is_fuzzy or is_other or not parse_terms(key.text) else Resembles(key)
+        if not self.is_fuzzy or is_other or not (terms := parse_terms(key.text)):
+            return key
+        self._fuzzy_terms += len(terms)
+        if self._fuzzy_terms > MAX_FUZZY_TERMS:
+            sentence = f"A search has at most {MAX_FUZZY_TERMS} FUZZY words. Ask for fewer, or leave FUZZY out."
+            raise Refusal(sentence, status="NO", code="LIMIT", empties_saved=self._saves)
+        return Resembles(key)
 
     def fuzzy(self, depth: int) -> SearchKey:
         """The key behind FUZZY, and all that it holds."""
@@ -308,7 +318,7 @@ def read_keys(
 
     How relevant messages are can be asked only where something is fuzzy (RFC 6203 §4, §6).
     """
-    reader = _Reader(cursor, codec)
+    reader = _Reader(cursor, codec, saves=ReturnOption.SAVE in (returns or ()))
     keys = [reader.key(0)]
     while not cursor.at_end():
         cursor.space()
