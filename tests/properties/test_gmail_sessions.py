@@ -14,6 +14,7 @@ import pytest
 from mailhost import mailstore
 from mailhost.mailstore import LabelSettings, OnExpunge
 from mailhost.mailstore.model import MAX_UID
+from mailhost.servers.imap import labels, store
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
 from tests.mailstore.labelled import check_labels
@@ -55,12 +56,13 @@ class LabelClient(Client):
         match dice.randint(0, 11):
             case 0 | 1 if self.uids:
                 sign, flag = dice.choice(["+", "-", ""]), dice.choice(FLAGS)
-                last = min(number + 1, len(self.uids))
+                last = min(number + 2, len(self.uids))
                 await self.command(f"STORE {number}:{last} {sign}FLAGS ({flag})", permits_expunge=False)
             case 2 | 3 if self.uids:
                 sign = dice.choice(["+", "-", ""])
-                labels = " ".join(dice.sample(LABELS, dice.randint(0, 2)))
-                await self.command(f"STORE {number} {sign}X-GM-LABELS ({labels})", permits_expunge=False)
+                names = " ".join(dice.sample(LABELS, dice.randint(0, 2)))
+                last = min(number + 2, len(self.uids))
+                await self.command(f"STORE {number}:{last} {sign}X-GM-LABELS ({names})", permits_expunge=False)
             case 4 if self.uids:
                 await self.command(f'COPY {number} "{dice.choice(BOXES)}"')
             case 5 if self.uids:
@@ -86,7 +88,9 @@ class ResyncingLabelClient(ResyncingClient, LabelClient):
 
 
 @pytest.fixture
-async def house(database: Database, blobs: Blobs) -> AsyncIterator[House]:
+async def house(database: Database, blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    for module in (store, labels):  # what is done to several messages is done in steps
+        monkeypatch.setattr(module, "LABELLED_AT_ONCE", 2)
     house = House(database, blobs, None, shows_labels=True)
     await house.build()
     await house.database.write(mailstore.create_mailbox, house.ids[ANNA], "work")

@@ -11,7 +11,7 @@ from mailhost.protocols.imap.commands import Copy
 from mailhost.protocols.imap.sets import format_numbers
 from mailhost.servers.imap.reach import Reached
 from mailhost.servers.imap.rights import changeable
-from mailhost.servers.imap.store import count_known, newest, split_ranges
+from mailhost.servers.imap.store import LABELLED_AT_ONCE, count_known, newest, split_ranges
 from mailhost.servers.imap.view import MailboxView, ReadOnlyView
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database
@@ -70,7 +70,9 @@ async def copy_or_move(
     if lowest is not None and not command.moves:
         raise TooManyMessages(lowest)  # COPY is all or nothing (RFC 9738 §3.1)
     goal = count_known(ranges, numbers)
-    at_once = COPIED_AT_ONCE if target.account_id == view.account_id else ACROSS_AT_ONCE
+    at_once = ACROSS_AT_ONCE
+    if target.account_id == view.account_id:
+        at_once = LABELLED_AT_ONCE if view.shows_labels else COPIED_AT_ONCE
     for piece in split_ranges(ranges, numbers, at_once):
         copied = await _copy_piece(database, blobs, view, command, target, piece, now)
         sources += copied.source_uids

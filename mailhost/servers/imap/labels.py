@@ -11,7 +11,7 @@ from mailhost.servers.imap.label_texts import read_texts
 from mailhost.servers.imap.notices import learn_condstore
 from mailhost.servers.imap.plan import KnownFlags
 from mailhost.servers.imap.session import Session
-from mailhost.servers.imap.store import newest, split_ranges
+from mailhost.servers.imap.store import LABELLED_AT_ONCE, newest, split_ranges
 from mailhost.servers.imap.view import ReadOnlyView
 
 _MODES: Final = {
@@ -37,7 +37,7 @@ async def change_labels(session: Session, command: StoreLabels) -> Answer:
     limit = session.services.settings.message_limit
     newest_ranges, lowest = newest(ranges, numbers, limit)
     modified: list[int] = []
-    for piece in split_ranges(newest_ranges, numbers):
+    for piece in split_ranges(newest_ranges, numbers, LABELLED_AT_ONCE):
         stored = await _store(session, piece, change, command.unchanged_since)
         modified += stored.modified
         await _tell(session, stored, command)

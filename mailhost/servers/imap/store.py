@@ -14,6 +14,8 @@ from mailhost.servers.imap.view import MailboxView, ReadOnlyView
 from mailhost.storage.database import Database
 
 UIDS_AT_ONCE = 20_000
+LABELLED_AT_ONCE = 1_000
+"""Where labels are shown: each message stands in several mailboxes, and may leave or enter some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ async def store(
     numbers = await view.numbers(database)
     ranges, lowest = newest(ranges, numbers, limit)
     goal, done = count_known(ranges, numbers), 0
-    for piece in split_ranges(ranges, numbers):
+    at_once = LABELLED_AT_ONCE if view.shows_labels else UIDS_AT_ONCE
+    for piece in split_ranges(ranges, numbers, at_once):
         stored = await write_flags(
             store_flags,
             view.account_id,
@@ -74,7 +77,7 @@ async def store(
         modified += stored.modified
         if stored.changed:
             await write(await _answers(database, view, stored.changed, words))
-        done += UIDS_AT_ONCE
+        done += at_once
         tell(min(done, goal), goal)
     if not command.by_uid:
         modified = [number for uid in modified if (number := numbers.number_of(uid))]
@@ -100,9 +103,7 @@ def newest(ranges: Sequence[UidRange], numbers: NumberMap, limit: int) -> tuple[
     raise AssertionError("fewer messages than were counted")
 
 
-def split_ranges(
-    ranges: Sequence[UidRange], numbers: NumberMap, at_once: int = UIDS_AT_ONCE
-) -> Iterator[list[UidRange]]:
+def split_ranges(ranges: Sequence[UidRange], numbers: NumberMap, at_once: int) -> Iterator[list[UidRange]]:
     """The ranges in pieces of at most `at_once` messages; UIDs that nobody has any more count for nothing."""
     piece: list[UidRange] = []
     room = at_once
