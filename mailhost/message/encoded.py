@@ -125,10 +125,15 @@ def decode_transfer(octets: bytes, encoding: bytes) -> bytes:
     if encoding == b"base64":
         return decode_base64(octets)
     if encoding == b"quoted-printable":
-        return binascii.a2b_qp(_PADDED_BREAK.sub(b"=", octets))
+        return decode_quoted_printable(octets)
     if encoding in (b"x-uuencode", b"uuencode", b"x-uue", b"uue"):
         return _decode_uu(octets)
     return octets
+
+
+def decode_quoted_printable(octets: bytes) -> bytes:
+    """Quoted-printable in which what is no escape stands for itself; blanks behind a soft line break do not."""
+    return binascii.a2b_qp(_PADDED_BREAK.sub(b"=", octets))
 
 
 def decode_base64(octets: bytes) -> bytes:

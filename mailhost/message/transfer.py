@@ -3,6 +3,8 @@
 import binascii
 from typing import Final
 
+from mailhost.message.encoded import decode_quoted_printable
+
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64: Final = bytes(octet for octet in range(256) if octet not in _BASE64)
 _LONG_LINE: Final = 65536
@@ -58,12 +60,12 @@ class QuotedPrintable:
         if not end and len(text) > _LONG_LINE:
             end = _before_escape(text)
         self._line = text[end:]
-        return binascii.a2b_qp(text[:end])
+        return decode_quoted_printable(text[:end])
 
     def finish(self) -> bytes:
         """What is left at the end."""
         line, self._line = self._line, b""
-        return binascii.a2b_qp(line)
+        return decode_quoted_printable(line)
 
 
 def _before_escape(text: bytes) -> int:

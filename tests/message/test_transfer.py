@@ -44,6 +44,13 @@ def test_a_line_without_end_is_not_held_back() -> None:
     assert len(given_back) > 80_000
 
 
+@pytest.mark.parametrize("cut", range(14))
+def test_blanks_behind_a_soft_line_break_are_no_text(cut: int) -> None:
+    """Relays add them (RFC 2045 §6.7)."""
+    text = b"gree= \t\r\ntings"
+    assert decode(b"quoted-printable", [text[:cut], text[cut:]]) == b"greetings"
+
+
 @pytest.mark.parametrize(
     ("text", "octets"),
     [

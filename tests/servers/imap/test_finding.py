@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from mailhost.mailstore import indexer
+from mailhost.servers.imap import search as searching
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database
 from tests.servers.imap.test_sessions import LOGIN, Client
@@ -167,6 +168,26 @@ async def test_charsets_of_mail_and_of_searches(database: Database, blobs: Blobs
             for name in ("SUBJECT", "BODY", "TEXT"):
                 assert uid in await search(client, f"{name} {written}"), (name, charset)
             assert uid in await search(client, f"BODY {written}", charset), charset
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 500])
+@pytest.mark.parametrize("octets", [0, 1 << 20])
+async def test_a_mailbox_is_walked_through_page_by_page(
+    database: Database, blobs: Blobs, monkeypatch: pytest.MonkeyPatch, at_once: int, octets: int
+) -> None:
+    monkeypatch.setattr(searching, "CANDIDATES_AT_ONCE", at_once)
+    monkeypatch.setattr(searching, "_HEADERS_AT_ONCE", octets)
+    letters = [b"X-Odd: %d\r\nDate: day %d\r\n\r\nletter %d of all\r\n" % (n % 2, n, n) for n in range(1, 9)]
+    async with client_with(database, blobs, letters) as client:
+        for keys, found in (
+            ("HEADER X-Odd 1", b"1 3 5 7"),
+            ("NOT HEADER X-Odd 1", b"2 4 6 8"),
+            ('OR HEADER X-Odd 0 HEADER DATE "y 7"', b"2 4 6 7 8"),
+            ('HEADER X-Odd 1 NOT BODY "5 of"', b"1 3 7"),
+            ('OR BODY "letter 4" (NOT OR HEADER X-Odd 1 SUBJECT "x" UID 3:* BODY "8 of")', b"4 8"),
+            ('OR HEADER X-None "" BODY "6 of"', b"6"),
+        ):
+            assert (await client.command(f"t UID SEARCH {keys}"))[0] == b"* SEARCH %b\r\n" % found, keys
 
 
 async def test_a_search_holds_one_message_at_a_time(
