@@ -23,6 +23,7 @@ BUDGET: Final = 64 * 1024 * 1024
 _EACH, _VALUE, _MESSAGE = 1_024, 250, 10
 """Octets of a field, of each value besides its text, and of each message."""
 _ROWS_AT_ONCE: Final = 5_000
+_OCTETS_AT_ONCE: Final = 4 * 1024 * 1024
 _LARGEST_SHARE: Final = 2  # a field that takes more than half of the budget is left to the database
 
 
@@ -49,10 +50,13 @@ class FieldTexts:
         async with field.lock:
             while field.up_to < up_to and not field.is_too_large:
                 before = field.octets
-                ids, lengths, texts, known_to = await index.read(joined_fields, *key, field.up_to, up_to, _ROWS_AT_ONCE)
+                ids, lengths, texts, known_to = await index.read(
+                    joined_fields, *key, field.up_to, up_to, _ROWS_AT_ONCE, _OCTETS_AT_ONCE
+                )
                 if known_to < up_to:
                     return None  # the index is being made anew
-                field.learn(ids, lengths, texts, up_to if len(ids) < _ROWS_AT_ONCE else ids[-1])
+                is_last = len(ids) < _ROWS_AT_ONCE and sum(lengths) < _OCTETS_AT_ONCE
+                field.learn(ids, lengths, texts, up_to if is_last else ids[-1])
                 if field.octets > self._budget // _LARGEST_SHARE:
                     field.give_up()
                 if self._fields.get(key) is field:  # else it serves whoever asked, once

@@ -16,7 +16,7 @@ from mailhost.mailstore.changes import changed_rows, changed_spans, highest_mods
 from mailhost.mailstore.known import Detail, KnownMailbox, Moved, Packed, Values
 from mailhost.mailstore.mailboxes import load_mailbox
 from mailhost.mailstore.model import MAX_UID, NoSuchMailbox
-from mailhost.mailstore.rows import live_rows
+from mailhost.mailstore.rows import live_rows, rows_at_once
 from mailhost.storage.database import Database, Row, Tx
 
 BUDGET: Final = 64 * 1024 * 1024
@@ -75,7 +75,9 @@ class KnownMailboxes:
             wanted, start = known.unread(details)
             if not wanted:
                 return
-            uids = known.uids[start : start + _DETAILS_AT_ONCE]
+            names = [name for detail in wanted for name in detail.columns]
+            at_once = await self._database.point(rows_at_once, known.key[0], names, _DETAILS_AT_ONCE)
+            uids = known.uids[start : start + at_once]
             found, values = await self._database.read(_details, known.key, uids, wanted)
             if not known.learn(start, found, values) or len(found) < len(uids):
                 # Some of them are gone meanwhile; then the mailbox has moved, too.

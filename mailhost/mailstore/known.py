@@ -92,6 +92,7 @@ class KnownMailbox:
         "_log",
         "_log_floor",
         "_logged",
+        "_long_texts",
         "_orders",
         "_threads",
         "flags",
@@ -117,6 +118,7 @@ class KnownMailbox:
         self.flags: array[int] = array("Q")
         self.modseqs: array[int] = array("Q")
         self._details: dict[Detail, Values] = {}
+        self._long_texts = 0  # octets of those that take more than is counted for each
         self._ascending: set[Detail] = set()
         self._orders: dict[tuple[Detail, bool], array[int]] = {}
         self._threads: dict[tuple[str, bool], bytes] = {}
@@ -129,7 +131,8 @@ class KnownMailbox:
         """About how much memory this takes."""
         columns = _BASE + sum(detail.octets for detail in self._details)
         places = self._logged + len(self.uids) * len(self._orders)
-        return _EACH + len(self.uids) * columns + 4 * places + sum(map(len, self._threads.values()))
+        texts = self._long_texts + sum(map(len, self._threads.values()))
+        return _EACH + len(self.uids) * columns + 4 * places + texts
 
     def copy(self, details: Iterable[Detail]) -> KnownMailbox:
         """The mailbox as it is now, with some details, for a thread to look at while this one moves on."""
@@ -262,6 +265,10 @@ class KnownMailbox:
                     self._ascending.discard(detail)
                 elif not known:
                     self._ascending.add(detail)
+            else:
+                self._long_texts += sum(
+                    len(text) for text in more if isinstance(text, str) and len(text) > detail.octets
+                )
             known.extend(more)  # type: ignore[arg-type]  # the same function made both
         return True
 

@@ -1,5 +1,6 @@
 """Rows for FETCH and SEARCH: the wanted columns of a run of messages, as plain tuples in the order of their UIDs."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -36,16 +37,21 @@ HEAVY: Final = frozenset({"envelope", "bodystructure", "fields"})
 """Columns that a sender can make as large as a megabyte."""
 
 
-def has_heavy_rows(tx: Tx, account_id: int) -> bool:
-    """Whether some message of the account has much in the HEAVY columns; the condition is that of an index."""
-    return bool(
-        tx.execute(
-            """select 1 from message where account_id = :account_id
-                and length(envelope) + length(bodystructure) + length(fields) > 32768
-            limit 1""",
-            account_id=account_id,
-        )
+_HEAVY_AT_ONCE: Final = 10
+
+
+def rows_at_once(tx: Tx, account_id: int, columns: Iterable[str], usual: int) -> int:
+    """How many messages with these columns are held in memory at a time: `usual`, but few where some message of the
+    account has much in the HEAVY columns. The condition is that of an index."""
+    if HEAVY.isdisjoint(columns):
+        return usual
+    rows = tx.execute(
+        """select 1 from message where account_id = :account_id
+            and length(envelope) + length(bodystructure) + length(fields) > 32768
+        limit 1""",
+        account_id=account_id,
     )
+    return _HEAVY_AT_ONCE if rows else usual
 
 
 def live_rows(

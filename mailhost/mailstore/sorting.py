@@ -49,6 +49,10 @@ def threaded(row: Row, number: int) -> Threaded:
 
 
 _TEXT_OCTETS: Final = 64
+_MAX_VALUE: Final = 4_096
+"""Octets of a field that are looked at: what is compared stands at its beginning."""
+_MAX_TEXT: Final = 1_000
+"""Characters that are compared, more than a line has (RFC 5322 §2.1.1)."""
 _THREAD_MASK: Final = field_mask(frozenset({b"message-id", b"references", b"in-reply-to", b"subject"}))
 
 
@@ -90,7 +94,7 @@ def _of_field(name: bytes, make: Callable[[bytes], str]) -> Detail:
 
     def values(rows: Sequence[Row]) -> list[str]:
         # Interned, as many messages have the same.
-        return [intern(make(_value(select_cached(fields, mask)))) for (fields,) in rows]
+        return [intern(make(_value(select_cached(fields, mask))[:_MAX_VALUE])[:_MAX_TEXT]) for (fields,) in rows]
 
     return Detail(f"{make.__name__} of {name.decode()}", ("fields",), values, _TEXT_OCTETS)
 

@@ -262,10 +262,10 @@ def find_field(tx: Tx, account_id: int, field: str, text: str) -> frozenset[int]
 
 
 def joined_fields(
-    tx: Tx, account_id: int, field: str, after: int, up_to: int, limit: int
+    tx: Tx, account_id: int, field: str, after: int, up_to: int, limit: int, most_octets: int
 ) -> tuple[list[int], list[int], str, int]:
     """One of INDEXED_FIELDS of the next messages by id: their ids, the lengths in octets, all texts, by lines; and how
-    far the index was then.
+    far the index was then. The one with which the texts have `most_octets` is the last.
 
     Joined by the database, which takes a third of the time that rows do.
     """
@@ -274,14 +274,18 @@ def joined_fields(
             string_agg(cast(octet_length(text) as text), ',' order by message_id),
             string_agg(text, :line_end order by message_id)
         from (
-            select message_id, text from search_field
+            select message_id, text,
+                sum(octet_length(text)) over (order by message_id) - octet_length(text) as octets_before
+            from search_field
             where account_id = :account_id and field = :field and message_id > :after and message_id <= :up_to
-            order by message_id limit :limit) as following""",
+            order by message_id limit :limit) as following
+        where octets_before < :most_octets""",
         account_id=account_id,
         field=field,
         after=after,
         up_to=up_to,
         limit=limit,
+        most_octets=most_octets,
         line_end="\n",
     )
     known_to = cursor(tx, account_id)

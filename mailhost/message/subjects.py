@@ -29,10 +29,14 @@ class BaseSubject(NamedTuple):
     is_reply: bool
 
 
-@lru_cache(maxsize=4096)
 def base_subject(value: bytes) -> BaseSubject:
-    """The base of a raw Subject value. Threads share subjects, so it is remembered."""
-    plain = _PLAIN.fullmatch(value) if len(value) < _MAX_SUBJECT and b"=?" not in value else None
+    """The base of a raw Subject value. Threads share subjects, so one of usual length is remembered."""
+    return _remembered(value) if len(value) < _MAX_SUBJECT else _base_subject(value)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(value: bytes) -> BaseSubject:
+    plain = _PLAIN.fullmatch(value) if b"=?" not in value else None
     if plain is not None:
         return BaseSubject(casemap(plain[2].decode("ascii")), bool(plain[1]))
     return _base_subject(value)

@@ -14,7 +14,7 @@ from mailhost.message.subjects import BaseSubject
 MAX_REFERENCES: Final = 100
 """Of one message; the last ones say whose reply it is."""
 
-_MESSAGE_ID: Final = re.compile(rb"<([^<>\s]+)>")
+_MESSAGE_ID: Final = re.compile(rb"<([^<>\s]{1,998})>")  # no line is longer (RFC 5322 §2.1.1)
 
 
 @dataclass(frozen=True, slots=True)

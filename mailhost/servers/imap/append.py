@@ -39,6 +39,8 @@ from mailhost.storage.errors import StorageError
 _DELETED_MEANWHILE = Answer("NO", "TRYCREATE", "The mailbox was deleted meanwhile.")
 MAX_MESSAGES = 256
 """In one MULTIAPPEND; small messages wait for its end in memory, and one transaction takes all. interimap sends 128."""
+MAX_HELD = 32 * 1024 * 1024
+"""Octets in memory of all messages of one MULTIAPPEND: small contents, and what FETCH is answered with."""
 
 
 async def append(session: Session, first: AppendMessage) -> Answer:
@@ -80,6 +82,12 @@ async def append(session: Session, first: AppendMessage) -> Answer:
         return answer
 
 
+def _held(message: NewMessage) -> int:
+    """What a message takes in memory until it is placed."""
+    blob, digest = message.incoming.blob, message.incoming.digest
+    return sum(map(len, (blob.payload or b"", digest.envelope, digest.bodystructure, digest.fields, digest.parts)))
+
+
 async def _drop(session: Session, messages: list[NewMessage]) -> None:
     """Leave no file behind of what was taken and not placed, or was there before."""
     for message in messages:
@@ -90,6 +98,7 @@ async def _take(
     session: Session, first: AppendMessage, target: Reached, room: int, places: int, messages: list[NewMessage]
 ) -> Answer | None:
     """Take the messages of the command one by one; returns why not, where one is refused."""
+    held = 0
     event: AppendMessage | AppendFinished | Mistake = first
     while isinstance(event, AppendMessage):
         intake = _intake(session, event)
@@ -101,7 +110,12 @@ async def _take(
                 await take_literal(session, intake, event.size)
             message = await _finish(session, intake, event, target)
             room -= message.octets
+            held += _held(message)
             messages.append(message)
+            if held > MAX_HELD and len(messages) > 1:
+                raise AppendRefused(
+                    Answer("NO", "LIMIT", "One APPEND takes less than that. Send fewer messages at once.")
+                )
             event = await _next_message(session)
         except MailhostError as error:
             return await _give_up(session, _answer_for(error))

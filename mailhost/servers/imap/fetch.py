@@ -13,7 +13,7 @@ from mailhost.mailstore.changes import changed_spans
 from mailhost.mailstore.flags import Keywords
 from mailhost.mailstore.model import Flag, UidRange
 from mailhost.mailstore.ranges import as_ranges, intersection
-from mailhost.mailstore.rows import HEAVY, expunged_rows, has_heavy_rows, live_flags, live_rows
+from mailhost.mailstore.rows import expunged_rows, live_flags, live_rows, rows_at_once
 from mailhost.mailstore.store import FlagChange, store_flags
 from mailhost.protocols.imap.commands import Fetch
 from mailhost.protocols.imap.fetch import Attribute
@@ -32,7 +32,6 @@ log = observe.logger()
 
 ROWS_AT_ONCE = 1_000
 CONTENTS_AT_ONCE = 50
-HEAVY_AT_ONCE = 10
 """Where some messages have a megabyte of structure each."""
 AHEAD = 2
 """Batches that are read while the client takes the last one."""
@@ -105,7 +104,7 @@ async def _rows_only(
         names = FlagNames(tx, view.account_id, view.keywords)
         return plan.render(batch.numbers, batch.columns, names) if batch.numbers else b"", names.keywords
 
-    spans = _spans(numbers, ranges, await _at_once(database, view, plan, ROWS_AT_ONCE))
+    spans = _spans(numbers, ranges, await database.point(rows_at_once, view.account_id, plan.columns, ROWS_AT_ONCE))
     if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
         for span in spans:
             piece, view.keywords = await database.point(work, span)
@@ -151,7 +150,9 @@ async def _with_contents(
     plan, seen_plan = plans
     columns = tuple(dict.fromkeys((*plan.columns, *CONTENT_COLUMNS)))
     is_damaged = is_unknown = False
-    for span in _spans(numbers, ranges, await _at_once(database, view, plan, CONTENTS_AT_ONCE)):
+    for span in _spans(
+        numbers, ranges, await database.point(rows_at_once, view.account_id, plan.columns, CONTENTS_AT_ONCE)
+    ):
         read = database.point if span[0] == span[1] else database.read
         batch = await read(_read_batch, view, numbers, span, columns, changed_since)
         newly_seen = await _mark_seen(database, view, batch, columns) if sets_seen else {}
@@ -205,13 +206,6 @@ async def _mark_seen(database: Database, view: MailboxView, batch: Batch, column
     )
     view.own_change(stored)
     return dict.fromkeys(unseen, stored.modseq)
-
-
-async def _at_once(database: Database, view: MailboxView, plan: RowPlan, usual: int) -> int:
-    """How many messages are held in memory at a time."""
-    if HEAVY.isdisjoint(plan.columns) or not await database.point(has_heavy_rows, view.account_id):
-        return usual
-    return HEAVY_AT_ONCE
 
 
 def _spans(numbers: NumberMap, ranges: Sequence[UidRange], limit: int) -> Iterator[UidRange]:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from mailhost.mailstore.known import Detail, KnownMailbox, Values, whole_order
-from mailhost.mailstore.rows import live_rows
+from mailhost.mailstore.rows import live_rows, rows_at_once
 from mailhost.mailstore.search import Scope
 from mailhost.mailstore.sift import sift, takes_long
 from mailhost.mailstore.sorting import THREAD_COLUMNS, sort_detail, sort_values, threaded
@@ -180,13 +180,14 @@ async def read_rows(
             rows = [row for row in rows if row[0] in chosen]
         return read(rows)
 
-    return [await database.read(work, batch) for batch in _batches(uids)]
+    at_once = await database.point(rows_at_once, view.account_id, columns, ROWS_AT_ONCE)
+    return [await database.read(work, batch) for batch in _batches(uids, at_once)]
 
 
-def _batches(uids: list[int]) -> Iterator[list[int]]:
+def _batches(uids: list[int], at_once: int) -> Iterator[list[int]]:
     """Runs of UIDs that span few others, so that a rare find does not read the whole mailbox."""
     start = 0
     for place in range(1, len(uids) + 1):
-        if place == len(uids) or uids[place] - uids[start] >= ROWS_AT_ONCE:
+        if place == len(uids) or uids[place] - uids[start] >= at_once:
             yield uids[start:place]
             start = place
