@@ -60,14 +60,26 @@ class Node:
         self.children.append(child)
 
     def is_below(self, other: "Node") -> bool:
-        """Whether `other` is this node or stands above it."""
+        """Whether `other` is this node or stands above it.
+
+        Looked for from both ends by turns: there may be thousands above the one or below the other, but of the shorter
+        way all that are joined one after the other walk together no more than there are messages.
+        """
         if not other.children:
             return self is other  # most messages come after what they answer, and have no replies yet
-        node: Node | None = self
-        while node is not None:
-            if node is other:
+        above: Node | None = self
+        below = [iter((other,))]
+        while above is not None and below:
+            if above is other:
                 return True
-            node = node.parent
+            above = above.parent
+            node = next(below[-1], None)
+            if node is None:
+                below.pop()
+            elif node is self:
+                return True
+            elif node.children:
+                below.append(iter(node.children))
         return False
 
 
@@ -137,22 +149,20 @@ def _orphan(node: Node) -> None:
 
 def _prune(roots: list[Node]) -> list[Node]:
     """Step 3: messages that are not there go; their replies move up, but not to the top unless there is only one."""
-    order: list[Node] = []
     stack = list(roots)
     while stack:
         node = stack.pop()
-        order.append(node)
-        stack += node.children
-    for node in reversed(order):  # replies before what they answer
         kept: list[Node] = []
-        for child in node.children:
-            if child.message is not None:
-                kept.append(child)
+        below = node.children[::-1]
+        while below:
+            child = below.pop()
+            if child.message is None:
+                below += child.children[::-1]
             else:
-                kept += child.children
-        for child in kept:
-            child.parent = node
+                child.parent = node
+                kept.append(child)
         node.children = kept
+        stack += kept
     top: list[Node] = []
     for root in roots:
         if root.message is not None or len(root.children) > 1:

@@ -1,5 +1,8 @@
 """Threads: the RFC's rules on small mailboxes, and what holds for any."""
 
+from time import process_time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +28,26 @@ def shape(nodes: list[Node]) -> list[object]:
         if node.children:
             shown.append(shape(node.children))
     return shown
+
+
+def numbered(number: int, message_id: str, *references: str) -> Threaded:
+    ids = tuple(reference.encode() for reference in references)
+    return Threaded(number, number, BaseSubject("", False), message_id.encode(), ids)
+
+
+@pytest.mark.parametrize("kind", ["of messages that are not there", "deep, and joined thousands of times"])
+def test_hostile_references_cost_no_more_than_others(kind: str) -> None:
+    count = 20_000
+    if kind == "of messages that are not there":
+        messages = [numbered(each, f"m{each}", f"p{each}", f"p{each + 1}") for each in range(count)]
+    else:
+        messages = [numbered(each, f"m{each}", f"m{each - 1}") for each in range(count)]
+        for each in range(count):
+            messages.append(numbered(count + 2 * each, f"c{each}", f"r{each}"))
+            messages.append(numbered(count + 2 * each + 1, f"r{each}", f"m{count - 1}"))
+    started = process_time()
+    assert len(by_references(messages)) == 1
+    assert process_time() - started < 1.5  # each message walked past all others
 
 
 def test_replies_stand_below_what_they_answer() -> None:
