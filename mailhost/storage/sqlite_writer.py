@@ -191,7 +191,7 @@ class Writer:
                 self._save_and_end()
 
     def _inodes_now(self) -> list[int]:
-        return [path.stat().st_ino if path.exists() else 0 for path in self._shared]
+        return [_inode(path) for path in self._shared]
 
     def _save_and_end(self) -> None:
         """In our turn: somebody has removed the WAL or its index, which all still have open. What is committed from now
@@ -201,7 +201,7 @@ class Writer:
         while time.monotonic() < ends:
             try:  # only we can still read what was committed to a WAL without a name
                 pages, copied = self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            except apsw.BusyError:
+            except apsw.Error:  # another process copies, or the disk is full; until the end of our patience
                 pages, copied = 1, 0
             if pages == copied:
                 break
@@ -281,3 +281,10 @@ class Writer:
 
     def _read_data_version(self) -> int:
         return int(self.connection.pragma("data_version"))
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:  # it is gone
+        return 0
