@@ -59,6 +59,11 @@ class Node:
         child.parent = self
         self.children.append(child)
 
+    def attract(self, child: "Node") -> None:
+        """The same, but it is not looked for among the children it had been one of: `parent` tells where it is."""
+        child.parent = self
+        self.children.append(child)
+
     def is_below(self, other: "Node") -> bool:
         """Whether `other` is this node or stands above it.
 
@@ -68,18 +73,20 @@ class Node:
         if not other.children:
             return self is other  # most messages come after what they answer, and have no replies yet
         above: Node | None = self
-        below = [iter((other,))]
+        below = [(other, iter(other.children))]
         while above is not None and below:
             if above is other:
                 return True
             above = above.parent
-            node = next(below[-1], None)
+            parent, children = below[-1]
+            node = next(children, None)
             if node is None:
                 below.pop()
-            elif node is self:
-                return True
-            elif node.children:
-                below.append(iter(node.children))
+            elif node.parent is parent:  # still
+                if node is self:
+                    return True
+                if node.children:
+                    below.append((node, iter(node.children)))
         return False
 
 
@@ -131,20 +138,18 @@ def _link(messages: Sequence[Threaded]) -> list[Node]:
             if child is None:
                 child = nodes[reference] = Node()
             if parent is not None and child.parent is None and not parent.is_below(child):
-                parent.adopt(child)
+                parent.attract(child)
             parent = child
         if parent is None:
-            _orphan(node)
+            node.parent = None  # it says that it answers nothing, and is no reply, whatever others say of it
         elif not parent.is_below(node):
-            parent.adopt(node)
-    return [node for node in (*nodes.values(), *unnamed) if node.parent is None]
-
-
-def _orphan(node: Node) -> None:
-    """A message that says it answers nothing is no reply, whatever others say of it."""
-    if node.parent is not None:
-        node.parent.children.remove(node)
-        node.parent = None
+            parent.attract(node)
+    everybody = (*nodes.values(), *unnamed)
+    for node in everybody:
+        if node.children:  # each stands where it came last
+            came = dict.fromkeys(reversed(node.children))
+            node.children = [child for child in reversed(came) if child.parent is node]
+    return [node for node in everybody if node.parent is None]
 
 
 def _prune(roots: list[Node]) -> list[Node]:

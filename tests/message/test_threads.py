@@ -35,7 +35,7 @@ def numbered(number: int, message_id: str, *references: str) -> Threaded:
     return Threaded(number, number, BaseSubject("", False), message_id.encode(), ids)
 
 
-@pytest.mark.parametrize("kind", ["of messages that are not there", "deep, and joined thousands of times"])
+@pytest.mark.parametrize("kind", ["of messages that are not there", "deep, and joined thousands of times", "denied"])
 def test_hostile_references_cost_no_more_than_others(kind: str) -> None:
     count = 20_000
     if kind == "of messages that are not there":
@@ -45,8 +45,11 @@ def test_hostile_references_cost_no_more_than_others(kind: str) -> None:
         for each in range(count):
             messages.append(numbered(count + 2 * each, f"c{each}", f"r{each}"))
             messages.append(numbered(count + 2 * each + 1, f"r{each}", f"m{count - 1}"))
+    if kind == "denied":
+        messages = [numbered(each, f"x{each}", "p", f"y{each}") for each in range(2 * count)]
+        messages += [numbered(2 * count + each, f"y{each}") for each in reversed(range(2 * count))]
     started = process_time()
-    assert len(by_references(messages)) == 1
+    assert len(by_references(messages)) == (1 if kind != "denied" else 2 * count)
     assert process_time() - started < 1.5  # each message walked past all others
 
 
