@@ -27,6 +27,7 @@ from mailhost.storage.sqlite_connection import SqliteOptions, SqliteTx, connect,
 
 log = observe.logger()
 
+_LOOK_SECONDS = 0.02  # between two looks whether the WAL still has its name: to look at each commit costs deliveries
 _TICK_SECONDS = 0.5  # how long a relaxed write may stay out of reach of an fsync; twice that is promised
 
 
@@ -45,6 +46,7 @@ class Writer:
         self._wal = Path(f"{path}-wal")
         self._shared = (self._wal, Path(f"{path}-shm"))
         self._inodes: list[int] = []  # of those, once they are open
+        self._next_look = 0.0
         self._turn = os.open(f"{path}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._checkpointer = Checkpointer(path, options.checkpoint_pages, options.long_pages)
         self._synchronous = True
@@ -184,7 +186,8 @@ class Writer:
         except apsw.Error:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
             raise
-        if self._neighbours is not None:
+        if self._neighbours is not None and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK_SECONDS
             self._inodes = self._inodes or self._inodes_now()
             if self._inodes != self._inodes_now():
                 self._undo()
