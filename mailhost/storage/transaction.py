@@ -60,6 +60,10 @@ class Database(Protocol):
     def unclean(self) -> bool:
         """Whether the store may have lost relaxed writes since it last served (no clean shutdown was recorded)."""
 
+    @property
+    def queries(self) -> int:
+        """Statements run so far; for tests and benchmarks."""
+
     async def read(self, work: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `work` in a thread on one snapshot; it must not write."""
 
