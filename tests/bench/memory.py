@@ -1,5 +1,6 @@
 """The lines about memory: what an idle session costs, and what a large message costs while it passes."""
 
+import resource
 import time
 from multiprocessing.connection import Connection
 
@@ -15,18 +16,27 @@ LARGE = 50_000_000
 def hold(server: Server, first: int, count: int, pipe: Connection, idles: bool) -> None:
     """Open `count` TLS sessions with a mailbox of 1,000 selected, in IDLE or not, and keep them until told to go."""
     sessions = []
-    for number in range(first, first + count):
-        who = server.accounts[number % len(server.accounts)]
-        session = Imap(server.ports["imaps"], TLS)
-        session.login(who.user, who.password)
-        session.run(f"SELECT {HELD_MAILBOX}".encode())
-        if idles:
-            session.run(b"FETCH 1:* (UID FLAGS)")  # as a client does before it waits for news
-            session.socket.sendall(b"i IDLE\r\n")
-            session.line()
-        sessions.append(session)
+    try:
+        for number in range(first, first + count):
+            sessions.append(held_session(server, number, idles=idles))
+    except OSError:
+        pipe.close()  # which the other side reads as an end
+        return
     pipe.send(len(sessions))
     pipe.recv()
+
+
+def held_session(server: Server, number: int, *, idles: bool) -> Imap:
+    """One more TLS session, of the accounts in turn."""
+    who = server.accounts[number % len(server.accounts)]
+    session = Imap(server.ports["imaps"], TLS)
+    session.login(who.user, who.password)
+    session.run(f"SELECT {HELD_MAILBOX}".encode())
+    if idles:
+        session.run(b"FETCH 1:* (UID FLAGS)")  # as a client does before it waits for news
+        session.socket.sendall(b"i IDLE\r\n")
+        session.line()
+    return session
 
 
 def settled(server: Server) -> int:
@@ -71,8 +81,15 @@ def hold_and_release(server: Server, count: int, *, idles: bool) -> int:
         process.start()
         theirs.close()
         clients.append((process, ours))
-    for _, pipe in clients:
-        pipe.recv()
+    try:
+        for _, pipe in clients:
+            pipe.recv()
+    except EOFError:
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise SystemExit(
+            f"{server.name} did not keep {count:,} sessions. Dovecot's master holds four open files for each, and"
+            f" `ulimit -n` allows {files:,}: raise it, hold fewer with --sessions, or use --server mailhost."
+        ) from None
     held = settled(server)
     for process, pipe in clients:
         pipe.send("go")
