@@ -288,7 +288,7 @@ class Session(ABC):
 
     async def _start_tls(self) -> bytes:
         if self.stream.tls is not None:
-            return reply(454, "STARTTLS may not be repeated", "5.5.1")
+            return reply(503, "TLS is active already", "5.5.1")
         if self.services.tls_context is None:
             return reply(502, "STARTTLS is not offered here", "5.5.1")
         await self.flush()

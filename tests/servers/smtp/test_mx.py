@@ -160,7 +160,7 @@ async def test_starttls_and_the_protocol_in_received(house: House) -> None:
             client.ehlo()
             assert not client.has_extn("starttls")
             client.sendmail("eve@elsewhere.test", ["ann@example.test"], MESSAGE)
-            assert client.docmd("STARTTLS")[0] == 454
+            assert client.docmd("STARTTLS")[0] == 503
 
     await in_thread(send_in_tls)
     [message] = await house.inbox("ann")
