@@ -103,6 +103,7 @@ class Session(ABC):
         self._replies = b""
         self._loop = asyncio.get_running_loop()
         self._deadline = 0.0
+        self._in_message = False  # the deadline is that of a message, from its first octet to its last
 
     # What the doors define.
 
@@ -175,6 +176,9 @@ class Session(ABC):
             in_content = self.connection.state in _IN_CONTENT
             if self.stream.draining and not in_content:
                 raise await self.bye(421, "The server is stopping. Try again in a moment.", "4.3.2", "stopping")
+            if in_content and self._transaction is not None and not self._in_message:  # DATA or the first BDAT
+                self._in_message = True
+                self._deadline = self._loop.time() + self.settings.message_seconds
             await self.flush()
             try:
                 data = await self.stream.read(max(0.001, self._deadline - self._loop.time()))
@@ -218,6 +222,7 @@ class Session(ABC):
             raise await self.bye(421, "Too many bad commands, goodbye", "4.7.0", "too-many-mistakes")
 
     def _reset_patience(self) -> None:
+        self._in_message = False
         self._deadline = self._loop.time() + self.settings.command_seconds
 
     # Answers.
@@ -233,7 +238,6 @@ class Session(ABC):
                 return await self._rcpt(address)
             case e.Data():
                 self.connection.data_started()
-                self._deadline = self._loop.time() + self.settings.message_seconds
                 return reply(354, "Go ahead")
             case e.ChunkEnd(size, defect):
                 if defect:

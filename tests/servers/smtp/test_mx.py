@@ -3,8 +3,11 @@
 import asyncio
 import random
 import smtplib
+import socket
 import ssl
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -264,6 +267,27 @@ async def test_bdat(house: House) -> None:
     assert await in_thread(deliver) == [250, 250, 250]
     [message] = await house.inbox("ann")
     assert message.endswith(b"Subject: x\r\n\r\n.\r\nend.\r\n")
+
+
+@pytest.mark.parametrize("door", ["smtp", "lmtp"])
+async def test_chunks_have_the_time_of_a_message_and_not_of_a_command(house: House, door: str) -> None:
+    house.smtp_settings = SmtpSettings(help_url=HELP, command_seconds=0.6)
+    port = await house.open(door)
+    hello = b"EHLO" if door == "smtp" else b"LHLO"
+    mail = b" x\r\nMAIL FROM:<eve@elsewhere.test>\r\nRCPT TO:<ann@example.test>\r\n"
+
+    def deliver() -> bytes:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as raw, raw.makefile("rb") as reader:
+            raw.sendall(hello + mail + b"BDAT 14\r\nSub")
+            for piece in (b"ject: x\r\n", b"\r\nBDAT 3", b" LAST\r\nx", b"\r\n"):
+                time.sleep(0.3)
+                with suppress(ConnectionError):
+                    raw.sendall(piece)
+            raw.shutdown(socket.SHUT_WR)
+            return reader.readlines()[-1]
+
+    assert (await in_thread(deliver)).startswith(b"250 2.0.0 OK")
+    assert len(await house.inbox("ann")) == 1
 
 
 async def test_a_repetition_after_a_partial_failure_doubles_nothing(house: House) -> None:
