@@ -15,7 +15,7 @@ from mailhost.errors import MailhostError
 from mailhost.mailstore.append import file_sent_copy
 from mailhost.mailstore.intake import Intake
 from mailhost.mailstore.model import Flag, Incoming, NewMessage, OverQuota
-from mailhost.message.addresses import parse_addresses
+from mailhost.message.addresses import MISSING_HOST, MISSING_MAILBOX, parse_addresses
 from mailhost.message.headers import parse_fields
 from mailhost.message.mime import unfold
 from mailhost.protocols.smtp.addresses import Address, parse_address
@@ -25,6 +25,7 @@ from mailhost.storage.database import Tx
 
 _FIRST_FIELD: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
 _SECRET: Final = frozenset({b"bcc", b"resent-bcc"})
+_MAX_SHOWN: Final = 320  # octets of somebody's From that a reply repeats: its lines are short (RFC 5321 §4.5.3.1.5)
 _HOLD_SECONDS: Final = 60  # how long the worker leaves rows alone that the submitting session delivers itself
 
 
@@ -150,10 +151,12 @@ class Submission:
             if not authors:
                 raise SenderNotYours("a From field without an address", self._owner)
             for author in authors:
-                text = (b"%s@%s" % (author.mailbox or b"", author.host or b"")).decode("utf-8", "replace")
-                address = parse_address(text)
+                if author.host in (None, MISSING_HOST) or author.mailbox == MISSING_MAILBOX:
+                    raise SenderNotYours(f"{_shown(value.strip())}, which is no whole address", self._owner)
+                text = b"%s@%s" % (author.mailbox or b"", author.host or b"")
+                address = parse_address(text.decode("utf-8", "replace"))
                 if address is None or not belongs_to(self._owner, address):
-                    raise SenderNotYours(text, self._owner)
+                    raise SenderNotYours(_shown(text), self._owner)
 
     def _added(self, names: frozenset[bytes]) -> bytes:
         """The fields a message must have and this one has not."""
@@ -166,3 +169,8 @@ class Submission:
         if b"message-id" not in names:
             lines.append(f"Message-ID: <{now}.{secrets.token_hex(8)}@{self._owner.rpartition('@')[2]}>")
         return "".join(line + "\r\n" for line in lines).encode()
+
+
+def _shown(octets: bytes) -> str:
+    """What somebody wrote, short enough for a reply."""
+    return octets[:_MAX_SHOWN].decode("utf-8", "replace") + ("…" if len(octets) > _MAX_SHOWN else "")
