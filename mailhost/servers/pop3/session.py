@@ -115,11 +115,11 @@ class Session:
 
     async def next_event(self) -> Event:
         """The next thing the client does. Raises SessionOver."""
+        if self.identity is not None:  # from the end of our answer: a large message can take long to send
+            self._patience_ends = self._loop.time() + self.settings.idle_seconds
         while (event := self.connection.next_event()) is None:
             await self._receive()
-        if self.identity is not None:
-            self._patience_ends = self._loop.time() + self.settings.idle_seconds
-            await self.keep_lock()
+        await self.keep_lock()
         return event
 
     async def _receive(self) -> None:

@@ -1,5 +1,6 @@
 """CAPA, STLS, USER, PASS and AUTH: everything before the maildrop is open; refusals in words known from Gmail."""
 
+from contextlib import suppress
 from typing import Final, assert_never
 
 from mailhost.accounts.audit.model import Cause
@@ -126,15 +127,16 @@ async def sign_in(session: Session, credentials: Credentials) -> bytes:
     identity = live.identity
     try:
         await services.database.write(lock, identity.account_id, stream.id, session.now())
+        drop = await services.database.read(snapshot, identity.account_id)
     except MaildropLocked:
         services.door_keeper.live.leave(live)
         services.door_keeper.tell(Cause.MAILDROP_IN_USE, visit, identity)
-        return err("Unable to lock maildrop: another POP3 session has it open", "IN-USE")
-    try:
-        drop = await services.database.read(snapshot, identity.account_id)
+        problem = "Unable to lock maildrop: another POP3 session has it open. Try again when it has ended."
+        return err(problem, "IN-USE")
     except StorageError:
         services.door_keeper.live.leave(live)
-        await services.database.write_relaxed(unlock, identity.account_id, stream.id)
+        with suppress(StorageError):  # then the lease ends by itself
+            await services.database.write_relaxed(unlock, identity.account_id, stream.id)
         raise
     session.opened(live, drop)
     live.recheck()  # the credential may have been revoked between the look and the watch

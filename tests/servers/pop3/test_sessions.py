@@ -108,7 +108,22 @@ async def test_the_maildrop_is_one_sessions_at_a_time(house: House) -> None:
             second.close()
         return bytes(caught.value.args[0])
 
-    assert await run(house, both) == b"-ERR [IN-USE] Unable to lock maildrop: another POP3 session has it open"
+    assert (
+        await run(house, both)
+        == b"-ERR [IN-USE] Unable to lock maildrop: another POP3 session has it open. Try again when it has ended."
+    )
+
+
+async def test_who_cannot_have_the_maildrop_counts_as_signed_in_no_longer(house: House, plain_port: int) -> None:
+    def rename(tx: Tx, old: str, new: str) -> None:
+        tx.execute(f"alter table {old} rename to {new}")
+
+    await house.database.write(rename, "maildrop_lease", "elsewhere")
+    said = await in_thread(answers, plain_port, b"USER ann@example.test", b"PASS " + house.secrets["ann"].encode())
+    await house.database.write(rename, "elsewhere", "maildrop_lease")
+    assert said[-1].startswith(b"-ERR [SYS/TEMP]")
+    assert house.keeper is not None
+    assert house.keeper.live._accounts == {}
 
 
 async def test_a_lost_lock_deletes_nothing(house: House) -> None:
@@ -272,6 +287,21 @@ async def test_a_large_message_comes_whole(house: House) -> None:
         return octets, sum(len(line) + 2 for line in lines)
 
     assert await run(house, read) == (len(content), len(content))
+
+
+async def test_the_time_a_large_message_takes_is_not_the_clients_silence(house: House) -> None:
+    house.pop3_settings = Pop3Settings(help_url=HELP, idle_seconds=1.0)
+    await put(house, b"Subject: large\r\n\r\n" + b"%072d\r\n" % 0 * 250_000)  # more than sockets hold
+
+    def day(client: poplib.POP3) -> None:
+        client.sock.sendall(b"RETR 1\r\n")
+        time.sleep(1.5)
+        assert sum(1 for _ in iter(client.file.readline, b".\r\n")) == 250_003
+        client.dele(1)
+        client.quit()
+
+    await run(house, day)
+    assert await house.inbox("ann") == []
 
 
 async def test_a_revoked_password_ends_the_session(house: House, plain_port: int) -> None:
