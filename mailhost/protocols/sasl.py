@@ -75,7 +75,7 @@ def _plain() -> Generator[bytes, bytes, Credentials]:
         raise _Broken("PLAIN needs a user name and a password, separated by NUL.")
     acting_as, user, secret = (_text(octets) for octets in fields)
     if acting_as and acting_as.casefold() != user.casefold():
-        raise _ForAnother("Signing in on behalf of another user is not possible.")
+        raise _ForAnother("Signing in on behalf of another user is not possible; sign in as that user.")
     return Credentials("PLAIN", user, secret)
 
 

@@ -93,10 +93,10 @@ async def authenticate(session: Session, event: Auth) -> bytes:
         case Cancelled():
             tell(session, Cause.SIGN_IN_MALFORMED, event.mechanism)
             return err("AUTH cancelled.")
-        case Malformed(problem):
+        case Malformed(problem, is_for_another):
             tell(session, Cause.SIGN_IN_MALFORMED, event.mechanism)
             await session.count_mistake()
-            return err(problem)
+            return err(problem, "AUTH" if is_for_another else "")
         case _:
             assert_never(step)
 

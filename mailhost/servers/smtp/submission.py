@@ -76,9 +76,10 @@ class SubmissionSession(Session):
             case Cancelled():
                 self.tell(Cause.SIGN_IN_MALFORMED, event.mechanism)
                 return reply(501, "Authentication cancelled", "5.7.0")
-            case Malformed(problem):
+            case Malformed(problem, is_for_another):
                 self.tell(Cause.SIGN_IN_MALFORMED, event.mechanism)
-                await self.say(reply(501, f"Cannot Decode response: {problem}", "5.5.2"))
+                broken = reply(501, f"Cannot Decode response: {problem}", "5.5.2")
+                await self.say(reply(535, problem, "5.7.8") if is_for_another else broken)
                 await self.count_mistake()
                 return b""
             case _:
