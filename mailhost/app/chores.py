@@ -21,6 +21,7 @@ from mailhost.app.services import Services
 from mailhost.delivery.worker import Worker
 from mailhost.mailstore.indexer import TextIndex
 from mailhost.network.tls import client_context
+from mailhost.storage.errors import StorageFull, StorageUnavailable
 from mailhost.web.setup import Facts
 
 log = observe.logger()
@@ -70,6 +71,8 @@ async def _keep_up(work: Callable[[], Awaitable[None]], task: str) -> None:
     while True:
         try:
             return await work()
+        except (StorageFull, StorageUnavailable) as error:
+            log.warning("chore.delayed", task=task, reason=str(error))
         except Exception:  # it must not end the process, and is told
             log.exception("chore.crashed", task=task)
-            await asyncio.sleep(_REST)
+        await asyncio.sleep(_REST)

@@ -17,7 +17,7 @@ from mailhost.oauth.sql import forget_dead
 from mailhost.queue.sql import refers_to
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Tx
-from mailhost.storage.errors import StorageError
+from mailhost.storage.errors import StorageError, StorageFull, StorageUnavailable
 from mailhost.storage.files import DiskFiles
 from mailhost.storage.sweep import Sweeper
 
@@ -87,6 +87,9 @@ class Maintenance:
         """Whether the store was there for it; whatever went wrong must not end the server, and is told."""
         try:
             await work
+        except (StorageFull, StorageUnavailable) as error:
+            log.warning("maintenance.delayed", reason=str(error), **told)
+            return False
         except Exception as error:
             log.exception("maintenance.crashed", **told)
             return not isinstance(error, StorageError)

@@ -11,7 +11,10 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from mailhost import observe
 from mailhost.network.certificates import write_private
+
+log = observe.logger()
 
 _FILE: Final = "running.json"
 
@@ -26,8 +29,12 @@ class Running(Struct, frozen=True):
 
 @contextmanager
 def told(data: Path, ports: Mapping[str, int], processes: Sequence[str]) -> Iterator[None]:
-    """The file stands while the block runs."""
-    write_private(data / _FILE, msgspec.json.encode(Running(os.getpid(), dict(ports), tuple(processes))))
+    """The file stands while the block runs; where the disk has no room for it, mail can be read all the same."""
+    try:
+        (data / _FILE).unlink(missing_ok=True)
+        write_private(data / _FILE, msgspec.json.encode(Running(os.getpid(), dict(ports), tuple(processes))))
+    except OSError as error:
+        log.warning("server.untold", reason=str(error))
     try:
         yield
     finally:

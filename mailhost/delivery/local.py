@@ -12,7 +12,7 @@ from mailhost.mailstore.mailboxes import inbox_of
 from mailhost.mailstore.model import Incoming, NeverFits, NewMessage, NoSuchAccount, OverQuota
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Tx
-from mailhost.storage.errors import StorageError
+from mailhost.storage.errors import StorageError, StorageFull
 
 Outcome = MailhostError | None
 """How one account's delivery ended: None when it is committed, else why not."""
@@ -53,7 +53,7 @@ async def deliver(
                 for account_id, recipient in firsts.items()
             }
         outcomes = {account_id: task.result() for account_id, task in tasks.items()}
-    if not any(isinstance(outcome, StorageError) for outcome in outcomes.values()):
+    if not any(isinstance(error, StorageError) and not isinstance(error, StorageFull) for error in outcomes.values()):
         await office.blobs.drop(incoming.blob)
     return outcomes
 

@@ -132,6 +132,7 @@ class Diary:
 
     async def run(self) -> None:
         """Write what was noted, at most FLUSH_SECONDS later, until `close`."""
+        is_told = False  # once an outage, for the log may stand on the disk that is full
         while not self._closing:
             await self._news.wait()
             await asyncio.sleep(0 if self._closing else FLUSH_SECONDS)
@@ -139,9 +140,12 @@ class Diary:
                 await self.flush()
                 if not self._closing:
                     await self._trim()
+                is_told = False
             except StorageError as error:
                 # Full or away: sign-ins go on, and the entries wait for a better moment.
-                log.warning("diary.delayed", reason=str(error), dropped=self.dropped)
+                if not is_told:
+                    log.warning("diary.delayed", reason=str(error), dropped=self.dropped)
+                is_told = True
                 await asyncio.sleep(0 if self._closing else RETRY_SECONDS)
 
     async def close(self) -> None:

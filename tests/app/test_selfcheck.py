@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from structlog.testing import capture_logs
 
 from mailhost.app.running import ports_of, told
 from mailhost.app.selfcheck import SelfCheck
@@ -24,6 +25,7 @@ from mailhost.cli.store import opened
 from mailhost.network.certificates import ensure_certificates, names_of
 from tests.app.test_certificates import served
 from tests.doctor.zoo.own_cases import set_aside
+from tests.full_disk import largest_file
 from tests.running import MAILHOST, Account, Server, run, running, start, stop
 
 NOW = 1_800_000_000
@@ -148,6 +150,13 @@ def test_nothing_is_told_of_a_server_that_is_gone(tmp_path: Path) -> None:
     assert ports_of(tmp_path) is None
     (tmp_path / "running.json").write_text('{"pid": 999999999, "ports": {}}')
     assert ports_of(tmp_path) is None
+
+
+def test_a_disk_without_room_for_the_ports_stops_no_server(tmp_path: Path) -> None:
+    (tmp_path / "running.json").write_text(f'{{"pid": {os.getpid()}, "ports": {{"imaps": 1}}}}')  # of one before
+    with largest_file(0), capture_logs() as logs, told(tmp_path, {"imaps": 1993}, ()):
+        assert ports_of(tmp_path) is None
+    assert [log["event"] for log in logs] == ["server.untold"]
 
 
 def test_a_server_behind_a_load_balancer_of_its_own_machine_is_healthy(tmp_path: Path) -> None:

@@ -4,12 +4,9 @@ import asyncio
 import hashlib
 import os
 import random
-import resource
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +18,7 @@ from mailhost.storage.database import Database
 from mailhost.storage.errors import BlobDamaged, BlobMissing, StorageFull
 from mailhost.storage.files import DiskFile, DiskFiles
 from mailhost.storage.frames import FRAME_SIZE, Packer
+from tests.full_disk import largest_file
 
 SIZES = [0, 1, 9_000, INLINE_LIMIT, FRAME_SIZE - 1, FRAME_SIZE, FRAME_SIZE + 1, 3 * FRAME_SIZE, 1_500_000]
 
@@ -263,17 +261,6 @@ def test_any_split_makes_the_same_blob(blob_files: DiskFiles, data: st.DataObjec
     assert (one.digest, one.size, one.stored, one.payload) == (other.digest, other.size, other.stored, other.payload)
     if one.place is not None and other.place is not None:
         assert blob_files.path(one.place).read_bytes() == blob_files.path(other.place).read_bytes()
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """For a moment, no file can grow beyond `size`: what a full disk does to a writer."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 async def test_a_full_disk_is_said_and_leaves_nothing(blob_files: DiskFiles, tmp_path: Path) -> None:

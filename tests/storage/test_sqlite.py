@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-import resource
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ from mailhost.storage.database import Tx
 from mailhost.storage.errors import Conflict, StorageDamaged, StorageFull, StorageUnavailable
 from mailhost.storage.sqlite import SqliteDatabase, open_sqlite
 from mailhost.storage.sqlite_connection import SqliteOptions
+from tests.full_disk import largest_file
 
 
 @pytest.fixture
@@ -255,14 +255,10 @@ async def test_a_full_database_is_said_and_goes_on(database: SqliteDatabase) -> 
 
 async def test_a_disk_that_refuses_is_said_and_goes_on(database: SqliteDatabase) -> None:
     await database.write(add, "t-before")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (os.stat(f"{database.path}-wal").st_size + 20_000, limits[1]))
-    try:
+    with largest_file(os.stat(f"{database.path}-wal").st_size + 20_000):
         with pytest.raises((StorageFull, StorageUnavailable)):
             await database.write(add, "t-large", "x" * 200_000)
         assert await database.read(count) == 1
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     await database.write(add, "t-large", "x" * 200_000)
     assert await database.point(count) == 2
 

@@ -28,7 +28,7 @@ from mailhost.protocols.imap.responses import Status
 from mailhost.servers.imap.binary import UnknownEncoding
 from mailhost.servers.imap.content import ContentsDamaged
 from mailhost.servers.imap.view import NoSuchNumber, ReadOnlyView
-from mailhost.storage.errors import StorageError
+from mailhost.storage.errors import StorageError, StorageFull
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,7 @@ ANSWERS: Final[dict[type[MailhostError], Answer]] = {
     NoPermission: Answer("NO", "NOPERM", "You do not have the right to do this."),
     ContentsDamaged: Answer("NO", "CORRUPTION", "Some contents are damaged on the server. Tell its administrator."),
     UnknownEncoding: Answer("NO", "UNKNOWN-CTE", "A part has a transfer encoding that is not known here."),
+    StorageFull: Answer("NO", "UNAVAILABLE", "The server is out of storage space. Try again later. (Failure)"),
     StorageError: Answer("NO", "UNAVAILABLE", "Temporary System Problem. Try again later. (Failure)"),
 }
 

@@ -34,7 +34,7 @@ from mailhost.servers.imap.rights import changeable, require, right_for
 from mailhost.servers.imap.session import Session
 from mailhost.servers.imap.view import NoSuchNumber, ReadOnlyView
 from mailhost.storage.database import Tx
-from mailhost.storage.errors import StorageError
+from mailhost.storage.errors import StorageError, StorageFull
 
 _DELETED_MEANWHILE = Answer("NO", "TRYCREATE", "The mailbox was deleted meanwhile.")
 MAX_MESSAGES = 256
@@ -75,7 +75,7 @@ async def append(session: Session, first: AppendMessage) -> Answer:
                 else _replace(session, target, messages[0], replaced)
             )
         except MailhostError as error:
-            if not isinstance(error, StorageError):
+            if not isinstance(error, StorageError) or isinstance(error, StorageFull):  # after others it may be kept
                 await _drop(session, messages)
             raise
         await _drop(session, messages)
@@ -118,6 +118,7 @@ async def _take(
                 )
             event = await _next_message(session)
         except MailhostError as error:
+            session.note_trouble(error)
             return await _give_up(session, _answer_for(error))
         finally:
             intake.discard()

@@ -160,6 +160,7 @@ async def _carry_out(session: Session, command: Command | AppendMessage) -> None
         answer = answer_for(error)
         if answer is None:
             raise
+        session.note_trouble(error)
     if answer is None:
         return
     if answer.code == "OVERQUOTA" and session.live is not None:

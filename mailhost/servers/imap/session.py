@@ -5,7 +5,9 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mailhost import observe
 from mailhost.accounts.audit.model import Cause, Facts
+from mailhost.errors import MailhostError
 from mailhost.login.authenticate import DoorKeeper
 from mailhost.login.live import Ended, Ending, Live
 from mailhost.login.model import Clock, Identity
@@ -29,6 +31,9 @@ from mailhost.servers.imap.watching import Watching
 from mailhost.servers.serving import SessionOver
 from mailhost.storage.blobs import Blobs
 from mailhost.storage.database import Database, Watch
+from mailhost.storage.errors import StorageError
+
+log = observe.logger()
 
 WRITE_AT = 16384
 """Octets of answers that are gathered before they are written, so that pipelined commands share a packet."""
@@ -189,6 +194,11 @@ class Session:
         if self._rights_watch is not None:
             self._rights_watch.close()
             self._rights_watch = None
+
+    def note_trouble(self, error: MailhostError) -> None:
+        """A command failed by it; the operator hears where it is the store that could not."""
+        if isinstance(error, StorageError):
+            log.warning("session.troubled", protocol="imap", connection=self.stream.id, reason=type(error).__name__)
 
     async def apologise(self) -> None:
         """Say that we made a mistake."""

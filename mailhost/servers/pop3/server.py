@@ -13,6 +13,7 @@ from mailhost.servers.pop3 import maildrop, signin
 from mailhost.servers.pop3.maildrop import NoSuchMessage
 from mailhost.servers.pop3.session import Pop3Services, Session
 from mailhost.servers.serving import SessionOver, serve_session
+from mailhost.storage.errors import StorageFull
 
 log = observe.logger()
 
@@ -41,7 +42,10 @@ async def converse(session: Session) -> None:
             answer = err(str(problem))
         except MailhostError as problem:
             log.warning("session.troubled", protocol="pop3", connection=stream.id, reason=type(problem).__name__)
-            answer = err("Temporary system problem. Please try again later.", "SYS/TEMP")
+            text = "Temporary system problem."
+            if isinstance(problem, StorageFull):
+                text = "The server is out of storage space."
+            answer = err(f"{text} Please try again later.", "SYS/TEMP")
         await session.say(answer)
         match event:
             case c.Quit():

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from mailhost import accounts, mailstore
 from mailhost.mailstore.model import Mailbox
@@ -194,6 +195,34 @@ async def test_vanishing_in_the_middle_of_things_leaves_nothing_behind(
         client.writer.transport.abort()
     await files_are(tmp_path, 0)
     assert (await watcher.command("b STATUS INBOX (MESSAGES)"))[0] == b'* STATUS "INBOX" (MESSAGES 3)\r\n'
+
+
+async def test_a_full_disk_is_said_and_takes_nothing_away(house: House, clients: list[Client], tmp_path: Path) -> None:
+    client = clients[0]
+    await client.command(LOGIN)
+    await client.command("b SELECT INBOX")
+    [(pages,)] = await house.database.write(lambda tx: tx.execute("pragma page_count"))
+    await house.database.write(lambda tx: tx.execute(f"pragma max_page_count = {pages}"))
+
+    async def append(content: bytes) -> bytes:
+        client.send(b"c APPEND INBOX {%d+}\r\n%b\r\n" % (len(content), content))
+        while not (line := await client.line()).startswith(b"c "):
+            assert line
+        return line
+
+    kept, large = 0, b"Subject: large\r\n\r\n" + random.Random(2).randbytes(100_000).hex().encode()
+    with capture_logs() as logs:
+        while (answer := await append(b"Subject: %d\r\n\r\n%b" % (kept, b"x" * 500))).startswith(b"c OK"):
+            kept += 1
+        assert answer == b"c NO [UNAVAILABLE] The server is out of storage space. Try again later. (Failure)\r\n"
+        assert await append(large) == answer
+    troubles = [(log["protocol"], log["reason"]) for log in logs if log["event"] == "session.troubled"]
+    assert troubles == [("imap", "StorageFull")] * 2
+    await files_are(tmp_path, 0)  # the one that took a file left nothing that fills the disk further
+    assert len(await client.command("d FETCH 1:* (UID BODY.PEEK[])")) > 3 + kept
+    await house.database.write(lambda tx: tx.execute("pragma max_page_count = 1000000"))
+    assert (await append(large)).startswith(b"c OK [APPENDUID ")
+    await files_are(tmp_path, 1)
 
 
 async def test_what_a_client_sent_before_it_was_cut_off_does_not_go_on_arriving(clients: list[Client]) -> None:
