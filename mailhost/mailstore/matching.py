@@ -1,6 +1,6 @@
 """SEARCH keys held against one message, for what its row alone cannot decide (RFC 9051 §6.4.4)."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, assert_never
 
 from mailhost.mailstore.answers import TextKey
@@ -71,7 +71,8 @@ class Candidate:
         self._field_values: Mapping[str, Sequence[str]] | None = None
         self._header_values: Mapping[str, Sequence[str]] | None = None
         self._tokens_of_fields: dict[str, list[list[str]]] = {}
-        self._body_texts: list[str] | None = None
+        self._body_texts: list[str] = []
+        self._more_body: Iterator[str] | None = None
         self._tokens_of_body: list[list[str]] | None = None
         self._header_texts: list[str] | None = None
 
@@ -170,7 +171,7 @@ class Candidate:
             self._tokens_of_fields[name] = [tokens(normalise(value)) for value in self._fields().get(name, ())]
         return self._tokens_of_fields[name]
 
-    def _any_matches(self, text: str, *texts: Callable[[bytes], list[str]]) -> Verdict:
+    def _any_matches(self, text: str, *texts: Callable[[bytes], Iterable[str]]) -> Verdict:
         matches = finder(text)
         if matches(""):
             return True  # the text is empty, or but blanks
@@ -190,11 +191,17 @@ class Candidate:
             self._header_texts = [normalise(line) for line in lines]
         return self._header_texts
 
-    def _body(self, content: bytes) -> list[str]:
-        if self._body_texts is None:
-            # All at once, for a search may ask for hundreds of words, and to decode costs more than to look.
-            self._body_texts = [normalise(text) for text in body_texts(content)]
-        return self._body_texts
+    def _body(self, content: bytes) -> Iterator[str]:
+        """One text after the other, read when it is first asked for: most who find a text find it in the first.
+
+        They are kept, for a search may ask for hundreds of words, and to decode costs more than to look.
+        """
+        if self._more_body is None:
+            self._more_body = map(normalise, body_texts(content))
+        yield from self._body_texts
+        for text in self._more_body:
+            self._body_texts.append(text)
+            yield text
 
     def _body_tokens(self, content: bytes) -> list[list[str]]:
         if self._tokens_of_body is None:

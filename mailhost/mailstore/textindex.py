@@ -12,7 +12,7 @@ from typing import Final
 from mailhost.message.tokens import Query
 from mailhost.storage.database import Tx
 
-FORMAT: Final = 8
+FORMAT: Final = 9
 """Raised with every change of what is indexed or how; an index of another format is made anew."""
 
 INDEXED_FIELDS: Final = ("from", "to", "cc", "bcc", "subject")
@@ -23,7 +23,11 @@ BODY, HEADER, SHOWN = "t", "h", "v"
 _ID_BITS: Final = 40
 _LOCK: Final = 0x73726368  # "srch"
 _TOKENS_IN_ROW: Final = 4_000
-"""Different words in a tsvector: at 48 characters and four octets each below PostgreSQL's limit of 1 MiB."""
+"""Words in a tsvector: at 48 characters and four octets each below PostgreSQL's limit of 1 MiB."""
+_PLACES: Final = 255
+"""So often a word may stand in one; of more PostgreSQL forgets where."""
+_PHRASE: Final = 64
+"""So many words in a row always stand in one tsvector, too: each begins with the last of those before it."""
 
 _LAST: Final = "\U0010ffff"  # behind every character that stands in a word
 _MAX_VOCABULARY: Final = 50_000
@@ -295,8 +299,8 @@ def joined_fields(
 
 
 def answers_exactly(query: Query, engine: str) -> bool:
-    """Whether `find_text` finds nothing but matches: on PostgreSQL tokens have no order."""
-    return query.is_exact and (engine == "sqlite" or len(query.tokens) == 1)
+    """Whether `find_text` finds nothing but matches: PostgreSQL knows the order of so many tokens."""
+    return query.is_exact and (engine == "sqlite" or len(query.tokens) <= _PHRASE)
 
 
 def storable(text: str) -> str:
@@ -316,20 +320,30 @@ def _add_words(tx: Tx, account_id: int, document: Document) -> None:
             words=" ".join(words),
         )
         return
-    different = list(dict.fromkeys(words))
     tx.execute_many(
         """insert into search_text (account_id, message_id, piece, words)
-        values (:account_id, :message_id, :piece, array_to_tsvector(cast(:words as text[])))""",
+        values (:account_id, :message_id, :piece, cast(:words as tsvector))""",
         [
-            {
-                "account_id": account_id,
-                "message_id": document.message_id,
-                "piece": start // _TOKENS_IN_ROW,
-                "words": "{" + ",".join(different[start : start + _TOKENS_IN_ROW]) + "}",
-            }
-            for start in range(0, len(different) or 1, _TOKENS_IN_ROW)
+            {"account_id": account_id, "message_id": document.message_id, "piece": piece, "words": some}
+            for piece, some in enumerate(_tsvectors(words))
         ],
     )
+
+
+def _tsvectors(words: Sequence[str]) -> Iterator[str]:
+    """Words with their places, in as many tsvectors as it takes; one without words where there are none."""
+    start, end = 0, 0
+    while True:
+        places: dict[str, list[str]] = {}
+        for end, word in enumerate(words[start : start + _TOKENS_IN_ROW], start + 1):
+            found = places.setdefault(word, [])
+            found.append(str(end - start))
+            if len(found) == _PLACES:
+                break
+        yield " ".join(f"'{word}':{','.join(found)}" for word, found in places.items())
+        if end == len(words):
+            return
+        start = end - _PHRASE + 1
 
 
 def _add_vocabulary(tx: Tx, account_id: int, documents: Iterable[Document]) -> None:
@@ -355,7 +369,9 @@ def _fts5(query: Query, keys: Sequence[str]) -> str:
 
 
 def _tsqueries(query: Query, keys: Sequence[str]) -> list[str]:
-    """One for each token, as they may stand in different rows of a message; their order is not known there."""
-    *firsts, last = query.tokens
-    words = [*dict.fromkeys(f"{token}'" for token in firsts), f"{last}':*" if query.is_prefix else f"{last}'"]
-    return [" | ".join(f"'{key}{word}" for key in keys) for word in words]
+    """One for each piece of the phrase that stands in one row of a message that has it."""
+    words = [f"{token}'" for token in query.tokens]
+    if query.is_prefix:
+        words[-1] += ":*"
+    pieces = [words[start : start + _PHRASE] for start in range(0, len(words), _PHRASE)]
+    return [" | ".join(" <-> ".join(f"'{key}{word}" for word in piece) for key in keys) for piece in pieces]

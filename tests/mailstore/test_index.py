@@ -425,6 +425,39 @@ async def test_whole_words_stand_in_what_a_reader_sees(database, blobs, account,
     assert not await finds("credit", Where.FILE_NAME)
 
 
+@pytest.mark.parametrize("words_in_row", [100, 4_000])
+async def test_words_in_a_row_are_told_from_words_apart(
+    database, blobs, account, put, index, monkeypatch, words_in_row: int
+) -> None:
+    """Wherever in a long letter they stand; so often as `the` does PostgreSQL keeps no word's places in one row."""
+    monkeypatch.setattr(textindex, "_TOKENS_IN_ROW", words_in_row)
+    words = [word for number in range(300) for word in ("the", f"w{number}")]
+    await put(message("x", " ".join(words)))
+    await put(message("x", " ".join(reversed(words))))
+    await put(message("x", ""))
+    lengths = (2, 64, 65, 200)
+    keys = [BodyContains(" ".join(words[at : at + length])) for length in lengths for at in range(601 - length)]
+    answers = await index.answers(account, keys)
+    for key, length in ((key, len(key.text.split())) for key in keys):
+        assert 1 in answers[key].ids, key
+        assert length == 2 or 2 not in answers[key].ids, key
+    assert await by_index(database, blobs, index, account, BodyContains("w7 the w8")) == [1]
+    assert set((await index.answers(account, [BodyContains("w7 w8")]))[BodyContains("w7 w8")].ids) == set()
+
+
+async def test_several_texts_of_a_letter_are_looked_at_as_one_key_after_the_other_asks(
+    database, blobs, account, put, index
+) -> None:
+    texts = b"".join(
+        b"--b\r\nContent-Type: text/plain\r\n\r\n%b pear\r\n" % each for each in (b"one", b"two", b"three")
+    )
+    await put(b"Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + texts + b"--b--\r\n")
+    for asked, expected in ((("two", "one", "three"), [1]), (("one", "four", "three"), []), (("three", "two"), [1])):
+        key = And(tuple(BodyContains(f"{each} pear") for each in asked))
+        assert await by_index(database, blobs, index, account, key) == expected
+        assert await by_looking(database, blobs, account, key) == expected
+
+
 async def test_attachments_and_the_names_of_files_are_told_from_text(database, blobs, account, put, index) -> None:
     part = b"--b\r\nContent-Type: application/pdf\r\nContent-Disposition: %b\r\n\r\nx\r\n--b--\r\n"
     head = b"Subject: attachment\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
