@@ -147,6 +147,7 @@ SENTENCES: Final = (
     N_("message {message}"),
     N_("{reason} (message {message}, since {time})"),
     N_("and {number} more"),
+    N_("{free} MB of {total} MB are free in {folder}"),
     N_("at most {number} messages are missing, in accounts: {accounts}"),
     N_("it cannot be reached: {problem}"),
     N_("it has no address"),

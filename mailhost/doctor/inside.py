@@ -1,7 +1,8 @@
-"""What our own store says of a server, whose doors may all be in order: mail set aside, and the search index."""
+"""What our own store says of a server, whose doors may all be in order: mail set aside, the index, the disk."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +20,22 @@ _ROWS: Final = 1_000
 _TOLD: Final = 10
 """So many messages are named one by one."""
 
+ROOM: Final = 500_000_000
+"""Octets that are to be free: room for a dozen of the largest messages, and for a letter that warns in time."""
 
-async def look_inside(database: Database, data: Path) -> tuple[Finding, ...]:
+
+async def look_inside(database: Database, data: Path, room: int = ROOM) -> tuple[Finding, ...]:
     """What the operator has to know. Nothing is changed, and the server may run or not."""
     aside = set_aside(await database.read(list_waiting, _ROWS))
-    return (*aside, *await index_findings(database, data))
+    return (*disk_findings(data, room), *aside, *await index_findings(database, data))
+
+
+def disk_findings(data: Path, room: int) -> list[Finding]:
+    """Whether less than `room` octets are free where mail is kept. Of its own disk PostgreSQL tells nothing."""
+    disk = shutil.disk_usage(data)
+    if disk.free >= room:
+        return []
+    return [found("I4", "", f"{disk.free // 1_000_000} MB of {disk.total // 1_000_000} MB are free in {data}")]
 
 
 def set_aside(rows: Iterable[Waiting]) -> list[Finding]:

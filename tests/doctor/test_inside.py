@@ -1,7 +1,9 @@
-"""What `doctor server` says of our own store: mail set aside, and an index that is behind or cannot be read."""
+"""What `doctor server` says of our own store: mail set aside, an index that is behind or unreadable, a full disk."""
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from mailhost import mailstore
 from mailhost.doctor.catalogue import Language
 from mailhost.doctor.evidence import all_said
-from mailhost.doctor.inside import look_inside
+from mailhost.doctor.inside import disk_findings, look_inside
 from mailhost.mailstore import textindex
 from mailhost.mailstore.indexer import CATCH_UP, INDEX_FILE, open_index
 from mailhost.queue import sql as queue
@@ -76,3 +78,12 @@ async def test_an_index_that_is_no_database_is_left_as_it_is(tmp_path: Path, loo
     file.write_text("no database at all, but some text" * 400)
     assert await look() == [("I3", "")]
     assert file.read_text().startswith("no database at all")
+
+
+def test_a_disk_with_less_room_than_is_wanted(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    assert disk_findings(tmp_path, free // 2) == []
+    [finding] = disk_findings(tmp_path, free * 2)
+    assert finding.leaf == "I4"
+    assert re.fullmatch(r"\d+ MB of \d+ MB are free in /.+", finding.evidence[0])
+    assert re.fullmatch(r"/.+ 中可用 \d+ MB，共 \d+ MB", all_said(finding.evidence, Language.CHINESE)[0])

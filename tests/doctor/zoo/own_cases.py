@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from mailhost import mailstore
-from mailhost.doctor.inside import look_inside
+from mailhost.doctor.inside import ROOM, look_inside
 from mailhost.doctor.own import OwnServer, diagnose_server
 from mailhost.doctor.report import Report
 from mailhost.mailstore.indexer import CATCH_UP, INDEX_FILE
@@ -20,7 +20,7 @@ PORTS = {"imaps": 993, "submissions": 465}
 QUEUED_AT = 1_800_000_000
 
 
-async def ask(zoo: Zoo, happens: Callable[[Database, Path], Awaitable[None]]) -> Report:
+async def ask(zoo: Zoo, happens: Callable[[Database, Path], Awaitable[None]], room: int = ROOM) -> Report:
     """`doctor server` of a healthy server with an account, after something happened to its store."""
     data = zoo.folder / "data"
     data.mkdir()
@@ -28,7 +28,7 @@ async def ask(zoo: Zoo, happens: Callable[[Database, Path], Awaitable[None]]) ->
     try:
         await database.write(mailstore.open_store, 1, QUEUED_AT, 100_000)
         await happens(database, data)
-        known = await look_inside(database, data)
+        known = await look_inside(database, data, room)
     finally:
         await database.close()
     async with Opened(zoo.healthy()) as world:
@@ -71,3 +71,11 @@ async def index_is_no_database(zoo: Zoo) -> Report:
         (data / INDEX_FILE).write_text("no database at all, but some text" * 400)
 
     return await ask(zoo, happens)
+
+
+@case("I4")
+async def disk_is_nearly_full(zoo: Zoo) -> Report:
+    async def nothing(_database: Database, _data: Path) -> None:
+        pass
+
+    return await ask(zoo, nothing, room=1 << 62)
