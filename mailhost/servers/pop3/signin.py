@@ -1,6 +1,7 @@
 """CAPA, STLS, USER, PASS and AUTH: everything before the maildrop is open; refusals in words known from Gmail."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, assert_never
 
 from mailhost.accounts.audit.model import Cause
@@ -24,6 +25,8 @@ from mailhost.servers.serving import SessionOver, visit_of
 from mailhost.storage.errors import StorageError
 
 _NOT_PRIVATE: Final = "Use TLS first (STLS, or port 995): a password must not travel in plain text."
+_RECENT: Final = "recent:"
+"""Before a user name it asks Gmail to list what other programs have fetched already, as our maildrop always does."""
 
 
 def announced(session: Session) -> tuple[str, ...]:
@@ -113,6 +116,9 @@ async def sign_in(session: Session, credentials: Credentials) -> bytes:
     """Ask the door-keeper, then lock the maildrop and look at it."""
     if not session.is_private:
         return not_private(session, credentials.mechanism)
+    name = credentials.user.strip()
+    if name[: len(_RECENT)].lower() == _RECENT:
+        credentials = replace(credentials, user=name[len(_RECENT) :])
     stream, services = session.stream, session.services
     visit = visit_of(stream, "pop3", credentials.mechanism)
     try:
