@@ -62,12 +62,17 @@ MANY = b"Content-Type: multipart/mixed; boundary=-\r\n\r\n"
 
 @pytest.mark.parametrize("line", [b"---\r\n", b"--x\r\n---\r\n", b"x: y\r\n---\r\n"])
 def test_thousands_of_headers_without_an_end_are_cheap(line: bytes) -> None:
-    started = process_time()
-    scan(MANY + b"---\r\n\r\n" * 9_500)
-    ending = process_time()
-    assert count(scan(MANY + line * 9_500)) > 9_500
-    # To look for the end of each through all octets takes ten times as long.
-    assert process_time() - ending < 4 * (ending - started) + 0.02
+    def seconds(content: bytes) -> float:
+        started = process_time()
+        scan(content)
+        return process_time() - started
+
+    content = MANY + line * 9_500
+    assert count(scan(content)) > 9_500
+    with_ends = min(seconds(MANY + b"---\r\n\r\n" * 9_500) for _ in range(3))
+    # To look for the end of each through all octets takes ten times as long. The least of three, for garbage of
+    # other tests may be collected meanwhile.
+    assert min(seconds(content) for _ in range(3)) < 4 * with_ends + 0.02
 
 
 def test_sample_is_the_same_from_pieces() -> None:
