@@ -139,7 +139,8 @@ def _logged_ranges(first: int, last: int, uids: str | None) -> UidRanges:
         return ((first, last),)
     if ":" in uids:
         return parse_set(uids.encode()).ranges
-    return [(uid, uid) for uid in map(int, uids.split(","))]
+    single = [*map(int, uids.split(","))]
+    return [*zip(single, single, strict=True)]
 
 
 def changed_spans(

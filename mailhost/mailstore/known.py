@@ -63,8 +63,8 @@ class Repeatable:
     @property
     def work(self) -> int:
         """About how many messages, changed one by one, would take as long."""
-        counts = (last - first + 1 for first, last in self.ranges)
-        return sum(count if count < _MANY else _MANY + count // 8 for count in counts)
+        wide = (last - first + 1 for first, last in self.ranges if first != last)
+        return len(self.ranges) + sum(count - 1 if count < _MANY else _MANY + count // 8 - 1 for count in wide)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,10 @@ class KnownMailbox:
         """Of ascending UIDs those that are here: where they stand, and where they stand among the given."""
         here, count, place = self.uids, len(self.uids), 0
         for other, uid in enumerate(uids):
-            place = self._place_from(place, uid)
+            if place == count:
+                return
+            guess = place + uid - here[place]  # right where none between is gone, and asked here for speed
+            place = guess if place <= guess < count and here[guess] == uid else self._place_from(place, uid)
             if place == count:
                 return
             if here[place] == uid:
@@ -313,7 +316,10 @@ class KnownMailbox:
         touched: array[int] = array("I")
         place = 0
         for first, last in done.ranges:
-            place = self._place_from(place, first)
+            if place == count:
+                break
+            guess = place + first - uids[place]  # right where none between is gone, and asked here for speed
+            place = guess if place <= guess < count and uids[guess] == first else self._place_from(place, first)
             if last - first >= _MANY:
                 end = self._place_from(place, last + 1)
                 for start in range(place, end, LANES):
@@ -342,14 +348,11 @@ class KnownMailbox:
 
     def _place_from(self, place: int, uid: int) -> int:
         """Where the first message from `uid` on stands, at or behind a place before it."""
-        uids, count = self.uids, len(self.uids)
-        if place == count:
-            return count
+        if place == len(self.uids):
+            return place
         # UIDs lie as far apart as their places, or farther where some are gone.
-        farthest = place + max(uid - uids[place], 0)
-        if farthest < count and uids[farthest] == uid:
-            return farthest
-        return bisect_left(uids, uid, place, min(farthest, count))
+        farthest = place + max(uid - self.uids[place], 0)
+        return bisect_left(self.uids, uid, place, min(farthest, len(self.uids)))
 
     def _note(self, touched: array[int], modseq: int) -> None:
         """Remember what changed on the way to `modseq`, as long as that is much less than to look at every message."""
